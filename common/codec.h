@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The one codec: values of any type of the IDL (schema.h), to and from their wire forms, by walking
+ * the tables. JSON here; XML-RPC is a second small codec (codec_xmlrpc.h).
+ *
+ * Decoding: unknown members are ignored; a missing mandatory member, a wrong kind or a value out of
+ * range is INVALID_VALUE with the path ("vm.vbds[2].position") and the reason. What was decoded
+ * lives in the arena and owes nothing to the input.
+ */
+#ifndef XENITH_COMMON_CODEC_H
+#define XENITH_COMMON_CODEC_H
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/schema.h"
+
+/* ROOT is the first part of the path in errors. OUT has t->size bytes. */
+must_check struct err *codec_decode(const struct type *t, const char *root, const char *text,
+	size_t len, struct arena *a, void *out);
+/* The same from a reader that stands before the value (and behind it afterwards). */
+must_check struct err *codec_read(
+	const struct type *t, const char *root, struct json_reader *r, void *out);
+
+enum codec_flags {
+	CODEC_MASK_SECRETS = 1, /* for logs and dumps: "***" */
+	CODEC_OMIT_DEFAULTS = 2,
+};
+
+void codec_write(const struct type *t, const void *value, unsigned flags, struct json_writer *w);
+/* The JSON text of VALUE, added to OUT. */
+void codec_encode(const struct type *t, const void *value, struct sbuf *out);
+
+/* Sets every field with a default to it and the rest to zero or the empty string. */
+void codec_init_record(const struct type *t, struct arena *a, void *out);
+/* Whether two values of a type are the same. */
+bool codec_equal(const struct type *t, const void *a, const void *b);
+/* A deep copy into the arena. */
+void codec_copy(const struct type *t, const void *from, struct arena *a, void *to);
+
+#endif

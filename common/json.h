@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * JSON on the wire: a strict pull reader over bytes in memory and a writer into a string buffer.
+ * No tree is built. (jansson serves where JSON is a value: any-typed fields, CLIs, files.)
+ *
+ * The reader takes RFC 8259 and nothing else: UTF-8 checked, numbers by the grammar, no duplicate
+ * member (codec), no NUL in a string, depth at most JSON_MAX_DEPTH, checked before anything is read.
+ */
+#ifndef XENITH_COMMON_JSON_H
+#define XENITH_COMMON_JSON_H
+
+#include "common/arena.h"
+#include "common/dialect.h"
+#include "common/err.h"
+#include "common/sbuf.h"
+#include "common/schema.h"
+
+#define JSON_MAX_DEPTH 64
+
+enum json_kind {
+	JSON_END_OF_TEXT,
+	JSON_OBJECT,
+	JSON_ARRAY,
+	JSON_STRING,
+	JSON_INTEGER, /* fits int64_t */
+	JSON_REAL,
+	JSON_TRUE,
+	JSON_FALSE,
+	JSON_NULL,
+	JSON_BAD,
+};
+
+struct json_reader {
+	const char *at, *end;
+	const char *start;
+	struct arena *arena; /* where decoded strings go */
+	const char *problem; /* why the text is not JSON; NULL while it is */
+	unsigned depth;
+};
+
+void json_reader_init(struct json_reader *r, const char *text, size_t len, struct arena *a);
+/* The kind of the value that comes next, by its first byte. */
+enum json_kind json_peek(struct json_reader *r);
+/* Each of these reads one value of its kind; false: it is none (problem says why). */
+bool json_read_bool(struct json_reader *r, bool *out);
+bool json_read_null(struct json_reader *r);
+bool json_read_int(struct json_reader *r, int64_t *out);
+bool json_read_float(struct json_reader *r, double *out);
+/* NUL-terminated, in the arena. */
+bool json_read_string(struct json_reader *r, const char **out, size_t *len);
+/* Passes over any value, checking it whole; TEXT (or NULL) tells where it stood. */
+bool json_skip(struct json_reader *r, struct json_text *text);
+/* Enter an object or array; then next tells whether another member or element comes (and reads the
+ * member's name and colon). After it has said false, the object or array has been left: look at
+ * problem. */
+bool json_enter_object(struct json_reader *r);
+bool json_next_member(struct json_reader *r, bool *first, const char **name, size_t *len);
+bool json_enter_array(struct json_reader *r);
+bool json_next_element(struct json_reader *r, bool *first);
+/* Whether nothing but white space is left. */
+bool json_at_end(struct json_reader *r);
+
+/* The writer puts commas where they belong; the caller nests properly (asserted). */
+struct json_writer {
+	struct sbuf *out;
+	unsigned depth;
+	bool needs_comma;
+};
+
+void json_writer_init(struct json_writer *w, struct sbuf *out);
+void json_object(struct json_writer *w);
+void json_object_end(struct json_writer *w);
+void json_array(struct json_writer *w);
+void json_array_end(struct json_writer *w);
+void json_name(struct json_writer *w, const char *name);
+void json_bool(struct json_writer *w, bool v);
+void json_int(struct json_writer *w, int64_t v);
+/* NaN and infinities have no JSON form: they are written as null. */
+void json_float(struct json_writer *w, double v);
+/* Bytes that are not UTF-8 are written as U+FFFD. */
+void json_string(struct json_writer *w, const char *s);
+void json_string_n(struct json_writer *w, const char *s, size_t len);
+void json_null(struct json_writer *w);
+/* A value that is JSON already. */
+void json_raw(struct json_writer *w, const char *text, size_t len);
+
+static inline void json_member_string(struct json_writer *w, const char *name, const char *s)
+{
+	json_name(w, name);
+	json_string(w, s);
+}
+
+static inline void json_member_int(struct json_writer *w, const char *name, int64_t v)
+{
+	json_name(w, name);
+	json_int(w, v);
+}
+
+static inline void json_member_bool(struct json_writer *w, const char *name, bool v)
+{
+	json_name(w, name);
+	json_bool(w, v);
+}
+
+#endif

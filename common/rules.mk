@@ -1,0 +1,12 @@
+# The runtime that every daemon stands on: an archive of all that lies in this folder.
+common_src := $(wildcard common/*.c)
+# What the IDL compiler itself is built from; it cannot wait for generated headers.
+boot_src := common/mem.c common/arena.c common/sbuf.c common/map.c
+
+common_obj := $(call objects,$(common_src))
+DEPFILES += $(common_obj:.o=.d)
+
+$(LIBCOMMON): $(common_obj)
+	$(call say,ar,$@)
+	@mkdir -p $(@D)
+	@rm -f $@ && $(AR) rcs $@ $^

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A connection as bytes: read and written directly (no bufferevent), plain or TLS. One contiguous
+ * buffer each way; what is written during a turn leaves with one write at its end. A fiber that
+ * reads parks until more bytes are there; one that writes parks only when the peer is slow.
+ */
+#ifndef XENITH_COMMON_STREAM_H
+#define XENITH_COMMON_STREAM_H
+
+#include "common/clock.h"
+#include "common/dialect.h"
+#include "common/err.h"
+#include "common/sbuf.h"
+
+struct stream;
+struct tls_session;
+
+/* Takes over FD (a socket, made non-blocking). */
+struct stream *stream_new(int fd);
+/* Closes at once; what was not written is lost. Fibers that wait on it get CONNECTION_LOST. */
+void stream_free(struct stream *s);
+
+/* Bytes that were read and not consumed. */
+struct sbuf *stream_in(struct stream *s);
+/* Reads more, at least one byte. *IS_END: the peer has closed its side (then nothing was read). At
+ * most MAX bytes are kept unread (LIMIT_EXCEEDED). */
+MAY_WAIT must_check struct err *stream_fill(
+	struct stream *s, size_t max, bool *is_end, int64_t deadline);
+
+/* Append here; it leaves at the end of the turn. */
+struct sbuf *stream_out(struct stream *s);
+/* After appending: arranges the write. Does not wait. */
+void stream_flush_later(struct stream *s);
+/* Waits until at most LIMIT bytes are unwritten: the back pressure of a slow peer. */
+MAY_WAIT must_check struct err *stream_drain(struct stream *s, size_t limit, int64_t deadline);
+size_t stream_unwritten(const struct stream *s);
+/* Cut off a peer that takes nothing for so long (NEVER: no limit). */
+void stream_set_write_stall(struct stream *s, int64_t ns);
+/* The error that broke the stream, or NULL; borrowed. */
+const char *stream_broken(const struct stream *s);
+int stream_fd(const struct stream *s);
+
+/* Gives up the descriptor, its TLS session (or NULL) and the unread bytes to a pump; frees S. */
+int stream_detach(struct stream *s, struct tls_session **tls, struct sbuf *unread);
+/* Puts TLS on a connected stream (tls.h does the handshake). */
+void stream_set_tls(struct stream *s, struct tls_session *tls);
+
+#endif
