@@ -177,9 +177,82 @@ struct class
 extern const struct type type_void, type_bool, type_int, type_float, type_string, type_secret,
 	type_bytes, type_datetime, type_any;
 
+/*
+ * Lists and maps of base types, which many interfaces share. An id is a string, so a list of ids is
+ * a string_list too. Those of an interface's own types are the interface's.
+ */
+struct string_list {
+	const char **v;
+	size_t n;
+};
+
+struct int_list {
+	int64_t *v;
+	size_t n;
+};
+
+struct float_list {
+	double *v;
+	size_t n;
+};
+
+struct bool_list {
+	bool *v;
+	size_t n;
+};
+
+struct string_map_entry {
+	const char *key;
+	const char *value;
+};
+
+struct string_map {
+	struct string_map_entry *v;
+	size_t n;
+};
+
+struct int_map_entry {
+	const char *key;
+	int64_t value;
+};
+
+struct int_map {
+	struct int_map_entry *v;
+	size_t n;
+};
+
+struct float_map_entry {
+	const char *key;
+	double value;
+};
+
+struct float_map {
+	struct float_map_entry *v;
+	size_t n;
+};
+
+struct bool_map_entry {
+	const char *key;
+	bool value;
+};
+
+struct bool_map {
+	struct bool_map_entry *v;
+	size_t n;
+};
+
+extern const struct type type_list_string, type_list_int, type_list_float, type_list_bool,
+	type_map_string, type_map_int, type_map_float, type_map_bool;
+
+/* NULL when the key is not there. */
+const char *string_map_get(const struct string_map *m, const char *key);
+
 /* NULL when there is none. */
 const struct method *interface_method(const struct interface *i, const char *name, size_t len);
 const struct type *interface_type(const struct interface *i, const char *name);
+/* Of an ENUM or VARIANT; NULL when VALUE is none of its cases. */
+const struct type_case *type_case_of(const struct type *t, int value);
+const struct type_case *type_case_named(const struct type *t, const char *name, size_t len);
 /* NULL when VALUE is no case of the type. */
 const char *type_case_name(const struct type *t, int value);
 /* Whether a value of the type contains a secret somewhere. */
