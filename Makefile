@@ -1,8 +1,9 @@
 # Xenith: one non-recursive makefile; each folder adds its rules.mk. `make help` lists the targets.
 #
-#   make                      everything, into build/
-#   make CC=clang             beside it, into build/clang/
+#   make                         everything, into build/
+#   make CC=clang                beside it, into build/clang/
 #   make SAN=address,undefined   into build/san-address-undefined/; SAN=thread uses clang
+#   make V=1                     shows each command whole
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -12,22 +13,27 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 
+# ---- what may be set from outside ----
 CC ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
-endif
-ifeq ($(SAN),thread)
-CC := clang
 endif
 AR := ar
 PKG_CONFIG ?= pkg-config
 PYTHON ?= python3
 PREFIX ?= /usr
 DESTDIR ?=
+XENITH_CACHE ?= $(HOME)/.cache/xenith
+export XENITH_CACHE
+# On the command line B names a bench (make bench B=rpc); in the rules it is the folder built into.
+BENCH := $(if $(filter command line,$(origin B)),$(B))
 
-# ---- where things go ----
-variant := $(strip $(if $(SAN),san-$(subst $(comma),-,$(SAN)),$(if $(findstring clang,$(CC)),clang)))
-B := build$(if $(variant),/$(variant))
+# ---- where things go: each way of building has a folder of its own ----
+ifneq ($(filter fuzz,$(FOR))$(filter thread,$(SAN)),)
+CC := clang
+endif
+variant := $(strip $(or $(FOR),$(if $(SAN),san-$(subst $(comma),-,$(SAN))),$(if $(findstring clang,$(CC)),clang)))
+override B := build$(if $(variant),/$(variant))
 
 # ---- flags: those that packages use, so that what is tested is what ships ----
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
@@ -36,14 +42,24 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
 ifneq ($(filter x86_64 i686,$(shell uname -m)),)
 HARDEN += -fcf-protection
 endif
-ifeq ($(SAN),)
 OPT := -O2 -D_FORTIFY_SOURCE=2
-else
-OPT := -O1 -fno-omit-frame-pointer -fsanitize=$(SAN) $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined)
+SANITIZE :=
+ifneq ($(SAN),)
+SANITIZE := -fsanitize=$(SAN)
+OPT := -O1 -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined)
 endif
-CPPFLAGS += -D_GNU_SOURCE -I. -I$(B)/gen
-CFLAGS += -std=gnu17 -g -pthread $(OPT) $(HARDEN) $(WARN)
-LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
+ifeq ($(FOR),fuzz)
+SANITIZE := -fsanitize=address,undefined
+OPT := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link
+endif
+ifeq ($(FOR),coverage)
+SANITIZE := --coverage
+OPT := -O0
+endif
+# What a packager gives in CPPFLAGS, CFLAGS and LDFLAGS comes last and so wins.
+override CPPFLAGS := -D_GNU_SOURCE -I. -I$(B)/gen $(CPPFLAGS)
+override CFLAGS := -std=gnu17 -g -pthread $(OPT) $(SANITIZE) $(HARDEN) $(WARN) $(CFLAGS)
+override LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(LDFLAGS)
 
 -include local.mk
 
@@ -51,25 +67,44 @@ LDFLAGS += -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanit
 PROGRAMS :=
 DEPFILES :=
 
+LIBCOMMON := $(B)/lib/libcommon.a
+LIBGEN := $(B)/lib/libgen.a
+LIBS := $(LIBCOMMON) $(LIBGEN)
+LIBS_GROUP := -Wl,--start-group $(LIBS) -Wl,--end-group
+LDLIBS := -ljansson -levent_core -levent_pthreads -lsqlite3 -lssl -lcrypto -lexpat -lsystemd
+
 # $(call objects,SOURCES): their object files
 objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
+
+# $(eval $(call remember,FILE,WORDS)): FILE holds WORDS and is only written when they differ. What
+# depends on it is made again when a flag or a list of sources changes.
+same = $(and $(findstring x$(1)x,x$(2)x),$(findstring x$(2)x,x$(1)x))
+define remember
+$(1): $(if $(call same,$(strip $(file <$(1))),$(strip $(2))),,FORCE)
+	@mkdir -p $$(@D)
+	@echo '$(subst ','\'',$(strip $(2)))' >$$@
+endef
+.PHONY: FORCE
 
 # $(eval $(call program,NAME,SOURCES,LIBRARIES)): a program in $(B)/bin, of sources, libcommon, what
 # idlc made, and further libraries.
 define program
 PROGRAMS += $(B)/bin/$(1)
 DEPFILES += $(patsubst %.o,%.d,$(call objects,$(2)))
-$(B)/bin/$(1): $(call objects,$(2)) $(LIBS) $(MAKEFILE_LIST_ALL)
+$(call objects,$(2)): | $(GEN_HEADERS)
+$(call remember,$(B)/obj/bin/$(1).list,$(2) $(3))
+$(B)/bin/$(1): $(call objects,$(2)) $(LIBS) $(B)/obj/bin/$(1).list $(B)/flags
 	$$(call say,link,$$@)
 	@mkdir -p $$(@D)
 	@$$(CC) $$(LDFLAGS) -o $$@ $(call objects,$(2)) $$(LIBS_GROUP) $(3) $$(LDLIBS)
 endef
 
-LIBCOMMON := $(B)/lib/libcommon.a
-LIBGEN := $(B)/lib/libgen.a
-LIBS := $(LIBCOMMON) $(LIBGEN)
-LIBS_GROUP := -Wl,--start-group $(LIBS) -Wl,--end-group
-LDLIBS := -ljansson -levent_core -levent_pthreads -lsqlite3 -lssl -lcrypto -lexpat -lsystemd
+# $(eval $(call optional,NAME,PKG)): NAME is yes when pkg-config knows PKG, else the build says what
+# is left out.
+define optional
+$(1) := $(shell $(PKG_CONFIG) --exists $(2) 2>/dev/null && echo yes)
+LEFT_OUT += $(if $(shell $(PKG_CONFIG) --exists $(2) 2>/dev/null || echo no),$(2))
+endef
 
 # One line a step, the whole command with V=1.
 ifeq ($(V),1)
@@ -80,19 +115,22 @@ say = @echo '$(1)	$(2)'
 endif
 
 FOLDERS := common idl tests packaging $(foreach d,xapid xenopsd smd networkd rrdd docs,$(if $(wildcard $(d)/rules.mk),$(d)))
-include $(wildcard $(addsuffix /rules.mk,$(FOLDERS)))
+include $(addsuffix /rules.mk,$(FOLDERS))
 
 # ---- how things are made ----
-$(B)/obj/%.o: %.c
+$(eval $(call remember,$(B)/flags,$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS)))
+
+$(B)/obj/%.o: %.c $(B)/flags
 	$(call say,cc,$<)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/obj/gen/%.o: $(B)/gen/%.c
+$(B)/obj/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(call say,cc,$<)
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# ---- what one calls ----
 .PHONY: all clean help
 all: $(PROGRAMS) ## everything
 

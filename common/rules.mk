@@ -6,7 +6,8 @@ boot_src := common/mem.c common/arena.c common/sbuf.c common/map.c
 common_obj := $(call objects,$(common_src))
 DEPFILES += $(common_obj:.o=.d)
 
-$(LIBCOMMON): $(common_obj)
+$(eval $(call remember,$(LIBCOMMON:.a=.list),$(common_src)))
+$(LIBCOMMON): $(common_obj) $(LIBCOMMON:.a=.list)
 	$(call say,ar,$@)
 	@mkdir -p $(@D)
-	@rm -f $@ && $(AR) rcs $@ $^
+	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)

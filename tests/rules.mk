@@ -1,14 +1,89 @@
-# Tests: unit programs in C (one a source file), behaviour tests from outside in Python, benches,
-# fuzz targets. tests/run runs them and ends with "N passed, N failed, N skipped".
+# Tests: unit programs in C (one a source file), behaviour tests from outside in Python, fuzz
+# targets and their corpora, benches. tests/run runs them and ends with
+# "N passed, N failed, N skipped".
+
+# ---- unit tests ----
 unit_src := $(wildcard tests/unit/*/*.c)
 unit_bin := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(unit_src))
 DEPFILES += $(patsubst %.o,%.d,$(call objects,$(unit_src)))
 
 $(call objects,$(unit_src)): | $(GEN_HEADERS)
-$(unit_bin): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(LIBS)
+$(unit_bin): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(LIBS) $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $< $(LIBS_GROUP) -lcmocka $(LDLIBS)
 
-.PHONY: unit
+# ---- fuzz targets: tests/fuzz/fuzz-NAME.c, its corpus in tests/fuzz/corpus/NAME/ ----
+# As a plain program that replays its corpus (make test), and with libFuzzer (make fuzz).
+fuzz_names := $(patsubst tests/fuzz/fuzz-%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
+fuzz_replays := $(patsubst %,$(B)/tests/fuzz/replay-%,$(fuzz_names))
+fuzz_bin := $(patsubst %,$(B)/tests/fuzz/fuzz-%,$(fuzz_names))
+fuzz_obj := $(call objects,$(wildcard tests/fuzz/*.c))
+DEPFILES += $(fuzz_obj:.o=.d)
+
+$(fuzz_obj): | $(GEN_HEADERS)
+# What a target needs beside the archives: FUZZ_OBJ_NAME, set in the folder that has it.
+$(foreach n,$(fuzz_names),$(eval $(B)/tests/fuzz/replay-$(n) $(B)/tests/fuzz/fuzz-$(n): $(FUZZ_OBJ_$(n))))
+$(fuzz_replays): $(B)/tests/fuzz/replay-%: $(B)/obj/tests/fuzz/fuzz-%.o $(B)/obj/tests/fuzz/replay.o $(LIBS) $(B)/flags
+	$(call say,link,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) $(LDLIBS)
+$(fuzz_bin): $(B)/tests/fuzz/fuzz-%: $(B)/obj/tests/fuzz/fuzz-%.o $(LIBS) $(B)/flags
+	$(call say,link,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIBS_GROUP) $(LDLIBS)
+
+# ---- benches: tests/bench/bench_NAME.c; what it compares with is tests/bench/base_NAME.c ----
+bench_names := $(patsubst tests/bench/bench_%.c,%,$(wildcard tests/bench/bench_*.c))
+base_names := $(patsubst tests/bench/base_%.c,%,$(wildcard tests/bench/base_*.c))
+bench_bin := $(patsubst %,$(B)/tests/bench/bench_%,$(bench_names))
+base_bin := $(patsubst %,$(B)/tests/bench/base_%,$(base_names))
+bench_obj := $(call objects,$(wildcard tests/bench/*.c))
+DEPFILES += $(bench_obj:.o=.d)
+
+$(bench_obj): | $(GEN_HEADERS)
+$(bench_bin): $(B)/tests/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(B)/obj/tests/bench/bench.o $(LIBS) $(B)/flags
+	$(call say,link,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) $(LDLIBS)
+# A base has no code of the project in it: it is linked with libraries alone.
+$(base_bin): $(B)/tests/bench/base_%: $(B)/obj/tests/bench/base_%.o $(B)/flags
+	$(call say,link,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
+
+# ---- what one calls ----
+# T=tests/unit/common/map.c builds that one program only.
+test_one := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(filter tests/unit/%.c,$(firstword $(subst ::, ,$(T)))))
+test_built := $(or $(test_one),all unit fuzz-replays)
+test_run = $(PYTHON) tests/run --build $(B) $(if $(filter thread,$(SAN)),--marked threads) $(T)
+
+.PHONY: unit fuzz-replays test long test-xen bench bench-check fuzz
 unit: $(unit_bin)
+fuzz-replays: $(fuzz_replays)
+
+test: $(test_built) ## unit and behaviour tests; T=tests/unit/common/map.c[::name] for one
+	@BUDGET=$${BUDGET:-3} $(test_run)
+
+long: $(test_built) ## the tests with everything that is exhaustive run whole
+	@BUDGET=0 $(test_run)
+
+test-xen: ## tests on a real Xen in QEMU; T=name for one
+	@echo "test-xen: there is no bed with a real Xen yet" >&2; exit 1
+
+# bench-NAME is a target of its own for each bench.
+bench_wanted := $(or $(BENCH),$(bench_names))
+bench: $(addprefix bench-,$(bench_wanted)) ## benchmarks beside their bases; B=rpc for one
+$(addprefix bench-,$(bench_names)): bench-%: $(B)/tests/bench/bench_% $(base_bin)
+	@mkdir -p $(B)/bench
+	@BENCH_OUT=$(B)/bench/$*.json BENCH_BASES=$(B)/tests/bench $<
+bench-check: ## fails when a row of build/bench/*.json missed its goal
+	@$(PYTHON) tests/bench/check $(B)/bench
+.PHONY: $(addprefix bench-,$(bench_names))
+
+SECONDS ?= 60
+fuzz: ## each fuzz target for SECONDS=60, with libFuzzer
+	@$(MAKE) --no-print-directory FOR=fuzz fuzz-run SECONDS=$(SECONDS)
+fuzz-run: $(fuzz_bin)
+	@$(PYTHON) tests/fuzz/run --build $(B) --seconds $(SECONDS) $(fuzz_names)
+.PHONY: fuzz-run

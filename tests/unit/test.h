@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -27,9 +28,18 @@
 \
 		if (argc > 1) \
 			cmocka_set_test_filter(argv[1]); \
+		setlinebuf(stdout); \
 		cmocka_set_message_output(CM_OUTPUT_TAP); \
 		return cmocka_run_group_tests_name(argv[0], tests, NULL, NULL); \
 	}
+
+/* Ends the test as skipped; in a printf format, why. */
+#define SKIP(...) \
+	do { \
+		printf("# skip: " __VA_ARGS__); \
+		printf("\n"); \
+		skip(); \
+	} while (0)
 
 /* The expression gives no error. */
 #define CHECK_OK(expr) \
