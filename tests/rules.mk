@@ -11,7 +11,9 @@ $(call objects,$(unit_src)): | $(GEN_HEADERS)
 $(unit_bin): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(LIBS) $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS) -o $@ $< $(LIBS_GROUP) -lcmocka $(LDLIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) -lcmocka $(LDLIBS)
+# What a unit test needs beside the archives.
+$(B)/tests/unit/bench/bench: $(B)/obj/tests/bench/bench.o
 
 # ---- fuzz targets: tests/fuzz/fuzz-NAME.c, its corpus in tests/fuzz/corpus/NAME/ ----
 # As a plain program that replays its corpus (make test), and with libFuzzer (make fuzz).
