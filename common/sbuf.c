@@ -102,8 +102,11 @@ char *sbuf_str(struct sbuf *b)
 
 char *sbuf_take(struct sbuf *b)
 {
-	char *s = xstrndup(sbuf_str(b), sbuf_len(b));
+	size_t n = sbuf_len(b);
+	char *s = xmalloc(n + 1);
 
+	/* Not as a string: there may be NULs inside. */
+	memcpy(s, sbuf_str(b), n + 1);
 	sbuf_fini(b);
 	return s;
 }
