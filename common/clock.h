@@ -27,5 +27,9 @@ int64_t deadline_in(int64_t ns);
 void clock_stop(void);
 void clock_step(int64_t ns);
 void clock_resume(void);
+bool clock_is_stopped(void);
+
+/* FN is called after each of the three above, on their thread; NULL takes it back. For the loop. */
+void clock_on_change(void (*fn)(void));
 
 #endif

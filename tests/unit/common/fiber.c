@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * common/fiber.c, cond.c, mutex.c, fiber_group.c: who runs when, how waits end, and that what the
+ * rules of fiber.h forbid aborts with a message.
+ */
+#include "common/fiber.h"
+
+#include "common/loop.h"
+#include "common/mem.h"
+#include "core.gen.h"
+#include "tests/unit/common/runtime.h"
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- order ---- */
+
+static char order[64];
+static void note(const char *s)
+{
+	strncat(order, s, sizeof(order) - strlen(order) - 1);
+}
+
+static void *name_of(const char *s)
+{
+	return (void *)(uintptr_t)s;
+}
+
+static void notes_twice(void *arg)
+{
+	note(arg);
+	CHECK_OK(fiber_yield());
+	note(arg);
+}
+
+static void takes_turns_fiber(void *arg)
+{
+	order[0] = '\0';
+	CHECK_OK(fiber_spawn(NULL, notes_twice, name_of("a"), "a"));
+	CHECK_OK(fiber_spawn(NULL, notes_twice, name_of("b"), "b"));
+	assert_string_equal(order, "");
+	CHECK_OK(fiber_yield());
+	assert_string_equal(order, "ab");
+	CHECK_OK(fiber_yield());
+	assert_string_equal(order, "abab");
+	CHECK_OK(fiber_yield());
+	assert_int_equal(fiber_count(), 1);
+}
+
+static void takes_turns(void **state)
+{
+	run_in_fiber(takes_turns_fiber, NULL);
+}
+
+/* A fiber that makes itself ready again and again does not keep the loop from its other work. */
+static bool timer_fired;
+static void fire(struct timer *t)
+{
+	timer_fired = true;
+}
+
+static void busy_fiber(void *arg)
+{
+	struct timer t;
+
+	timer_fired = false;
+	timer_init(&t, fire);
+	timer_arm(&t, deadline_in(NS_PER_MS));
+	while (!timer_fired)
+		CHECK_OK(fiber_yield());
+}
+
+static void a_busy_fiber_does_not_starve_timers(void **state)
+{
+	run_in_fiber(busy_fiber, NULL);
+}
+
+/* ---- errno ---- */
+
+static void spoils_errno(void *arg)
+{
+	errno = 99;
+}
+
+static void keeps_errno_fiber(void *arg)
+{
+	errno = 7;
+	CHECK_OK(fiber_spawn(NULL, spoils_errno, NULL, "spoiler"));
+	errno = 7;
+	CHECK_OK(fiber_yield());
+	assert_int_equal(errno, 7);
+}
+
+static void keeps_errno(void **state)
+{
+	run_in_fiber(keeps_errno_fiber, NULL);
+}
+
+/* ---- how waits end ---- */
+
+static void times_out_fiber(void *arg)
+{
+	struct cond c;
+
+	cond_init(&c);
+	clock_stop();
+	int64_t began = clock_mono_ns();
+	CHECK_ERR(cond_wait(&c, "nothing", began), TIMEOUT);
+	CHECK_OK(fiber_spawn(NULL, step_clock, (void *)(intptr_t)(5 * NS_PER_S), "stepper"));
+	CHECK_ERR(cond_wait(&c, "nothing", deadline_in(5 * NS_PER_S)), TIMEOUT);
+	assert_true(clock_mono_ns() == began + 5 * NS_PER_S);
+	cond_fini(&c);
+	clock_resume();
+}
+
+static void times_out(void **state)
+{
+	run_in_fiber(times_out_fiber, NULL);
+}
+
+static void own_deadline_fiber(void *arg)
+{
+	struct cond c;
+
+	cond_init(&c);
+	clock_stop();
+	assert_true(fiber_deadline() == NEVER);
+	assert_true(fiber_set_deadline(deadline_in(NS_PER_S)) == NEVER);
+	CHECK_OK(fiber_check());
+	CHECK_OK(fiber_spawn(NULL, step_clock, (void *)(intptr_t)NS_PER_S, "stepper"));
+	CHECK_ERR(cond_wait(&c, "nothing", NEVER), TIMEOUT);
+	CHECK_ERR(fiber_check(), TIMEOUT);
+	CHECK_ERR(fiber_sleep(1), TIMEOUT);
+	CHECK_ERR(fiber_yield(), TIMEOUT);
+	/* Clean-up may wait: masked, only the deadline of the wait counts. */
+	fiber_cancel_mask();
+	CHECK_OK(fiber_check());
+	CHECK_OK(fiber_yield());
+	CHECK_OK(fiber_spawn(NULL, step_clock, (void *)(intptr_t)NS_PER_S, "stepper"));
+	CHECK_OK(fiber_sleep(NS_PER_S));
+	CHECK_ERR(cond_wait(&c, "nothing", clock_mono_ns()), TIMEOUT);
+	fiber_cancel_unmask();
+	fiber_set_deadline(NEVER);
+	CHECK_OK(fiber_check());
+	cond_fini(&c);
+	clock_resume();
+}
+
+static void own_deadline(void **state)
+{
+	run_in_fiber(own_deadline_fiber, NULL);
+}
+
+struct waiter {
+	struct cond c;
+	const char *result;
+	bool masks;
+};
+
+static void waits_on(void *arg)
+{
+	struct waiter *w = arg;
+
+	if (w->masks)
+		fiber_cancel_mask();
+	auto_err e = cond_wait(&w->c, "a signal", NEVER);
+	w->result = !e                          ? "OK"
+		: err_is(e, &ERR_CANCELLED)     ? "CANCELLED"
+		: err_is(e, &ERR_SHUTTING_DOWN) ? "SHUTTING_DOWN"
+						: "other";
+	if (w->masks)
+		fiber_cancel_unmask();
+}
+
+static void cancel_fiber(void *arg)
+{
+	struct waiter w = {0};
+	struct fiber *f;
+
+	cond_init(&w.c);
+	/* while it waits */
+	CHECK_OK(fiber_spawn(&f, waits_on, &w, "waiter"));
+	CHECK_OK(fiber_yield());
+	fiber_cancel(f);
+	assert_true(fiber_is_cancelled(f));
+	CHECK_OK(fiber_yield());
+	assert_string_equal(w.result, "CANCELLED");
+	assert_false(cond_signal(&w.c));
+	/* before its first wait */
+	w.result = NULL;
+	CHECK_OK(fiber_spawn(&f, waits_on, &w, "waiter"));
+	fiber_cancel(f);
+	CHECK_OK(fiber_yield());
+	assert_string_equal(w.result, "CANCELLED");
+	/* masked: by the signal alone */
+	w.result = NULL;
+	w.masks = true;
+	CHECK_OK(fiber_spawn(&f, waits_on, &w, "waiter"));
+	CHECK_OK(fiber_yield());
+	fiber_cancel(f);
+	CHECK_OK(fiber_yield());
+	assert_null(w.result);
+	assert_true(cond_signal(&w.c));
+	CHECK_OK(fiber_yield());
+	assert_string_equal(w.result, "OK");
+}
+
+static void cancels(void **state)
+{
+	run_in_fiber(cancel_fiber, NULL);
+}
+
+/* A signal is never lost: who has got it keeps it, who was cancelled before does not swallow it. */
+static void no_signal_is_lost_fiber(void *arg)
+{
+	struct waiter first = {0};
+	struct fiber *f;
+
+	cond_init(&first.c);
+	CHECK_OK(fiber_spawn(&f, waits_on, &first, "first"));
+	CHECK_OK(fiber_yield());
+	assert_true(cond_signal(&first.c));
+	fiber_cancel(f);
+	CHECK_OK(fiber_yield());
+	assert_string_equal(first.result, "OK");
+
+	CHECK_OK(fiber_spawn(&f, waits_on, &first, "first"));
+	CHECK_OK(fiber_yield());
+	fiber_cancel(f);
+	assert_false(cond_signal(&first.c));
+	CHECK_OK(fiber_yield());
+	assert_string_equal(first.result, "CANCELLED");
+}
+
+static void no_signal_is_lost(void **state)
+{
+	run_in_fiber(no_signal_is_lost_fiber, NULL);
+}
+
+static void stop_post(void *arg)
+{
+	loop_stop();
+}
+
+static void signal_post(void *c)
+{
+	cond_signal(c);
+}
+
+static void stops_then_signals(void *c)
+{
+	loop_post(stop_post, NULL);
+	loop_post(signal_post, c);
+}
+
+static void stop_ends_waits(void **state)
+{
+	struct waiter plain = {0}, masked = {.masks = true};
+
+	cond_init(&plain.c);
+	cond_init(&masked.c);
+	loop_init();
+	CHECK_OK(fiber_spawn(NULL, waits_on, &plain, "plain"));
+	CHECK_OK(fiber_spawn(NULL, waits_on, &masked, "masked"));
+	CHECK_OK(fiber_spawn(NULL, stops_then_signals, &masked.c, "stopper"));
+	loop_run(NS_PER_S);
+	assert_string_equal(plain.result, "SHUTTING_DOWN");
+	assert_string_equal(masked.result, "OK");
+	loop_fini();
+}
+
+/* ---- mutex ---- */
+
+static struct mutex m;
+static int inside;
+
+static void locks(void *arg)
+{
+	CHECK_OK(mutex_lock(&m, "the mutex", NEVER));
+	assert_int_equal(inside++, 0);
+	CHECK_OK(fiber_yield());
+	inside--;
+	note(arg);
+	mutex_unlock(&m);
+}
+
+static void mutex_fiber(void *arg)
+{
+	order[0] = '\0';
+	mutex_init(&m);
+	CHECK_OK(mutex_lock(&m, "the mutex", NEVER));
+	CHECK_OK(fiber_spawn(NULL, locks, name_of("1"), "1"));
+	CHECK_OK(fiber_spawn(NULL, locks, name_of("2"), "2"));
+	CHECK_OK(fiber_spawn(NULL, locks, name_of("3"), "3"));
+	CHECK_OK(fiber_yield());
+	mutex_unlock(&m);
+	/* Handed over already, so this one comes last. */
+	CHECK_OK(mutex_lock(&m, "the mutex", NEVER));
+	assert_string_equal(order, "123");
+	mutex_unlock(&m);
+	mutex_fini(&m);
+}
+
+static void mutex_is_fair(void **state)
+{
+	run_in_fiber(mutex_fiber, NULL);
+}
+
+TEST_MAIN(TEST(takes_turns), TEST(a_busy_fiber_does_not_starve_timers), TEST(keeps_errno),
+	TEST(times_out), TEST(own_deadline), TEST(cancels), TEST(no_signal_is_lost),
+	TEST(stop_ends_waits), TEST(mutex_is_fair))
