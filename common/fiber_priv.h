@@ -18,6 +18,8 @@
 #include "common/fiber_switch.h"
 #include "common/loop.h"
 
+#include <pthread.h>
+
 enum { FIBER_NAME_BYTES = 64, FIBER_TAG_BYTES = 64 };
 
 /* common/fiber-gdb.py knows these names. */
@@ -83,6 +85,10 @@ never_returns void fiber_abort(const char *fmt, ...) printf_like(1, 2);
 			fiber_abort(__VA_ARGS__); \
 	} while (0)
 
+/* A thread of that name (its first 15 bytes), with every signal blocked: those are the loop's. 0 or
+ * -errno. */
+int thread_start(pthread_t *out, const char *name, void *(*fn)(void *arg), void *arg);
+
 /* The kernel's clock, whatever the tests do to ours: coarse (some ms) and cheap. */
 int64_t loop_tick_ns(void);
 /* The time at which this turn began, of clock_mono_ns. */
@@ -91,5 +97,8 @@ int64_t loop_now(void);
 void timer_run_due(int64_t now);
 int64_t timer_next(void);
 void timer_fini(void);
+/* Makes an overflow of a fiber's stack say so. */
+void fiber_guard_init(void);
+void fiber_guard_fini(void);
 
 #endif

@@ -10,6 +10,8 @@
 #include "common/loop.h"
 
 #include "common/fiber_priv.h"
+#define LOG_MODULE "loop"
+#include "common/log.h"
 #include "common/mem.h"
 
 #include <assert.h>
@@ -18,7 +20,6 @@
 #include <event2/event_struct.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -330,6 +331,7 @@ void loop_init(void)
 	pthread_mutex_unlock(&shared.lock);
 	clock_on_change(clock_changed);
 	fiber_init();
+	fiber_guard_init();
 }
 
 static void free_posts(void)
@@ -360,6 +362,7 @@ void loop_fini(void)
 	}
 	free(take(loop.fd_waits));
 	loop.n_fds = 0;
+	fiber_guard_fini();
 	fiber_fini();
 	timer_fini();
 	while ((h = list_pop_front(&loop.signals, struct signal_handler, link))) {
@@ -394,7 +397,7 @@ static void report_stall(int64_t ns)
 	if (ns <= STALL_NS)
 		return;
 	loop.counts.stalls++;
-	fprintf(stderr, "a turn of the loop took %lld ms, of these %lld ms in %s%s\n",
+	log_warn("a turn of the loop took %lld ms, of these %lld ms in %s%s",
 		(long long)(ns / NS_PER_MS), (long long)(longest.ns / NS_PER_MS),
 		longest.ns ? "fiber " : "no fiber", longest.name);
 }
@@ -444,7 +447,7 @@ static bool is_over(void)
 static void name_the_abandoned(void)
 {
 	list_for_each (f, &fiber_all, struct fiber, all)
-		fprintf(stderr, "abandoned at the end: fiber %s, waiting for %s\n", f->name,
+		log_warn("abandoned at the end: fiber %s, waiting for %s", f->name,
 			f->waits_for ? f->waits_for : "nothing");
 }
 
