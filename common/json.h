@@ -4,7 +4,8 @@
  * No tree is built. (jansson serves where JSON is a value: any-typed fields, CLIs, files.)
  *
  * The reader takes RFC 8259 and nothing else: UTF-8 checked, numbers by the grammar, no duplicate
- * member (codec), no NUL in a string, depth at most JSON_MAX_DEPTH, checked before anything is read.
+ * member (codec and json_skip), no NUL in a string, no half of a surrogate pair, depth at most
+ * JSON_MAX_DEPTH, checked before anything is read.
  */
 #ifndef XENITH_COMMON_JSON_H
 #define XENITH_COMMON_JSON_H
@@ -38,27 +39,57 @@ struct json_reader {
 	unsigned depth;
 };
 
+/* The text need not end in NUL; it must stay until the reader is done. A text that is nested too
+ * deeply is refused here: problem is set and nothing can be read. */
 void json_reader_init(struct json_reader *r, const char *text, size_t len, struct arena *a);
-/* The kind of the value that comes next, by its first byte. */
+/* The kind of the value that comes next. The value itself is not checked yet. */
 enum json_kind json_peek(struct json_reader *r);
-/* Each of these reads one value of its kind; false: it is none (problem says why). */
+/*
+ * Each of these reads one value of its kind. False: what comes is of another kind (then the reader
+ * still stands before it and problem is NULL), or it is not JSON (problem says why).
+ */
 bool json_read_bool(struct json_reader *r, bool *out);
 bool json_read_null(struct json_reader *r);
 bool json_read_int(struct json_reader *r, int64_t *out);
+/* An integer is a float too. */
 bool json_read_float(struct json_reader *r, double *out);
-/* NUL-terminated, in the arena. */
+/* NUL-terminated, in the arena. LEN may be NULL. */
 bool json_read_string(struct json_reader *r, const char **out, size_t *len);
+/* Not NUL-terminated; part of the text where nothing had to be decoded, else in the arena. */
+bool json_read_slice(struct json_reader *r, const char **out, size_t *len);
 /* Passes over any value, checking it whole; TEXT (or NULL) tells where it stood. */
 bool json_skip(struct json_reader *r, struct json_text *text);
-/* Enter an object or array; then next tells whether another member or element comes (and reads the
- * member's name and colon). After it has said false, the object or array has been left: look at
- * problem. */
+/*
+ * Enter an object or array (first = true); then next tells whether another member or element comes
+ * (and reads the member's name and colon; the name is a slice as above, not NUL-terminated). After
+ * it has said false, the object or array has been left: look at problem.
+ */
 bool json_enter_object(struct json_reader *r);
 bool json_next_member(struct json_reader *r, bool *first, const char **name, size_t *len);
 bool json_enter_array(struct json_reader *r);
 bool json_next_element(struct json_reader *r, bool *first);
-/* Whether nothing but white space is left. */
+/* Whether nothing but white space is left; false sets problem. */
 bool json_at_end(struct json_reader *r);
+
+/* The words of a person: "an object", "a string", … */
+const char *json_kind_words(enum json_kind kind);
+
+/* Member names, to find one that comes twice. A zeroed struct is a valid empty one. */
+struct json_names {
+	struct json_name {
+		const char *s;
+		size_t len;
+	} * v; /* owned; the strings are borrowed */
+	size_t n, size;
+};
+
+void json_names_fini(struct json_names *names);
+void json_names_add(struct json_names *names, const char *s, size_t len);
+/* Whether two of the names from FROM on are the same; may change their order. */
+bool json_names_repeat(struct json_names *names, size_t from);
+
+/* The text without white space between its tokens: one line. TEXT is valid JSON. */
+struct json_text json_compact(struct json_text text, struct arena *a);
 
 /* The writer puts commas where they belong; the caller nests properly (asserted). */
 struct json_writer {
@@ -75,7 +106,8 @@ void json_array_end(struct json_writer *w);
 void json_name(struct json_writer *w, const char *name);
 void json_bool(struct json_writer *w, bool v);
 void json_int(struct json_writer *w, int64_t v);
-/* NaN and infinities have no JSON form: they are written as null. */
+/* The shortest form that reads back as the same number, with a fraction or an exponent. NaN and
+ * infinities have no JSON form: they are written as null. */
 void json_float(struct json_writer *w, double v);
 /* Bytes that are not UTF-8 are written as U+FFFD. */
 void json_string(struct json_writer *w, const char *s);

@@ -43,11 +43,11 @@ struct json_text {
 	size_t len;
 };
 
-/* The layout that all lists and all maps share. */
+/* The layout that all lists and all maps share; it may be used to look at any of them. */
 struct any_list {
 	void *v;
 	size_t n;
-};
+} __attribute__((__may_alias__));
 
 enum type_kind {
 	TYPE_VOID,

@@ -44,6 +44,19 @@ size_t utf8_decode(const char *s, size_t n, uint32_t *out)
 	return len;
 }
 
+size_t utf8_encode(uint32_t c, char *out)
+{
+	static const unsigned char first_mark[] = {0, 0, 0xc0, 0xe0, 0xf0};
+	size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = len - 1; i; i--) {
+		out[i] = (char)(0x80 | (c & 0x3f));
+		c >>= 6;
+	}
+	out[0] = (char)(first_mark[len] | c);
+	return len;
+}
+
 bool utf8_is_valid(const char *s, size_t n)
 {
 	uint32_t c;

@@ -13,6 +13,12 @@
 size_t utf8_decode(const char *s, size_t n, uint32_t *out);
 bool utf8_is_valid(const char *s, size_t n);
 
+/* The character that stands for what cannot be shown, U+FFFD. */
+#define UTF8_REPLACEMENT "\xEF\xBF\xBD"
+
+/* Writes the character C (a valid code point) to OUT, at most 4 bytes; returns how many. */
+size_t utf8_encode(uint32_t c, char *out);
+
 /* Whether a character is shown as itself: no control character, line separator, direction mark or
  * other invisible one. */
 bool utf8_is_plain(uint32_t code_point);

@@ -91,5 +91,19 @@ static void never_splits(void **state)
 	}
 }
 
-TEST_MAIN(TEST(decodes_every_code_point), TEST(refuses_what_is_not_utf8),
-	TEST(escapes_what_deceives), TEST(never_splits))
+static void encodes_what_it_decodes(void **state)
+{
+	for (uint32_t c = 0; c <= 0x10ffff; c++) {
+		char text[4];
+		uint32_t back;
+
+		if (c >= 0xd800 && c < 0xe000)
+			continue;
+		size_t len = utf8_encode(c, text);
+		assert_int_equal(utf8_decode(text, len, &back), len);
+		assert_int_equal(back, c);
+	}
+}
+
+TEST_MAIN(TEST(decodes_every_code_point), TEST(encodes_what_it_decodes),
+	TEST(refuses_what_is_not_utf8), TEST(escapes_what_deceives), TEST(never_splits))

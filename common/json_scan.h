@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The inner loop of JSON strings, both ways: how far a run of bytes goes that stand for themselves.
+ * SSE2 is part of every x86-64; elsewhere eight bytes are looked at together.
+ */
+#ifndef XENITH_COMMON_JSON_SCAN_H
+#define XENITH_COMMON_JSON_SCAN_H
+
+#include "common/dialect.h"
+
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* ASCII, no control character, no quote, no backslash. */
+static inline bool json_is_plain(char c)
+{
+	return (signed char)c >= 0x20 && c != '"' && c != '\\';
+}
+
+/* The bits 0x80 of the bytes of W that are not plain. */
+static inline uint64_t json_not_plain(uint64_t w)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+	uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\';
+
+	/* Borrows may mark a byte above a marked one wrongly: the first mark is always right. */
+	return (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high;
+}
+
+/* The first byte from P on that is not plain; END when all are. */
+static inline const char *json_scan(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i space = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"'),
+		      backslash = _mm_set1_epi8('\\');
+
+	for (; end - p >= 16; p += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+		/* Compared with sign, bytes from 0x80 on are below the space too. */
+		__m128i hit = _mm_or_si128(_mm_cmplt_epi8(x, space),
+			_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
+		unsigned hits = (unsigned)_mm_movemask_epi8(hit);
+
+		if (hits)
+			return p + __builtin_ctz(hits);
+	}
+#endif
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	for (; end - p >= 8; p += 8) {
+		uint64_t w;
+
+		memcpy(&w, p, sizeof(w));
+		uint64_t hits = json_not_plain(w);
+		if (hits)
+			return p + __builtin_ctzll(hits) / 8;
+	}
+#endif
+	while (p < end && json_is_plain(*p))
+		p++;
+	return p;
+}
+
+#endif

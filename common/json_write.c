@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The JSON writer (json.h): appends to a string buffer, one line, no white space. What it writes is
+ * valid whatever bytes it is given.
+ */
+#include "common/json.h"
+
+#include "common/json_scan.h"
+#include "common/number.h"
+#include "common/utf8.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+static inline char *room(struct sbuf *b, size_t n)
+{
+	if (b->base && b->size - b->end >= n)
+		return b->base + b->end;
+	return sbuf_room(b, n);
+}
+
+static inline void add(struct sbuf *b, const char *s, size_t n)
+{
+	memcpy(room(b, n), s, n);
+	b->end += n;
+}
+
+static inline void add_char(struct sbuf *b, char c)
+{
+	*room(b, 1) = c;
+	b->end++;
+}
+
+void json_writer_init(struct json_writer *w, struct sbuf *out)
+{
+	*w = (struct json_writer){.out = out};
+}
+
+/* Every value begins with this: the comma that parts it from the one before. */
+static inline void begin_value(struct json_writer *w)
+{
+	if (w->needs_comma)
+		add_char(w->out, ',');
+	w->needs_comma = true;
+}
+
+static inline void open_bracket(struct json_writer *w, char bracket)
+{
+	begin_value(w);
+	add_char(w->out, bracket);
+	w->depth++;
+	w->needs_comma = false;
+}
+
+static inline void close_bracket(struct json_writer *w, char bracket)
+{
+	assert(w->depth);
+	add_char(w->out, bracket);
+	w->depth--;
+	w->needs_comma = true;
+}
+
+void json_object(struct json_writer *w)
+{
+	open_bracket(w, '{');
+}
+
+void json_object_end(struct json_writer *w)
+{
+	close_bracket(w, '}');
+}
+
+void json_array(struct json_writer *w)
+{
+	open_bracket(w, '[');
+}
+
+void json_array_end(struct json_writer *w)
+{
+	close_bracket(w, ']');
+}
+
+static void add_escape(struct sbuf *b, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+	const char *short_form = c ? strchr(from, c) : NULL;
+
+	if (short_form)
+		add(b, (char[]){'\\', to[short_form - from]}, 2);
+	else
+		add(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+}
+
+/* What is not plain, up to END. */
+static void add_odd(struct sbuf *b, const char *p, const char *end)
+{
+	while (p < end) {
+		const char *from = p;
+
+		p = json_scan(p, end);
+		add(b, from, (size_t)(p - from));
+		if (p == end)
+			break;
+		uint32_t c;
+		size_t n = (unsigned char)*p < 0x80 ? 0 : utf8_decode(p, (size_t)(end - p), &c);
+		if (n)
+			add(b, p, n);
+		else if ((unsigned char)*p < 0x80)
+			add_escape(b, (unsigned char)*p);
+		else
+			add(b, UTF8_REPLACEMENT, 3);
+		p += n ? n : 1;
+	}
+}
+
+static void add_string(struct sbuf *b, const char *s, size_t len)
+{
+	const char *end = s + len, *p = json_scan(s, end);
+	size_t plain = (size_t)(p - s);
+	char *o = room(b, plain + 2);
+
+	o[0] = '"';
+	memcpy(o + 1, s, plain);
+	if (p == end) {
+		o[plain + 1] = '"';
+		b->end += plain + 2;
+		return;
+	}
+	b->end += plain + 1;
+	add_odd(b, p, end);
+	add_char(b, '"');
+}
+
+void json_string_n(struct json_writer *w, const char *s, size_t len)
+{
+	begin_value(w);
+	add_string(w->out, s, len);
+}
+
+void json_string(struct json_writer *w, const char *s)
+{
+	json_string_n(w, s, strlen(s));
+}
+
+void json_name(struct json_writer *w, const char *name)
+{
+	assert(w->depth);
+	json_string(w, name);
+	add_char(w->out, ':');
+	w->needs_comma = false;
+}
+
+void json_bool(struct json_writer *w, bool v)
+{
+	begin_value(w);
+	if (v)
+		add(w->out, "true", 4);
+	else
+		add(w->out, "false", 5);
+}
+
+void json_int(struct json_writer *w, int64_t v)
+{
+	begin_value(w);
+	w->out->end += number_put_int(v, room(w->out, NUMBER_INT_SIZE));
+}
+
+void json_float(struct json_writer *w, double v)
+{
+	if (!isfinite(v)) {
+		json_null(w);
+		return;
+	}
+	begin_value(w);
+	w->out->end += number_put_double(v, room(w->out, NUMBER_DOUBLE_SIZE));
+}
+
+void json_null(struct json_writer *w)
+{
+	begin_value(w);
+	add(w->out, "null", 4);
+}
+
+void json_raw(struct json_writer *w, const char *text, size_t len)
+{
+	begin_value(w);
+	add(w->out, text, len);
+}
