@@ -25,8 +25,10 @@ DEPFILES += $(fuzz_obj:.o=.d)
 
 $(fuzz_obj): | $(GEN_HEADERS)
 # What a target needs beside the archives: FUZZ_OBJ_NAME, set in the folder that has it.
-$(foreach n,$(fuzz_names),$(eval $(B)/tests/fuzz/replay-$(n) $(B)/tests/fuzz/fuzz-$(n): $(FUZZ_OBJ_$(n))))
-$(fuzz_replays): $(B)/tests/fuzz/replay-%: $(B)/obj/tests/fuzz/fuzz-%.o $(B)/obj/tests/fuzz/replay.o $(LIBS) $(B)/flags
+$(foreach n,$(fuzz_names),\
+	$(eval $(B)/tests/fuzz/replay-$(n) $(B)/tests/fuzz/fuzz-$(n): $(FUZZ_OBJ_$(n))))
+$(fuzz_replays): $(B)/obj/tests/fuzz/replay.o
+$(fuzz_replays): $(B)/tests/fuzz/replay-%: $(B)/obj/tests/fuzz/fuzz-%.o $(LIBS) $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) $(LDLIBS)
@@ -44,7 +46,8 @@ bench_obj := $(call objects,$(wildcard tests/bench/*.c))
 DEPFILES += $(bench_obj:.o=.d)
 
 $(bench_obj): | $(GEN_HEADERS)
-$(bench_bin): $(B)/tests/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(B)/obj/tests/bench/bench.o $(LIBS) $(B)/flags
+$(bench_bin): $(B)/obj/tests/bench/bench.o
+$(bench_bin): $(B)/tests/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(LIBS) $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) $(LDLIBS)
@@ -89,3 +92,10 @@ fuzz: ## each fuzz target for SECONDS=60, with libFuzzer
 fuzz-run: $(fuzz_bin)
 	@$(PYTHON) tests/fuzz/run --build $(B) --seconds $(SECONDS) $(fuzz_names)
 .PHONY: fuzz-run
+
+# ---- the tree itself: tests/lint holds one script a rule ----
+.PHONY: lint format
+lint: ## rules of the tree and its format; compiles nothing
+	@tests/lint/all
+format: ## formats all C as .clang-format says
+	@git ls-files -co --exclude-standard -z '*.c' '*.h' | xargs -0 -r clang-format -i

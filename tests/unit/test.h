@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "common/err.h"
+#include "common/err.h" /* lint: cmocka.h wants to be first */
 
 #define TEST(fn) cmocka_unit_test(fn)
 
