@@ -19,9 +19,6 @@
 #include <string.h>
 #include <time.h>
 
-/* A program without fibers has no tags, and need not link them. */
-#pragma weak fiber_tag
-
 /* A whole line, newline included, is at most PIPE_BUF bytes: a pipe takes that in one piece. */
 #define LINE_SIZE 4096
 #define HEAD_SIZE 512
@@ -227,10 +224,7 @@ bool log_rate_ok_at(struct log_rate *r, int64_t now, unsigned *dropped)
 
 bool log_rate_ok(struct log_rate *r, unsigned *dropped)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return log_rate_ok_at(r, now.tv_sec * NS_PER_S + now.tv_nsec, dropped);
+	return log_rate_ok_at(r, clock_mono_ns(), dropped);
 }
 
 /* ---- one line ---- */
@@ -362,7 +356,7 @@ static void line_write(struct log_module *m, enum log_level level, const char *f
 	line.level = level;
 	line.file = file;
 	line.number = number;
-	line_set_tag(&line, fiber_tag ? fiber_tag() : NULL);
+	line_set_tag(&line, fiber_tag());
 	line_format(&line, saved, fmt, ap);
 	if (!to_journal || to_journald(&message, &line) < 0)
 		to_stderr(message.line, &line);

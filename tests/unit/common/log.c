@@ -3,6 +3,8 @@
  * common/log.c: the form of a line, what hostile text becomes, levels by module, rate limits, lines
  * of many threads. What is logged is read back from a memory file put in place of stderr.
  */
+#include "common/fiber.h"
+#include "common/loop.h"
 #include "common/mem.h"
 #include "core.gen.h"
 #include "tests/unit/test.h"
@@ -334,6 +336,28 @@ static void tags_are_one_word(void **state)
 	assert_string_equal(l.tag, "task_17\\nx");
 }
 
+static void logs_with_tag(void *arg)
+{
+	fiber_set_tag(arg);
+	log_info("from a fiber");
+}
+
+static void lines_carry_the_fibers_tag(void **state)
+{
+	static char first[] = "task-1", second[] = "task 2";
+
+	loop_init();
+	capture();
+	CHECK_OK(fiber_spawn(NULL, logs_with_tag, first, "one"));
+	CHECK_OK(fiber_spawn(NULL, logs_with_tag, second, "two"));
+	loop_stop(); /* the loop ends when the fibers have */
+	loop_run(10 * NS_PER_S);
+	auto_str text = captured();
+	check_matches(text, "testd\\[main\\] task-1 from a fiber\n");
+	check_matches(text, "testd\\[main\\] task_2 from a fiber\n");
+	loop_fini();
+}
+
 static void journal_has_its_fields(void **state)
 {
 	static union message m;
@@ -366,7 +390,8 @@ int main(int argc, char **argv)
 		TEST(a_line_of_full_length_is_whole), TEST(errno_stays), TEST(levels_are_by_module),
 		TEST(configures_all_at_once), TEST(wishes_are_bounded), TEST(a_rate_is_limited),
 		TEST(what_was_left_out_is_told), TEST(threads_log_whole_lines),
-		TEST(tags_are_one_word), TEST(journal_has_its_fields)};
+		TEST(tags_are_one_word), TEST(lines_carry_the_fibers_tag),
+		TEST(journal_has_its_fields)};
 
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
