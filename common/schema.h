@@ -68,6 +68,7 @@ enum type_kind {
 };
 
 struct type;
+struct class;
 
 enum field_flags {
 	FIELD_HAS_DEFAULT = 1, /* may be missing on the wire: default_json, read into the field */
@@ -119,6 +120,8 @@ struct type {
 	uint32_t value_offset; /* MAP: of the value in an entry; VARIANT: of the union */
 	uint32_t entry_size; /* MAP */
 	int unknown_case; /* ENUM: what an unknown name becomes, or -1: it is refused */
+	bool is_set; /* LIST: no value is there twice */
+	const struct class *class; /* STRING: the class that it refers to an object of, or NULL */
 };
 
 enum method_flags {
@@ -152,6 +155,8 @@ struct interface {
 	uint32_t n_errors;
 	const struct class *const *classes; /* of a data model */
 	uint32_t n_classes;
+	const char *const *roles; /* least first */
+	uint32_t n_roles;
 	const char *fingerprint; /* of the wire form */
 };
 
@@ -169,7 +174,7 @@ struct class
 	const struct type *record; /* all fields, as a record type */
 	const struct field *fields; /* the same table, with the class's own flags */
 	uint32_t n_fields;
-	const struct method *messages; /* the explicit ones */
+	const struct method *const *messages; /* the explicit ones */
 	uint32_t n_messages;
 	bool is_persistent;
 };

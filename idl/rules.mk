@@ -1,6 +1,6 @@
 # idlc, and what it makes of each interface: X.idl gives X.gen.h, X.gen.c (tables), X_client.gen.c
 # and X_service.gen.c, all in $(B)/gen and in one archive.
-IDLC ?= $(B)/tools/idlc
+IDLC := $(B)/tools/idlc
 idlc_src := $(wildcard idl/*.c)
 idlc_obj := $(call objects,$(idlc_src) $(boot_src))
 DEPFILES += $(patsubst %.o,%.d,$(call objects,$(idlc_src)))

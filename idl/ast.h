@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What idlc knows of an interface: the tree that parse.c builds, check.c completes and the emitters
+ * read. Everything lies in one arena and is never freed piece by piece; idlc has one thread.
+ */
+#ifndef XENITH_IDL_AST_H
+#define XENITH_IDL_AST_H
+
+#include "common/arena.h"
+#include "common/map.h"
+
+struct source {
+	const char *path; /* as it was given: what messages show */
+	const char *text;
+	size_t len;
+};
+
+/* A place in a file; the line and the column are counted when a message needs them. */
+struct loc {
+	const struct source *source;
+	size_t offset;
+};
+
+enum base_kind {
+	BASE_BOOL,
+	BASE_INT,
+	BASE_FLOAT,
+	BASE_STRING,
+	BASE_SECRET,
+	BASE_BYTES,
+	BASE_DATETIME,
+	BASE_ANY,
+};
+
+enum type_form {
+	FORM_BASE,
+	FORM_NAMED, /* id, enum, record or variant */
+	FORM_LIST,
+	FORM_SET, /* a list without duplicates */
+	FORM_MAP,
+	FORM_OPTION,
+	FORM_REF, /* a reference to an object of a class */
+};
+
+struct decl;
+
+/* A type where it is used. */
+struct type_use {
+	enum type_form form;
+	struct loc at;
+	enum base_kind base; /* BASE */
+	const char *from; /* NAMED: the interface before the dot, or NULL */
+	const char *name; /* NAMED, REF */
+	struct type_use *of; /* LIST, SET, MAP, OPTION */
+	struct decl *decl; /* NAMED, REF: what the name means, once checked */
+};
+
+enum literal_kind {
+	LITERAL_NULL,
+	LITERAL_BOOL,
+	LITERAL_INTEGER,
+	LITERAL_REAL,
+	LITERAL_STRING,
+	LITERAL_WORD, /* a case of an enum or a variant */
+	LITERAL_LIST, /* [] */
+	LITERAL_OBJECT, /* {} */
+};
+
+struct literal {
+	enum literal_kind kind;
+	struct loc at;
+	const char *text; /* as written, which is JSON but for WORD */
+};
+
+/* Whoever may set the keys that fit a pattern. */
+struct key_role {
+	struct key_role *next;
+	struct loc at;
+	const char *key;
+	const char *role;
+};
+
+enum access {
+	ACCESS_READ_ONLY,
+	ACCESS_READ_WRITE,
+	ACCESS_CREATE,
+};
+
+/* A field, a parameter, or a case of an enum or a variant. */
+struct member {
+	struct member *next;
+	struct loc at;
+	const char *name;
+	const char *doc; /* or NULL */
+	struct type_use *type; /* NULL: a case without value */
+	struct literal *value; /* the default, or NULL */
+	const char *since; /* or NULL */
+	const char *deprecated; /* what to use instead, or NULL */
+	/* of a class's field only: */
+	enum access access;
+	bool is_persistent;
+	bool is_unique;
+	const char *role; /* or NULL */
+	struct loc role_at;
+	struct key_role *keys;
+};
+
+/* An error that a call declares. */
+struct error_use {
+	struct error_use *next;
+	struct loc at;
+	const char *code;
+	struct decl *decl; /* once checked */
+};
+
+enum decl_kind {
+	DECL_ID,
+	DECL_ENUM,
+	DECL_RECORD,
+	DECL_VARIANT,
+	DECL_ERROR,
+	DECL_CALL,
+	DECL_CLASS,
+};
+
+struct interface_decl;
+
+struct decl {
+	struct decl *next;
+	enum decl_kind kind;
+	struct loc at;
+	struct interface_decl *owner;
+	const char *name; /* a call's whole name, "VM.start" */
+	const char *c_name; /* its part of C names, "vm_start" */
+	const char *doc;
+	struct member *members; /* fields, cases or parameters */
+	size_t n_members;
+	/* ENUM: what an unknown name becomes, or NULL */
+	const char *unknown;
+	struct loc unknown_at;
+	/* CALL */
+	struct decl *class; /* the class that it is a message of, or NULL */
+	struct type_use *result; /* NULL: none */
+	struct error_use *errors;
+	bool is_task;
+	bool is_read;
+	bool is_static; /* a message that is of no one object */
+	const char *role;
+	struct loc role_at;
+	const char *since;
+	const char *deprecated;
+	/* CLASS */
+	bool is_persistent;
+	/* check.c: the walk over types that contain each other */
+	enum { WALK_NEW, WALK_OPEN, WALK_DONE } walk;
+};
+
+struct import {
+	struct import *next;
+	struct loc at;
+	const char *name;
+	struct interface_decl *interface; /* once loaded */
+};
+
+struct role_decl {
+	struct role_decl *next;
+	const char *name;
+};
+
+/* One interface, of one file or several. */
+struct interface_decl {
+	struct interface_decl *next; /* of those that are loaded */
+	const char *name;
+	struct loc at;
+	long version;
+	const char *handlers; /* the first part of the handlers' names: "api" */
+	const char *doc;
+	struct import *imports, **imports_end;
+	struct role_decl *roles, **roles_end; /* least first */
+	struct decl *decls, **decls_end; /* all, messages of classes too, in their order */
+	struct map types; /* by name: what a type_use may mean */
+	struct map errors; /* by code */
+	struct map calls; /* by whole name */
+	struct map classes;
+	struct decl **methods; /* the calls, sorted by name; once checked */
+	size_t n_methods;
+	struct decl *
+		*by_value; /* records, variants and classes, contained ones first; once checked */
+	size_t n_by_value;
+};
+
+/* How idlc gets at a file: its text in the arena, or NULL. The fuzzer brings its own. */
+typedef const struct source *read_source_fn(struct arena *a, const char *path);
+
+struct sbuf;
+
+/* A run of the compiler. */
+struct idl {
+	struct arena arena;
+	struct sbuf *messages; /* what went wrong, for people */
+	unsigned n_errors;
+	read_source_fn *read_source;
+	struct interface_decl *interfaces; /* the first is the one that is compiled */
+	struct source_list {
+		struct source_list *next;
+		const struct source *source;
+	} * sources; /* every file that was read: the depfile */
+};
+
+#endif

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The parser: one function a statement of the language, no table, no second look ahead. After an
+ * error it goes on behind the next ';' or '}', or at a statement that begins a line, so that one run
+ * tells of several errors.
+ */
+#include "idl/parse.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+/* ---- the cursor ---- */
+
+void parser_advance(struct parser *p)
+{
+	if (p->token.doc && !p->recovering)
+		error_at(p->idl, p->token.doc_at, "this doc comment documents nothing");
+	p->end = p->token.at;
+	p->end.offset += p->token.len;
+	p->token = lex_next(&p->lexer);
+}
+
+bool parser_at(const struct parser *p, char punctuation)
+{
+	return p->token.kind == TOKEN_PUNCTUATION && p->token.text[0] == punctuation;
+}
+
+bool parser_at_word(const struct parser *p, const char *word)
+{
+	return p->token.kind == TOKEN_WORD && !strcmp(p->token.text, word);
+}
+
+bool parser_accept(struct parser *p, char punctuation)
+{
+	if (!parser_at(p, punctuation))
+		return false;
+	parser_advance(p);
+	return true;
+}
+
+bool parser_accept_word(struct parser *p, const char *word)
+{
+	if (!parser_at_word(p, word))
+		return false;
+	parser_advance(p);
+	return true;
+}
+
+const char *parser_take_doc(struct parser *p)
+{
+	const char *doc = p->token.doc;
+
+	p->token.doc = NULL;
+	p->recovering = false;
+	return doc;
+}
+
+/* What is missing is missing behind the token before, if the next one is on another line. */
+static struct loc missing_at(const struct parser *p)
+{
+	const struct source *s = p->token.at.source;
+
+	for (size_t i = p->end.offset; i < p->token.at.offset; i++)
+		if (s->text[i] == '\n')
+			return p->end;
+	return p->token.at;
+}
+
+bool parser_expected(struct parser *p, const char *what)
+{
+	if (p->token.kind == TOKEN_END)
+		error_at(p->idl, missing_at(p), "expected %s, found the end of the file", what);
+	else if (p->token.kind != TOKEN_BAD)
+		error_at(p->idl, missing_at(p), "expected %s, found '%.40s'", what, p->token.text);
+	return false;
+}
+
+bool parser_expect(struct parser *p, char punctuation, const char *where)
+{
+	if (parser_accept(p, punctuation))
+		return true;
+	return parser_expected(p, arena_printf(&p->idl->arena, "'%c' %s", punctuation, where));
+}
+
+bool parse_dashed_name(struct parser *p, const char *what, const char **out, struct loc *at)
+{
+	if (p->token.kind != TOKEN_WORD)
+		return parser_expected(p, what);
+	size_t len = p->token.len;
+	if (p->token.text[0] == '_' || p->token.text[len - 1] == '_')
+		error_at(p->idl, p->token.at, "a name neither begins nor ends with '_'");
+	if (len > 64)
+		error_at(p->idl, p->token.at, "a name has at most 64 letters");
+	*out = p->token.text;
+	*at = p->token.at;
+	parser_advance(p);
+	return true;
+}
+
+bool parse_name(struct parser *p, const char *what, const char **out, struct loc *at)
+{
+	if (p->token.kind == TOKEN_WORD && strchr(p->token.text, '-'))
+		error_at(p->idl, p->token.at, "there is no '-' in this kind of name");
+	return parse_dashed_name(p, what, out, at);
+}
+
+bool parse_string(struct parser *p, const char *what, const char **out)
+{
+	if (p->token.kind != TOKEN_STRING)
+		return parser_expected(p, what);
+	if (!*p->token.string)
+		error_at(p->idl, p->token.at, "this string says nothing");
+	*out = p->token.string;
+	parser_advance(p);
+	return true;
+}
+
+bool parse_mark_once(struct parser *p, unsigned *seen, unsigned bit)
+{
+	if (*seen & bit) {
+		error_at(p->idl, p->token.at, "'%.40s' comes too late: there is one already",
+			p->token.text);
+		return false;
+	}
+	*seen |= bit;
+	return true;
+}
+
+/* ---- going on after an error ---- */
+
+static const char *const statements[] = {
+	"import", "roles", "id", "enum", "record", "variant", "error", "call", "class"};
+
+/* A statement that begins in the first column is surely meant as one. */
+static bool at_statement(const struct parser *p)
+{
+	if (!p->token.begins_line)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(statements); i++)
+		if (parser_at_word(p, statements[i]))
+			return true;
+	return false;
+}
+
+void parser_skip_member(struct parser *p)
+{
+	p->recovering = true;
+	while (p->token.kind != TOKEN_END && !parser_at(p, '}') && !at_statement(p))
+		if (parser_accept(p, ';'))
+			return;
+		else
+			parser_advance(p);
+}
+
+bool parser_at_end(const struct parser *p)
+{
+	return parser_at(p, '}') || p->token.kind == TOKEN_END ||
+		(p->recovering && at_statement(p));
+}
+
+bool parser_close(struct parser *p, const char *where)
+{
+	return (p->recovering && at_statement(p)) || parser_expect(p, '}', where);
+}
+
+static void skip_statement(struct parser *p)
+{
+	int depth = 0;
+
+	p->recovering = true;
+	while (p->token.kind != TOKEN_END && !at_statement(p)) {
+		bool is_end = parser_at(p, '}') && depth <= 1;
+
+		depth += parser_at(p, '{') - parser_at(p, '}');
+		is_end |= parser_at(p, ';') && depth <= 0;
+		parser_advance(p);
+		if (is_end)
+			return;
+	}
+}
+
+/* ---- calls ---- */
+
+enum {
+	MARK_TASK = 1,
+	MARK_READ = 2,
+	MARK_STATIC = 4,
+	MARK_ERRORS = 8,
+	MARK_ROLE = 16,
+	MARK_SINCE = 32,
+	MARK_DEPRECATED = 64,
+};
+
+static bool parse_errors(struct parser *p, struct decl *d)
+{
+	struct error_use **end = &d->errors;
+
+	do {
+		struct error_use *u = arena_new(&p->idl->arena, struct error_use);
+
+		if (!parse_name(p, "an error", &u->code, &u->at))
+			return false;
+		*end = u;
+		end = &u->next;
+	} while (parser_accept(p, ','));
+	return true;
+}
+
+static unsigned call_mark(const struct parser *p, const struct decl *d)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} marks[] = {{"task", MARK_TASK}, {"read", MARK_READ}, {"errors", MARK_ERRORS},
+		{"role", MARK_ROLE}, {"since", MARK_SINCE}, {"deprecated", MARK_DEPRECATED}};
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		if (parser_at_word(p, marks[i].word))
+			return marks[i].bit;
+	return d->class && parser_at_word(p, "static") ? MARK_STATIC : 0;
+}
+
+static bool parse_call_mark(struct parser *p, struct decl *d, unsigned mark)
+{
+	d->is_task |= mark == MARK_TASK;
+	d->is_read |= mark == MARK_READ;
+	d->is_static |= mark == MARK_STATIC;
+	parser_advance(p);
+	if (mark == MARK_ERRORS)
+		return parse_errors(p, d);
+	if (mark == MARK_ROLE)
+		return parse_dashed_name(p, "a role", &d->role, &d->role_at);
+	if (mark == MARK_SINCE)
+		return parse_string(p, "a version in quotes", &d->since);
+	if (mark == MARK_DEPRECATED)
+		return parse_string(p, "what to use instead, in quotes", &d->deprecated);
+	return true;
+}
+
+static bool parse_call_marks(struct parser *p, struct decl *d)
+{
+	unsigned seen = 0;
+
+	for (unsigned mark; (mark = call_mark(p, d));)
+		if (!parse_mark_once(p, &seen, mark) || !parse_call_mark(p, d, mark))
+			return false;
+	return true;
+}
+
+/* `start`, `VM.start`, or in class VM `start` again. */
+static bool parse_call_name(struct parser *p, struct decl *d)
+{
+	const char *first = d->class ? d->class->name : NULL, *last;
+
+	if (!parse_name(p, "a call", &last, &d->at))
+		return false;
+	if (!first && parser_accept(p, '.')) {
+		struct loc at;
+
+		first = last;
+		if (!parse_name(p, "a call", &last, &at))
+			return false;
+	}
+	d->name = first ? arena_printf(&p->idl->arena, "%s.%s", first, last) : last;
+	return true;
+}
+
+/* A message is sent to an object, unless it is static. */
+static void add_self(struct parser *p, struct decl *d)
+{
+	struct member *self = arena_new(&p->idl->arena, struct member);
+	struct type_use *t = arena_new(&p->idl->arena, struct type_use);
+
+	*t = (struct type_use){.form = FORM_REF, .at = d->at, .name = d->class->name};
+	*self = (struct member){.next = d->members, .at = d->at, .name = "self", .type = t};
+	d->members = self;
+	d->n_members++;
+}
+
+bool parse_call(struct parser *p, struct decl *class, const char *doc)
+{
+	struct decl *d = parse_decl_new(p, DECL_CALL, doc);
+
+	d->class = class;
+	if (!parse_call_name(p, d) || !parse_parameters(p, d))
+		return false;
+	if (parser_accept(p, ':') && !parse_type(p, &d->result))
+		return false;
+	if (!parse_call_marks(p, d))
+		return false;
+	if (d->class && !d->is_static)
+		add_self(p, d);
+	return parser_expect(p, ';', "after the call");
+}
+
+/* ---- the other statements ---- */
+
+struct decl *parse_decl_new(struct parser *p, enum decl_kind kind, const char *doc)
+{
+	struct decl *d = arena_new(&p->idl->arena, struct decl);
+
+	d->kind = kind;
+	d->doc = doc;
+	d->at = p->token.at;
+	d->owner = p->interface;
+	d->name = "";
+	*p->interface->decls_end = d;
+	p->interface->decls_end = &d->next;
+	return d;
+}
+
+static bool parse_enum(struct parser *p, struct decl *d)
+{
+	if (!parse_name(p, "a type", &d->name, &d->at))
+		return false;
+	if (parser_accept_word(p, "unknown") &&
+		!parse_dashed_name(p, "a case", &d->unknown, &d->unknown_at))
+		return false;
+	return parse_cases(p, d);
+}
+
+static bool parse_class(struct parser *p, struct decl *d)
+{
+	if (!parse_name(p, "a class", &d->name, &d->at))
+		return false;
+	d->is_persistent = parser_at_word(p, "persistent");
+	if (!d->is_persistent && !parser_at_word(p, "volatile"))
+		return parser_expected(p, "'persistent' or 'volatile'");
+	parser_advance(p);
+	return parse_class_body(p, d);
+}
+
+static bool parse_decl(struct parser *p, enum decl_kind kind)
+{
+	const char *doc = parser_take_doc(p);
+
+	parser_advance(p);
+	if (kind == DECL_CALL)
+		return parse_call(p, NULL, doc);
+	struct decl *d = parse_decl_new(p, kind, doc);
+	if (kind == DECL_ENUM)
+		return parse_enum(p, d);
+	if (kind == DECL_CLASS)
+		return parse_class(p, d);
+	if (!parse_name(p, kind == DECL_ERROR ? "an error" : "a type", &d->name, &d->at))
+		return false;
+	if (kind == DECL_ID)
+		return parser_expect(p, ';', "after the id");
+	if (kind == DECL_ERROR)
+		return parse_parameters(p, d) && parser_expect(p, ';', "after the error");
+	return parse_members(p, d);
+}
+
+static bool parse_import(struct parser *p)
+{
+	struct import *i = arena_new(&p->idl->arena, struct import);
+
+	parser_advance(p);
+	if (!parse_name(p, "an interface", &i->name, &i->at))
+		return false;
+	*p->interface->imports_end = i;
+	p->interface->imports_end = &i->next;
+	return parser_expect(p, ';', "after the import");
+}
+
+static bool parse_roles(struct parser *p)
+{
+	parser_advance(p);
+	do {
+		struct role_decl *r = arena_new(&p->idl->arena, struct role_decl);
+		struct loc at;
+
+		if (!parse_dashed_name(p, "a role", &r->name, &at))
+			return false;
+		*p->interface->roles_end = r;
+		p->interface->roles_end = &r->next;
+	} while (parser_accept(p, ','));
+	return parser_expect(p, ';', "after the roles");
+}
+
+static bool parse_statement(struct parser *p)
+{
+	static const struct {
+		const char *word;
+		enum decl_kind kind;
+	} decls[] = {{"id", DECL_ID}, {"enum", DECL_ENUM}, {"record", DECL_RECORD},
+		{"variant", DECL_VARIANT}, {"error", DECL_ERROR}, {"call", DECL_CALL},
+		{"class", DECL_CLASS}};
+
+	for (size_t i = 0; i < ARRAY_LEN(decls); i++)
+		if (parser_at_word(p, decls[i].word))
+			return parse_decl(p, decls[i].kind);
+	if (parser_at_word(p, "import"))
+		return parse_import(p);
+	if (parser_at_word(p, "roles"))
+		return parse_roles(p);
+	return parser_expected(p,
+		"a declaration (import, roles, id, enum, record, variant, error, call or class)");
+}
+
+/* ---- the interface line ---- */
+
+static struct interface_decl *interface_new(struct parser *p)
+{
+	struct interface_decl *i = arena_new(&p->idl->arena, struct interface_decl);
+
+	i->imports_end = &i->imports;
+	i->roles_end = &i->roles;
+	i->decls_end = &i->decls;
+	i->handlers = "api";
+	return i;
+}
+
+static bool parse_version(struct parser *p, long *out)
+{
+	if (!parser_accept_word(p, "version"))
+		return parser_expected(p, "'version'");
+	if (p->token.kind != TOKEN_NUMBER)
+		return parser_expected(p, "a version");
+	char *end;
+	errno = 0;
+	*out = strtol(p->token.text, &end, 10);
+	if (errno || *end || *out < 1 || *out > INT_MAX)
+		error_at(p->idl, p->token.at, "a version is a whole number from 1 on");
+	parser_advance(p);
+	return true;
+}
+
+/* interface NAME version N [handlers PREFIX]; */
+static bool parse_interface_line(struct parser *p, struct interface_decl *i)
+{
+	struct loc at;
+
+	i->doc = p->token.doc ? p->token.doc : p->token.comment;
+	parser_take_doc(p);
+	if (!parser_accept_word(p, "interface"))
+		return parser_expected(p, "'interface NAME version N;' as the first statement");
+	if (!parse_name(p, "the interface's name", &i->name, &i->at))
+		return false;
+	if (!parse_version(p, &i->version))
+		return false;
+	if (parser_accept_word(p, "handlers") && !parse_name(p, "a prefix", &i->handlers, &at))
+		return false;
+	return parser_expect(p, ';', "after the version");
+}
+
+/* The first file of an interface makes it, the others must be of the same. */
+static bool join(struct parser *p, struct interface_decl *mine, struct interface_decl **whole)
+{
+	if (!*whole) {
+		*whole = mine;
+		return true;
+	}
+	if (!(*whole)->doc)
+		(*whole)->doc = mine->doc;
+	if (!strcmp((*whole)->name, mine->name) && (*whole)->version == mine->version &&
+		!strcmp((*whole)->handlers, mine->handlers))
+		return true;
+	error_at(p->idl, mine->at, "all files of an interface begin with the same line");
+	note_at(p->idl, (*whole)->at, "this one came first");
+	return false;
+}
+
+/* Everything behind this may take the text for UTF-8 without control characters. */
+static bool check_text(struct idl *idl, const struct source *s)
+{
+	for (size_t i = 0; i < s->len;) {
+		unsigned char c = (unsigned char)s->text[i];
+		size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+		bool is_text = c < 0x80 ? c == '\t' || c == '\n' || (c >= ' ' && c != 0x7f)
+					: c >= 0xc2 && c <= 0xf4 && n <= s->len - i;
+
+		for (size_t k = 1; is_text && k < n; k++)
+			is_text = ((unsigned char)s->text[i + k] & 0xc0) == 0x80;
+		if (!is_text) {
+			error_at(idl, (struct loc){s, i}, "the byte 0x%02x is no text in UTF-8", c);
+			return false;
+		}
+		i += n;
+	}
+	return true;
+}
+
+void parse_source(struct idl *idl, const struct source *s, struct interface_decl **interface)
+{
+	struct parser p = {.idl = idl, .lexer = {.idl = idl, .source = s}};
+
+	if (!check_text(idl, s))
+		return;
+	p.end = p.token.at = (struct loc){s, 0};
+	parser_advance(&p);
+	struct interface_decl *mine = interface_new(&p);
+	if (!parse_interface_line(&p, mine) || !join(&p, mine, interface))
+		return;
+	p.interface = *interface;
+	while (p.token.kind != TOKEN_END && idl->n_errors < MAX_ERRORS)
+		if (!parse_statement(&p))
+			skip_statement(&p);
+	if (p.token.doc && !p.recovering)
+		error_at(idl, p.token.doc_at, "this doc comment documents nothing");
+}
