@@ -5,6 +5,7 @@
  */
 #include "common/fiber.h"
 
+#include "common/fiber_priv.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "core.gen.h"
@@ -12,8 +13,10 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* ---- order ---- */
 
@@ -308,6 +311,210 @@ static void mutex_is_fair(void **state)
 	run_in_fiber(mutex_fiber, NULL);
 }
 
+/* ---- names and tags ---- */
+
+static void tagged_child(void *arg)
+{
+	assert_string_equal(fiber_tag(), "task-1");
+	fiber_set_tag("task-2");
+	*(bool *)arg = true;
+}
+
+static void tags_fiber(void *arg)
+{
+	char long_tag[200];
+	bool has_run = false;
+	struct fiber *f;
+
+	assert_string_equal(fiber_tag(), "");
+	fiber_set_tag("task-1");
+	CHECK_OK(fiber_spawn(&f, tagged_child, &has_run, "child %d of %s", 7, "test"));
+	assert_string_equal(fiber_name(f), "child 7 of test");
+	CHECK_OK(fiber_yield());
+	assert_true(has_run);
+	assert_string_equal(fiber_tag(), "task-1");
+	memset(long_tag, 'x', sizeof(long_tag));
+	long_tag[sizeof(long_tag) - 1] = '\0';
+	fiber_set_tag(long_tag);
+	assert_int_equal(strlen(fiber_tag()), 63);
+	fiber_set_tag(fiber_tag() + 60);
+	assert_string_equal(fiber_tag(), "xxx");
+}
+
+static void tags_are_inherited(void **state)
+{
+	run_in_fiber(tags_fiber, NULL);
+}
+
+/* ---- many ---- */
+
+/* What a program of any size may hold under ThreadSanitizer is less. */
+enum { MANY = HAVE_TSAN ? 1000 : 10000 };
+
+static struct cond crowd;
+static int n_awake;
+
+static void stands_in_crowd(void *arg)
+{
+	CHECK_OK(cond_wait(&crowd, "the crowd", NEVER));
+	n_awake++;
+}
+
+static long resident_kib(void)
+{
+	long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_int_equal(fscanf(f, "%*d %ld", &pages), 1);
+	fclose(f);
+	return pages * (getpagesize() / 1024);
+}
+
+static void many_fiber(void *arg)
+{
+	long before = resident_kib();
+
+	cond_init(&crowd);
+	for (int i = 0; i < MANY; i++)
+		CHECK_OK(fiber_spawn(NULL, stands_in_crowd, NULL, "one of many"));
+	CHECK_OK(fiber_yield());
+	if (!HAVE_ASAN && !HAVE_TSAN)
+		assert_in_range(resident_kib() - before, 0, 60 * 1024);
+	cond_broadcast(&crowd);
+	while (n_awake < MANY)
+		CHECK_OK(fiber_yield());
+	assert_int_equal(fiber_count(), 1);
+	assert_true(fiber_stack_count() <= 300);
+}
+
+static void ten_thousand_fit_in_60_mib(void **state)
+{
+	run_in_fiber(many_fiber, NULL);
+	assert_int_equal(fiber_stack_count(), 0);
+}
+
+static void crowded_fiber(void *arg)
+{
+	struct rlimit small = {.rlim_cur = 200 << 20, .rlim_max = 200 << 20};
+	struct err *e = NULL;
+	int n = 0;
+
+	setrlimit(RLIMIT_AS, &small);
+	cond_init(&crowd);
+	while (!e && n < 10000) {
+		e = fiber_spawn(NULL, stands_in_crowd, NULL, "one of many");
+		n++;
+	}
+	if (!err_is(e, &ERR_LIMIT_EXCEEDED) || n < 10)
+		abort();
+	err_free(e);
+	/* All is well for those that are there. */
+	CHECK_OK(fiber_yield());
+	cond_broadcast(&crowd);
+	CHECK_OK(fiber_yield());
+	CHECK_OK(fiber_spawn(NULL, stands_in_crowd, NULL, "one more"));
+	CHECK_OK(fiber_yield());
+	cond_broadcast(&crowd);
+	CHECK_OK(fiber_yield());
+	fprintf(stderr, "refused after some, and went on\n");
+}
+
+static void crowded(void)
+{
+	run_in_fiber(crowded_fiber, NULL);
+}
+
+static void spawn_fails_when_the_kernel_gives_no_stack(void **state)
+{
+	static char text[4096];
+	int status;
+
+	if (HAVE_ASAN || HAVE_TSAN) {
+		print_message("# skip: a sanitizer needs more address space than the limit\n");
+		skip();
+	}
+	run_in_child(crowded, text, sizeof(text), &status);
+	assert_non_null(strstr(text, "and went on"));
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* ---- what is forbidden ---- */
+
+static void no_wait_fiber(void *arg)
+{
+	no_wait_begin();
+	err_free(fiber_sleep(NS_PER_S));
+}
+
+static void no_wait(void)
+{
+	run_in_fiber(no_wait_fiber, NULL);
+}
+
+static void balanced_fiber(void *arg)
+{
+	no_wait_begin();
+	no_wait_begin();
+	no_wait_end();
+	no_wait_end();
+	CHECK_OK(fiber_yield());
+}
+
+static void masked_fiber(void *arg)
+{
+	fiber_cancel_mask();
+}
+
+static void ends_masked(void)
+{
+	run_in_fiber(masked_fiber, NULL);
+}
+
+static void outside(void)
+{
+	loop_init();
+	err_free(fiber_sleep(1));
+}
+
+static void *thread_main(void *arg)
+{
+	err_free(fiber_spawn(NULL, balanced_fiber, NULL, "nowhere"));
+	return NULL;
+}
+
+static void elsewhere(void)
+{
+	pthread_t t;
+
+	loop_init();
+	pthread_create(&t, NULL, thread_main, NULL);
+	pthread_join(t, NULL);
+}
+
+static void relock_fiber(void *arg)
+{
+	mutex_init(&m);
+	err_free(mutex_lock(&m, "the mutex", NEVER));
+	err_free(mutex_lock(&m, "the mutex", NEVER));
+}
+
+static void relock(void)
+{
+	run_in_fiber(relock_fiber, NULL);
+}
+
+static void dies_when_misused(void **state)
+{
+	run_in_fiber(balanced_fiber, NULL);
+	check_dies(no_wait, "'sleep' is waited for between no_wait_begin and no_wait_end");
+	check_dies(ends_masked, "ends with fiber_cancel_mask raised");
+	check_dies(outside, "'sleep' is waited for outside a fiber");
+	check_dies(elsewhere, "fiber_spawn outside the loop's thread");
+	check_dies(relock, "locks a mutex that it holds");
+}
+
 TEST_MAIN(TEST(takes_turns), TEST(a_busy_fiber_does_not_starve_timers), TEST(keeps_errno),
 	TEST(times_out), TEST(own_deadline), TEST(cancels), TEST(no_signal_is_lost),
-	TEST(stop_ends_waits), TEST(mutex_is_fair))
+	TEST(stop_ends_waits), TEST(mutex_is_fair), TEST(tags_are_inherited),
+	TEST(ten_thousand_fit_in_60_mib), TEST(spawn_fails_when_the_kernel_gives_no_stack),
+	TEST(dies_when_misused))
