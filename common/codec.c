@@ -18,7 +18,7 @@
 /* Why the value that comes could not be read as what was EXPECTED. */
 static struct err *wrong(struct json_reader *r, const char *expected)
 {
-	enum json_kind kind = r->problem ? JSON_BAD : json_peek(r);
+	enum json_kind kind = r->problem ? JSON_KIND_BAD : json_peek(r);
 
 	if (r->problem)
 		return codec_bad("not JSON: %s", r->problem);
@@ -41,7 +41,7 @@ static struct err *read_float(struct json_reader *r, double *out)
 {
 	if (json_read_float(r, out))
 		return NULL;
-	if (r->problem || json_peek(r) != JSON_NULL)
+	if (r->problem || json_peek(r) != JSON_KIND_NULL)
 		return wrong(r, "a number");
 	*out = NAN;
 	return json_read_null(r) ? NULL : wrong(r, "a number");
@@ -195,7 +195,7 @@ static struct err *read_map(const struct type *t, struct json_reader *r, struct 
 
 static struct err *read_option(const struct type *t, struct json_reader *r, void *out)
 {
-	if (json_peek(r) == JSON_NULL)
+	if (json_peek(r) == JSON_KIND_NULL)
 		return json_read_null(r) ? NULL : wrong(r, "null");
 	return read_value(t->of, r, codec_option_place(t, r->arena, out));
 }
@@ -287,7 +287,7 @@ static void write_bytes(const struct bytes *b, struct json_writer *w)
 
 	o[0] = o[size + 1] = '"';
 	base64_encode(b->v, b->n, o + 1);
-	json_raw(w, o, size + 2);
+	json_write_raw(w, o, size + 2);
 }
 
 static bool holds_default(const struct field *f, const void *value)
@@ -312,16 +312,16 @@ static bool may_be_left_out(const struct field *f, const void *value, unsigned f
 static void write_record(
 	const struct type *t, const char *value, unsigned flags, struct json_writer *w)
 {
-	json_object(w);
+	json_write_object(w);
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct field *f = &t->fields[i];
 
 		if (may_be_left_out(f, value + f->offset, flags))
 			continue;
-		json_name(w, f->name);
+		json_write_name(w, f->name);
 		write_value(f->type, value + f->offset, flags, w);
 	}
-	json_object_end(w);
+	json_write_object_end(w);
 }
 
 static const struct type_case *case_of(const struct type *t, const void *value)
@@ -340,36 +340,36 @@ static void write_variant(
 	const struct type_case *c = case_of(t, value);
 
 	if (!c->type) {
-		json_string(w, c->name);
+		json_write_string(w, c->name);
 		return;
 	}
-	json_object(w);
-	json_name(w, c->name);
+	json_write_object(w);
+	json_write_name(w, c->name);
 	write_value(c->type, value + t->value_offset, flags, w);
-	json_object_end(w);
+	json_write_object_end(w);
 }
 
 static void write_list(
 	const struct type *t, const struct any_list *list, unsigned flags, struct json_writer *w)
 {
-	json_array(w);
+	json_write_array(w);
 	for (size_t i = 0; i < list->n; i++)
 		write_value(t->of, (char *)list->v + i * t->of->size, flags, w);
-	json_array_end(w);
+	json_write_array_end(w);
 }
 
 static void write_map(
 	const struct type *t, const struct any_list *map, unsigned flags, struct json_writer *w)
 {
-	json_object(w);
+	json_write_object(w);
 	for (size_t i = 0; i < map->n; i++) {
 		const char *entry = (char *)map->v + i * t->entry_size, *key;
 
 		memcpy(&key, entry, sizeof(key));
-		json_name(w, key);
+		json_write_name(w, key);
 		write_value(t->of, entry + t->value_offset, flags, w);
 	}
-	json_object_end(w);
+	json_write_object_end(w);
 }
 
 static void write_option(
@@ -380,15 +380,15 @@ static void write_option(
 	if (inner)
 		write_value(t->of, inner, flags, w);
 	else
-		json_null(w);
+		json_write_null(w);
 }
 
 static void write_any(const struct json_text *any, struct json_writer *w)
 {
 	if (any->text)
-		json_raw(w, any->text, any->len);
+		json_write_raw(w, any->text, any->len);
 	else
-		json_null(w);
+		json_write_null(w);
 }
 
 static void write_value(
@@ -398,27 +398,27 @@ static void write_value(
 
 	switch (t->kind) {
 	case TYPE_VOID:
-		return json_null(w);
+		return json_write_null(w);
 	case TYPE_BOOL:
-		return json_bool(w, *(const bool *)value);
+		return json_write_bool(w, *(const bool *)value);
 	case TYPE_INT:
-		return json_int(w, *(const int64_t *)value);
+		return json_write_int(w, *(const int64_t *)value);
 	case TYPE_FLOAT:
-		return json_float(w, *(const double *)value);
+		return json_write_float(w, *(const double *)value);
 	case TYPE_STRING:
-		return json_string(w, *(const char *const *)value);
+		return json_write_string(w, *(const char *const *)value);
 	case TYPE_SECRET:
-		return json_string(w,
+		return json_write_string(w,
 			flags & CODEC_MASK_SECRETS ? "***"
 						   : ((const struct secret *)value)->hidden);
 	case TYPE_BYTES:
 		return write_bytes(value, w);
 	case TYPE_DATETIME:
-		return json_string(w, datetime_put(*(const int64_t *)value, text));
+		return json_write_string(w, datetime_put(*(const int64_t *)value, text));
 	case TYPE_ANY:
 		return write_any(value, w);
 	case TYPE_ENUM:
-		return json_string(w, case_of(t, value)->name);
+		return json_write_string(w, case_of(t, value)->name);
 	case TYPE_RECORD:
 		return write_record(t, value, flags, w);
 	case TYPE_VARIANT:

@@ -139,9 +139,9 @@ static enum json_kind number_kind(struct json_reader *r)
 	const char *p = number_end(r->at, r->end, &is_real);
 
 	if (!p)
-		return JSON_BAD;
-	return !is_real && number_read_int(r->at, (size_t)(p - r->at), &v) ? JSON_INTEGER
-									   : JSON_REAL;
+		return JSON_KIND_BAD;
+	return !is_real && number_read_int(r->at, (size_t)(p - r->at), &v) ? JSON_KIND_INTEGER
+									   : JSON_KIND_REAL;
 }
 
 static inline bool stands_at(struct json_reader *r, const char *word, size_t len)
@@ -153,47 +153,47 @@ enum json_kind json_peek(struct json_reader *r)
 {
 	skip_space(r);
 	if (r->at == r->end)
-		return JSON_END_OF_TEXT;
+		return JSON_KIND_END;
 	switch (*r->at) {
 	case '{':
-		return JSON_OBJECT;
+		return JSON_KIND_OBJECT;
 	case '[':
-		return JSON_ARRAY;
+		return JSON_KIND_ARRAY;
 	case '"':
-		return JSON_STRING;
+		return JSON_KIND_STRING;
 	case 't':
-		return stands_at(r, "true", 4) ? JSON_TRUE : JSON_BAD;
+		return stands_at(r, "true", 4) ? JSON_KIND_TRUE : JSON_KIND_BAD;
 	case 'f':
-		return stands_at(r, "false", 5) ? JSON_FALSE : JSON_BAD;
+		return stands_at(r, "false", 5) ? JSON_KIND_FALSE : JSON_KIND_BAD;
 	case 'n':
-		return stands_at(r, "null", 4) ? JSON_NULL : JSON_BAD;
+		return stands_at(r, "null", 4) ? JSON_KIND_NULL : JSON_KIND_BAD;
 	default:
-		return *r->at == '-' || is_digit(r->at, r->end) ? number_kind(r) : JSON_BAD;
+		return *r->at == '-' || is_digit(r->at, r->end) ? number_kind(r) : JSON_KIND_BAD;
 	}
 }
 
 const char *json_kind_words(enum json_kind kind)
 {
 	switch (kind) {
-	case JSON_END_OF_TEXT:
+	case JSON_KIND_END:
 		return "the end of the text";
-	case JSON_OBJECT:
+	case JSON_KIND_OBJECT:
 		return "an object";
-	case JSON_ARRAY:
+	case JSON_KIND_ARRAY:
 		return "an array";
-	case JSON_STRING:
+	case JSON_KIND_STRING:
 		return "a string";
-	case JSON_INTEGER:
+	case JSON_KIND_INTEGER:
 		return "an integer";
-	case JSON_REAL:
+	case JSON_KIND_REAL:
 		return "a number";
-	case JSON_TRUE:
+	case JSON_KIND_TRUE:
 		return "true";
-	case JSON_FALSE:
+	case JSON_KIND_FALSE:
 		return "false";
-	case JSON_NULL:
+	case JSON_KIND_NULL:
 		return "null";
-	case JSON_BAD:
+	case JSON_KIND_BAD:
 		return "what is not JSON";
 	}
 	return "?";
@@ -203,18 +203,18 @@ const char *json_kind_words(enum json_kind kind)
 static bool other_kind(struct json_reader *r)
 {
 	switch (json_peek(r)) {
-	case JSON_END_OF_TEXT:
+	case JSON_KIND_END:
 		return fail(r, "a value is missing");
-	case JSON_BAD:
+	case JSON_KIND_BAD:
 		return fail(r, "no value of JSON");
-	case JSON_OBJECT:
-	case JSON_ARRAY:
-	case JSON_STRING:
-	case JSON_INTEGER:
-	case JSON_REAL:
-	case JSON_TRUE:
-	case JSON_FALSE:
-	case JSON_NULL:
+	case JSON_KIND_OBJECT:
+	case JSON_KIND_ARRAY:
+	case JSON_KIND_STRING:
+	case JSON_KIND_INTEGER:
+	case JSON_KIND_REAL:
+	case JSON_KIND_TRUE:
+	case JSON_KIND_FALSE:
+	case JSON_KIND_NULL:
 		break;
 	}
 	return false;

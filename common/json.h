@@ -19,16 +19,16 @@
 #define JSON_MAX_DEPTH 64
 
 enum json_kind {
-	JSON_END_OF_TEXT,
-	JSON_OBJECT,
-	JSON_ARRAY,
-	JSON_STRING,
-	JSON_INTEGER, /* fits int64_t */
-	JSON_REAL,
-	JSON_TRUE,
-	JSON_FALSE,
-	JSON_NULL,
-	JSON_BAD,
+	JSON_KIND_END,
+	JSON_KIND_OBJECT,
+	JSON_KIND_ARRAY,
+	JSON_KIND_STRING,
+	JSON_KIND_INTEGER, /* fits int64_t */
+	JSON_KIND_REAL,
+	JSON_KIND_TRUE,
+	JSON_KIND_FALSE,
+	JSON_KIND_NULL,
+	JSON_KIND_BAD,
 };
 
 struct json_reader {
@@ -91,7 +91,8 @@ bool json_names_repeat(struct json_names *names, size_t from);
 /* The text without white space between its tokens: one line. TEXT is valid JSON. */
 struct json_text json_compact(struct json_text text, struct arena *a);
 
-/* The writer puts commas where they belong; the caller nests properly (asserted). */
+/* The writer puts commas where they belong; the caller nests properly (asserted). (Without the verb
+ * the names would be those of functions of jansson.) */
 struct json_writer {
 	struct sbuf *out;
 	unsigned depth;
@@ -99,39 +100,39 @@ struct json_writer {
 };
 
 void json_writer_init(struct json_writer *w, struct sbuf *out);
-void json_object(struct json_writer *w);
-void json_object_end(struct json_writer *w);
-void json_array(struct json_writer *w);
-void json_array_end(struct json_writer *w);
-void json_name(struct json_writer *w, const char *name);
-void json_bool(struct json_writer *w, bool v);
-void json_int(struct json_writer *w, int64_t v);
+void json_write_object(struct json_writer *w);
+void json_write_object_end(struct json_writer *w);
+void json_write_array(struct json_writer *w);
+void json_write_array_end(struct json_writer *w);
+void json_write_name(struct json_writer *w, const char *name);
+void json_write_bool(struct json_writer *w, bool v);
+void json_write_int(struct json_writer *w, int64_t v);
 /* The shortest form that reads back as the same number, with a fraction or an exponent. NaN and
  * infinities have no JSON form: they are written as null. */
-void json_float(struct json_writer *w, double v);
+void json_write_float(struct json_writer *w, double v);
 /* Bytes that are not UTF-8 are written as U+FFFD. */
-void json_string(struct json_writer *w, const char *s);
-void json_string_n(struct json_writer *w, const char *s, size_t len);
-void json_null(struct json_writer *w);
+void json_write_string(struct json_writer *w, const char *s);
+void json_write_string_n(struct json_writer *w, const char *s, size_t len);
+void json_write_null(struct json_writer *w);
 /* A value that is JSON already. */
-void json_raw(struct json_writer *w, const char *text, size_t len);
+void json_write_raw(struct json_writer *w, const char *text, size_t len);
 
 static inline void json_member_string(struct json_writer *w, const char *name, const char *s)
 {
-	json_name(w, name);
-	json_string(w, s);
+	json_write_name(w, name);
+	json_write_string(w, s);
 }
 
 static inline void json_member_int(struct json_writer *w, const char *name, int64_t v)
 {
-	json_name(w, name);
-	json_int(w, v);
+	json_write_name(w, name);
+	json_write_int(w, v);
 }
 
 static inline void json_member_bool(struct json_writer *w, const char *name, bool v)
 {
-	json_name(w, name);
-	json_bool(w, v);
+	json_write_name(w, name);
+	json_write_bool(w, v);
 }
 
 #endif

@@ -61,22 +61,22 @@ static inline void close_bracket(struct json_writer *w, char bracket)
 	w->needs_comma = true;
 }
 
-void json_object(struct json_writer *w)
+void json_write_object(struct json_writer *w)
 {
 	open_bracket(w, '{');
 }
 
-void json_object_end(struct json_writer *w)
+void json_write_object_end(struct json_writer *w)
 {
 	close_bracket(w, '}');
 }
 
-void json_array(struct json_writer *w)
+void json_write_array(struct json_writer *w)
 {
 	open_bracket(w, '[');
 }
 
-void json_array_end(struct json_writer *w)
+void json_write_array_end(struct json_writer *w)
 {
 	close_bracket(w, ']');
 }
@@ -133,26 +133,26 @@ static void add_string(struct sbuf *b, const char *s, size_t len)
 	add_char(b, '"');
 }
 
-void json_string_n(struct json_writer *w, const char *s, size_t len)
+void json_write_string_n(struct json_writer *w, const char *s, size_t len)
 {
 	begin_value(w);
 	add_string(w->out, s, len);
 }
 
-void json_string(struct json_writer *w, const char *s)
+void json_write_string(struct json_writer *w, const char *s)
 {
-	json_string_n(w, s, strlen(s));
+	json_write_string_n(w, s, strlen(s));
 }
 
-void json_name(struct json_writer *w, const char *name)
+void json_write_name(struct json_writer *w, const char *name)
 {
 	assert(w->depth);
-	json_string(w, name);
+	json_write_string(w, name);
 	add_char(w->out, ':');
 	w->needs_comma = false;
 }
 
-void json_bool(struct json_writer *w, bool v)
+void json_write_bool(struct json_writer *w, bool v)
 {
 	begin_value(w);
 	if (v)
@@ -161,29 +161,29 @@ void json_bool(struct json_writer *w, bool v)
 		add(w->out, "false", 5);
 }
 
-void json_int(struct json_writer *w, int64_t v)
+void json_write_int(struct json_writer *w, int64_t v)
 {
 	begin_value(w);
 	w->out->end += number_put_int(v, room(w->out, NUMBER_INT_SIZE));
 }
 
-void json_float(struct json_writer *w, double v)
+void json_write_float(struct json_writer *w, double v)
 {
 	if (!isfinite(v)) {
-		json_null(w);
+		json_write_null(w);
 		return;
 	}
 	begin_value(w);
 	w->out->end += number_put_double(v, room(w->out, NUMBER_DOUBLE_SIZE));
 }
 
-void json_null(struct json_writer *w)
+void json_write_null(struct json_writer *w)
 {
 	begin_value(w);
 	add(w->out, "null", 4);
 }
 
-void json_raw(struct json_writer *w, const char *text, size_t len)
+void json_write_raw(struct json_writer *w, const char *text, size_t len)
 {
 	begin_value(w);
 	add(w->out, text, len);
