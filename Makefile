@@ -4,10 +4,18 @@
 #   make CC=clang                beside it, into build/clang/
 #   make SAN=address,undefined   into build/san-address-undefined/; SAN=thread uses clang
 #   make V=1                     shows each command whole
+#   make JOBS=4                  so many at a time; else one a processor
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+JOBS ?= $(shell nproc)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
+ifneq ($(filter clean,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 comma := ,
 empty :=
@@ -99,12 +107,15 @@ $(B)/bin/$(1): $(call objects,$(2)) $(LIBS) $(B)/obj/bin/$(1).list $(B)/flags
 	@$$(CC) $$(LDFLAGS) -o $$@ $(call objects,$(2)) $$(LIBS_GROUP) $(3) $$(LDLIBS)
 endef
 
-# $(eval $(call optional,NAME,PKG)): NAME is yes when pkg-config knows PKG, else the build says what
-# is left out.
+# $(eval $(call optional,NAME,PKG,WHAT)): NAME is yes when pkg-config knows PKG; else `make` says in
+# one line that WHAT is left out.
 define optional
 $(1) := $(shell $(PKG_CONFIG) --exists $(2) 2>/dev/null && echo yes)
-LEFT_OUT += $(if $(shell $(PKG_CONFIG) --exists $(2) 2>/dev/null || echo no),$(2))
+LEFT_OUT += $$(if $$($(1)),,left-out-$(2))
+left-out-$(2): ; @echo 'left out: $(3) (pkg-config does not find $(2))'
+.PHONY: left-out-$(2)
 endef
+LEFT_OUT :=
 
 # One line a step, the whole command with V=1.
 ifeq ($(V),1)
@@ -132,7 +143,7 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c $(B)/flags
 
 # ---- what one calls ----
 .PHONY: all clean help
-all: $(PROGRAMS) ## everything
+all: $(PROGRAMS) $(LEFT_OUT) ## everything
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16

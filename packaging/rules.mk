@@ -1,1 +1,4 @@
-# What is installed beside the daemons.
+# What is installed beside the daemons, and what installs what the tree needs.
+.PHONY: deps
+deps: ## installs what building, running and testing need
+	@packaging/deps/install

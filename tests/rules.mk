@@ -59,7 +59,8 @@ $(base_bin): $(B)/tests/bench/base_%: $(B)/obj/tests/bench/base_%.o $(B)/flags
 
 # ---- what one calls ----
 # T=tests/unit/common/map.c builds that one program only.
-test_one := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(filter tests/unit/%.c,$(firstword $(subst ::, ,$(T)))))
+test_source := $(firstword $(subst ::, ,$(T)))
+test_one := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(filter tests/unit/%.c,$(test_source)))
 test_built := $(or $(test_one),all unit fuzz-replays)
 test_run = $(PYTHON) tests/run --build $(B) $(if $(filter thread,$(SAN)),--marked threads) $(T)
 
@@ -76,12 +77,15 @@ long: $(test_built) ## the tests with everything that is exhaustive run whole
 test-xen: ## tests on a real Xen in QEMU; T=name for one
 	@echo "test-xen: there is no bed with a real Xen yet" >&2; exit 1
 
-# bench-NAME is a target of its own for each bench.
+# bench-NAME is a target of its own for each bench; together they run one after the other.
 bench_wanted := $(or $(BENCH),$(bench_names))
-bench: $(addprefix bench-,$(bench_wanted)) ## benchmarks beside their bases; B=rpc for one
+bench_run = BENCH_OUT=$(B)/bench/$(1).json BENCH_BASES=$(B)/tests/bench $(B)/tests/bench/bench_$(1)
+bench: $(addprefix $(B)/tests/bench/bench_,$(bench_wanted)) $(base_bin) ## benchmarks; B=rpc for one
+	@mkdir -p $(B)/bench
+	@$(foreach n,$(bench_wanted),$(call bench_run,$(n)) &&) true
 $(addprefix bench-,$(bench_names)): bench-%: $(B)/tests/bench/bench_% $(base_bin)
 	@mkdir -p $(B)/bench
-	@BENCH_OUT=$(B)/bench/$*.json BENCH_BASES=$(B)/tests/bench $<
+	@$(call bench_run,$*)
 bench-check: ## fails when a row of build/bench/*.json missed its goal
 	@$(PYTHON) tests/bench/check $(B)/bench
 .PHONY: $(addprefix bench-,$(bench_names))
@@ -94,8 +98,33 @@ fuzz-run: $(fuzz_bin)
 .PHONY: fuzz-run
 
 # ---- the tree itself: tests/lint holds one script a rule ----
-.PHONY: lint format
+.PHONY: lint format check check-compilers check-static built
 lint: ## rules of the tree and its format; compiles nothing
 	@tests/lint/all
 format: ## formats all C as .clang-format says
 	@git ls-files -co --exclude-standard -z '*.c' '*.h' | xargs -0 -r clang-format -i
+
+# What the compilers are to be quiet about: all that is compiled.
+built: all unit fuzz-replays $(bench_bin) $(base_bin)
+check: lint check-compilers check-static ## lint, both compilers, static analysis
+check-compilers:
+	@$(MAKE) --no-print-directory CC=gcc built
+	@$(MAKE) --no-print-directory CC=clang built
+# clang-tidy looks again at what was compiled again. Which checks: tests/tidy.
+tidy_src := $(filter-out tests/%,$(shell git ls-files -co --exclude-standard '*.c' 2>/dev/null))
+tidy_ok := $(patsubst %.c,$(B)/tidy/%.ok,$(filter $(tidy_src),$(wildcard $(tidy_src))))
+check-static: $(tidy_ok)
+$(B)/tidy/%.ok: %.c $(B)/obj/%.o tests/tidy
+	$(call say,tidy,$<)
+	@mkdir -p $(@D)
+	@tests/tidy $< -- $(CPPFLAGS) -std=gnu17
+	@touch $@
+
+# ---- how much of the code the tests reach ----
+.PHONY: coverage coverage-run
+coverage: ## build/coverage/: which lines the tests reach
+	@$(MAKE) --no-print-directory FOR=coverage coverage-run
+coverage-run: all unit fuzz-replays
+	@find $(B) -name '*.gcda' -delete
+	-@$(test_run)
+	@$(PYTHON) tests/coverage --build $(B)

@@ -109,7 +109,7 @@ BAD = {
     ],
     "required": [({"tests/required.txt": "unit/common/none\n"}, "no such test")],
     "shell": [({"tests/x": "#!/bin/bash\nrm $1/x\n"}, "x:2: ")],
-    "spelling": [({"README.md": "The recieved " + "word.\n"}, "received")],
+    "spelling": [({"README.md": "A rec" + "ieved word.\n"}, "received")],
     "switches": [
         (
             {
