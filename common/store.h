@@ -24,11 +24,10 @@
 
 struct store;
 struct store_upgrade;
-struct json_writer;
 
-/* Takes a change back in the owner's memory; what_ is what store_put was given. */
+/* Takes a change back in the owner's memory; WHAT is what store_put was given. */
 typedef void (*store_undo_fn)(void *what, uint64_t generation, void *owner);
-/* The change is durable (or was undone): WHAT is not needed any more. */
+/* The change is durable or was undone: WHAT is not needed any more. */
 typedef void (*store_done_fn)(void *what, uint64_t generation, void *owner);
 
 struct store_row {
@@ -51,8 +50,8 @@ struct store_schema {
 
 struct store_options {
 	const struct store_schema *schema; /* outlives the store */
-	/* A damaged file is put aside and PATH.backup taken instead (a loud line in the log says so,
-	 * and store_is_restored); else it is refused. */
+	/* A damaged file is put aside and PATH.backup taken instead (a loud line in the log says
+	 * so, and store_is_restored); else it is refused. */
 	bool restores_backup;
 	store_undo_fn undo; /* or NULL */
 	store_done_fn done; /* or NULL */
@@ -78,8 +77,8 @@ must_check struct err *store_load(struct store *s, const char *table, store_row_
 /* Whether store_open had to take the backup. */
 bool store_is_restored(const struct store *s);
 
-/* Queues a change and gives it the next number. The value is copied. WHAT (or NULL) goes to undo and
- * done. STORE_READ_ONLY: refused, nothing was changed. */
+/* Queues a change and gives it the next number. The value is copied. WHAT (or NULL) goes to undo
+ * and done. STORE_READ_ONLY: refused, nothing was changed. */
 must_check struct err *store_put(struct store *s, const char *table, const char *key,
 	const void *value, size_t size, void *what, uint64_t *generation);
 /* A key that is not there is fine. */
@@ -88,7 +87,7 @@ must_check struct err *store_delete(
 
 /* The number of the newest change; before the first: of the newest in the file. */
 uint64_t store_generation(const struct store *s);
-/* Everything up to this is durable. */
+/* Everything up to this is durable, or was taken back. */
 uint64_t store_durable(const struct store *s);
 /* Waits until GENERATION is durable. STORE_READ_ONLY: it was taken back. */
 MAY_WAIT must_check struct err *store_barrier(
@@ -105,7 +104,6 @@ struct store_counts {
 	uint64_t largest_batch;
 };
 struct store_counts store_counts(const struct store *s);
-void store_dump(const struct store *s, struct json_writer *w);
 
 /* ---- for a step of an upgrade ---- */
 must_check struct err *store_upgrade_each(

@@ -5,14 +5,13 @@
  */
 #include "common/tls_cert.h"
 
+#include "common/file.h"
 #include "common/mem.h"
 #include "common/offload.h"
 #include "core.gen.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -217,49 +216,6 @@ static struct err *make_pem(const struct tls_cert_spec *spec, BIO *out)
 	return NULL;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
-{
-	while (n) {
-		ssize_t put = write(fd, bytes, n);
-
-		if (put < 0 && errno != EINTR)
-			return -errno;
-		if (put > 0) {
-			bytes += put;
-			n -= (size_t)put;
-		}
-	}
-	return 0;
-}
-
-/* The name is on the disk as well once its folder is. */
-static int sync_folder_of(const char *path)
-{
-	auto_str copy = xstrdup(path);
-	auto_fd fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 || fsync(fd) ? -errno : 0;
-}
-
-/* A file for our user alone, at PATH whole or not at all. */
-static struct err *write_private(const char *path, const char *bytes, size_t n)
-{
-	auto_str new_path = xasprintf("%s.XXXXXX", path);
-	auto_fd fd = mkostemp(new_path, O_CLOEXEC);
-
-	if (fd < 0)
-		return err_errno(errno, "create %s", new_path);
-	int r = write_all(fd, bytes, n);
-	if (!r && (fsync(fd) || rename(new_path, path)))
-		r = -errno;
-	if (r) {
-		unlink(new_path);
-		return err_errno(-r, "write %s", path);
-	}
-	r = sync_folder_of(path);
-	return r ? err_errno(-r, "sync the folder of %s", path) : NULL;
-}
-
 struct err *tls_cert_create(const char *path, const struct tls_cert_spec *spec)
 {
 	auto_bio pem = BIO_new(BIO_s_secmem());
@@ -267,7 +223,8 @@ struct err *tls_cert_create(const char *path, const struct tls_cert_spec *spec)
 
 	TRY_CTX(make_pem(spec, pem), "making %s", path);
 	long len = BIO_get_mem_data(pem, &text);
-	return write_private(path, text, (size_t)len);
+	int r = file_write(path, text, (size_t)len, 0600, FILE_DURABLE);
+	return r ? err_errno(-r, "write %s", path) : NULL;
 }
 
 struct ensure_job {
