@@ -33,6 +33,8 @@ static void fault(int signum, siginfo_t *info, void *context)
 	}
 	/* Back to where it faulted, and once more, now to whoever was to handle it. */
 	sigaction(SIGSEGV, &before, NULL);
+	if (info->si_code <= 0) /* somebody sent it: nothing will fault again */
+		raise(signum);
 }
 
 void fiber_guard_init(void)
