@@ -307,10 +307,14 @@ static void takes_signals(void **state)
 
 /* ---- the clock ---- */
 
+static struct cond has_slept;
+static bool is_awake;
+
 static void sleeper(void *arg)
 {
 	CHECK_OK(fiber_sleep(3600 * NS_PER_S));
-	*(bool *)arg = true;
+	is_awake = true;
+	cond_signal(&has_slept);
 }
 
 static void *steps_from_afar(void *arg)
@@ -322,17 +326,17 @@ static void *steps_from_afar(void *arg)
 /* The loop already sleeps, for an hour; a step of the running clock wakes it. */
 static void step_fiber(void *arg)
 {
-	bool has_slept = false;
 	pthread_t thread;
 
-	CHECK_OK(fiber_spawn(NULL, sleeper, &has_slept, "sleeper"));
+	cond_init(&has_slept);
+	is_awake = false;
+	CHECK_OK(fiber_spawn(NULL, sleeper, NULL, "sleeper"));
 	CHECK_OK(fiber_sleep(NS_PER_MS));
-	assert_false(has_slept);
+	assert_false(is_awake);
 	pthread_create(&thread, NULL, steps_from_afar, NULL);
-	CHECK_OK(fiber_sleep(3600 * NS_PER_S));
+	while (!is_awake)
+		CHECK_OK(cond_wait(&has_slept, "the sleeper", NEVER));
 	pthread_join(thread, NULL);
-	CHECK_OK(fiber_yield());
-	assert_true(has_slept);
 }
 
 static void follows_a_step_of_the_clock(void **state)
