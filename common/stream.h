@@ -12,10 +12,12 @@
 #include "common/err.h"
 #include "common/sbuf.h"
 
+struct cond;
 struct stream;
 struct tls_session;
 
-/* Takes over FD (a socket, made non-blocking). */
+/* Takes over FD (a socket or pipe, made non-blocking). -1: a stream in memory alone, for fuzzing: it
+ * is at its end, and swallows what is written. */
 struct stream *stream_new(int fd);
 /* Closes at once; what was not written is lost. Fibers that wait on it get CONNECTION_LOST. */
 void stream_free(struct stream *s);
@@ -33,12 +35,23 @@ struct sbuf *stream_out(struct stream *s);
 void stream_flush_later(struct stream *s);
 /* Waits until at most LIMIT bytes are unwritten: the back pressure of a slow peer. */
 MAY_WAIT must_check struct err *stream_drain(struct stream *s, size_t limit, int64_t deadline);
+/* One attempt now, without waiting for the end of the turn: before stream_free. */
+void stream_flush_now(struct stream *s);
 size_t stream_unwritten(const struct stream *s);
+/* Bytes that the kernel has taken since the beginning. */
+uint64_t stream_written(const struct stream *s);
 /* Cut off a peer that takes nothing for so long (NEVER: no limit). */
 void stream_set_write_stall(struct stream *s, int64_t ns);
 /* The error that broke the stream, or NULL; borrowed. */
 const char *stream_broken(const struct stream *s);
 int stream_fd(const struct stream *s);
+/*
+ * While nobody reads (back pressure, or the peer has ended its side): wakes WAKE when the peer has
+ * gone altogether or the stream broke; from then on stream_is_hung_up says so. WAKE must outlive
+ * the stream.
+ */
+void stream_watch_hangup(struct stream *s, struct cond *wake);
+bool stream_is_hung_up(const struct stream *s);
 
 /* Gives up the descriptor, its TLS session (or NULL) and the unread bytes to a pump; frees S. */
 int stream_detach(struct stream *s, struct tls_session **tls, struct sbuf *unread);

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Streams (stream.h) on libevent's loop. The read event stays registered while a fiber reads, so a
+ * message costs no epoll_ctl; it is taken out only when bytes come that nobody waits for. The
+ * write event is registered only after the kernel has refused to take more. Loop thread only.
+ */
+#include "common/stream.h"
+
+#include "common/fiber.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/tls.h"
+#include "core.gen.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+
+#define READ_FIRST   4096 /* bytes asked for at first; doubled while reads come back full */
+#define READ_LARGEST ((size_t)256 * 1024)
+#define KEEP_BUFFER  ((size_t)128 * 1024) /* an empty buffer larger than this is given back */
+
+struct stream {
+	int fd;
+	struct tls_session *tls; /* owned; NULL: plain */
+	unsigned users; /* fibers that are inside a function of this file */
+	bool is_freed; /* the last user gives back the memory */
+	bool may_read; /* the descriptor may hold something */
+	bool is_read_armed, is_write_armed;
+	bool is_hung_up;
+	struct event *on_read, *on_write, *on_hangup; /* owned; made when first needed */
+	int hangup_fd; /* a duplicate: epoll keeps one registration a descriptor */
+	struct cond *hangup_wake; /* borrowed */
+	struct sbuf in, out;
+	size_t read_size;
+	uint64_t n_written;
+	struct cond readable, drained;
+	struct deferred flush; /* at the end of the turn */
+	struct timer stall; /* armed while the kernel takes nothing */
+	int64_t stall_ns;
+	char *broken; /* owned; why, or NULL */
+};
+
+static void flush_deferred(struct deferred *d);
+static void stalled(struct timer *t);
+
+struct stream *stream_new(int fd)
+{
+	struct stream *s = xnew(struct stream);
+
+	s->fd = fd;
+	s->hangup_fd = -1;
+	s->may_read = true;
+	s->read_size = READ_FIRST;
+	s->stall_ns = NEVER;
+	cond_init(&s->readable);
+	cond_init(&s->drained);
+	s->flush.fn = flush_deferred;
+	timer_init(&s->stall, stalled);
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	return s;
+}
+
+static void event_drop(struct event **ev)
+{
+	if (*ev)
+		event_free(*ev);
+	*ev = NULL;
+}
+
+/* Everything that the loop knows of the stream. */
+static void leave_loop(struct stream *s)
+{
+	event_drop(&s->on_read);
+	event_drop(&s->on_write);
+	event_drop(&s->on_hangup);
+	s->is_read_armed = s->is_write_armed = false;
+	if (s->hangup_fd >= 0)
+		close(s->hangup_fd);
+	s->hangup_fd = -1;
+	timer_disarm(&s->stall);
+	loop_defer_cancel(&s->flush);
+}
+
+static void release(struct stream *s)
+{
+	cond_fini(&s->readable);
+	cond_fini(&s->drained);
+	sbuf_fini(&s->in);
+	sbuf_fini(&s->out);
+	free(s->broken);
+	free(s);
+}
+
+void stream_free(struct stream *s)
+{
+	if (!s)
+		return;
+	leave_loop(s);
+	if (s->tls && !s->broken)
+		tls_session_shutdown(s->tls, &(unsigned){0}); /* if there is room for it */
+	tls_session_free(s->tls);
+	s->tls = NULL;
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	s->is_freed = true;
+	cond_broadcast(&s->readable);
+	cond_broadcast(&s->drained);
+	if (!s->users)
+		release(s);
+}
+
+/* Parks on C. Afterwards the stream may be gone: then the answer is an error. */
+static MAY_WAIT struct err *wait_on(
+	struct stream *s, struct cond *c, const char *what, int64_t deadline)
+{
+	s->users++;
+	struct err *e = cond_wait(c, what, deadline);
+	s->users--;
+	if (!s->is_freed)
+		return e;
+	err_free(e);
+	if (!s->users)
+		release(s);
+	return err(CONNECTION_LOST, "closed on this side");
+}
+
+/* ---- a stream that broke ---- */
+
+static void break_stream(struct stream *s, char *why)
+{
+	assert(!s->broken);
+	s->broken = why;
+	leave_loop(s);
+	sbuf_clear(&s->out);
+	s->is_hung_up = true;
+	cond_broadcast(&s->readable);
+	cond_broadcast(&s->drained);
+	if (s->hangup_wake)
+		cond_broadcast(s->hangup_wake);
+}
+
+static void stalled(struct timer *t)
+{
+	struct stream *s = container_of(t, struct stream, stall);
+
+	break_stream(s,
+		xasprintf("the peer took nothing for %lld s", (long long)(s->stall_ns / NS_PER_S)));
+}
+
+const char *stream_broken(const struct stream *s)
+{
+	return s->broken;
+}
+
+/* After a failed read or write, whose WHAT it was. */
+static void break_by(struct stream *s, const char *what, int errnum)
+{
+	const char *problem = s->tls ? tls_session_problem(s->tls) : "";
+
+	break_stream(s, xasprintf("%s: %s", what, *problem ? problem : strerrordesc_np(errnum)));
+}
+
+static struct err *lost(const struct stream *s)
+{
+	return err(CONNECTION_LOST, s->broken);
+}
+
+/* ---- what the loop tells ---- */
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *s = arg;
+
+	s->may_read = true;
+	if (s->tls && sbuf_len(&s->out))
+		loop_defer(&s->flush); /* TLS may have to read before it can write */
+	if (!cond_signal(&s->readable)) {
+		event_del(s->on_read);
+		s->is_read_armed = false;
+	}
+}
+
+static void arm_read(struct stream *s)
+{
+	if (s->is_read_armed)
+		return;
+	if (!s->on_read)
+		s->on_read = event_new(loop_base(), s->fd, EV_READ | EV_PERSIST, on_readable, s);
+	event_add(s->on_read, NULL);
+	s->is_read_armed = true;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *s = arg;
+
+	s->is_write_armed = false;
+	if (s->tls) {
+		s->may_read = true; /* it may have waited for this */
+		cond_signal(&s->readable);
+	}
+	loop_defer(&s->flush);
+}
+
+/* The kernel takes no more: wait until it does, but not for ever. */
+static void arm_write(struct stream *s)
+{
+	if (!s->on_write)
+		s->on_write = event_new(loop_base(), s->fd, EV_WRITE, on_writable, s);
+	event_add(s->on_write, NULL);
+	s->is_write_armed = true;
+	timer_arm(&s->stall, deadline_in(s->stall_ns));
+}
+
+/* ---- reading ---- */
+
+struct sbuf *stream_in(struct stream *s)
+{
+	return &s->in;
+}
+
+static ssize_t read_bytes(struct stream *s, char *room, size_t ask)
+{
+	unsigned want = 0;
+
+	if (s->fd < 0)
+		return 0;
+	if (!s->tls) {
+		ssize_t n = read(s->fd, room, ask);
+		return n < 0 ? -errno : n;
+	}
+	ssize_t n = tls_session_read(s->tls, room, ask, &want);
+	if (n == -EAGAIN && want & FD_WRITABLE && !s->is_write_armed)
+		arm_write(s);
+	return n;
+}
+
+/* One read. The number of bytes, 0 at the end, -errno. */
+static ssize_t read_some(struct stream *s, size_t max)
+{
+	char *room = sbuf_room(&s->in, s->read_size);
+	size_t ask = sbuf_free_space(&s->in);
+
+	if (ask > max - sbuf_len(&s->in))
+		ask = max - sbuf_len(&s->in);
+	ssize_t n = read_bytes(s, room, ask);
+	if (n < 0)
+		return n;
+	sbuf_added(&s->in, (size_t)n);
+	/* a short read has emptied the descriptor: the next one would be in vain */
+	s->may_read = !n || (s->tls ? tls_session_pending(s->tls) : (size_t)n == ask);
+	if ((size_t)n == ask && s->read_size < READ_LARGEST)
+		s->read_size *= 2;
+	return n;
+}
+
+static void before_idle(struct stream *s)
+{
+	arm_read(s);
+	if (!sbuf_len(&s->in) && s->in.size > KEEP_BUFFER) {
+		sbuf_fini(&s->in);
+		s->read_size = READ_FIRST;
+	}
+}
+
+static struct err *too_much(size_t max)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%zu", max);
+	return err(LIMIT_EXCEEDED, "unread bytes", text);
+}
+
+MAY_WAIT struct err *stream_fill(struct stream *s, size_t max, bool *is_end, int64_t deadline)
+{
+	if (sbuf_len(&s->in) >= max)
+		return too_much(max);
+	for (;;) {
+		if (s->broken)
+			return lost(s);
+		ssize_t n = s->may_read ? read_some(s, max) : -EAGAIN;
+		if (n >= 0) {
+			*is_end = n == 0;
+			return NULL;
+		}
+		if (n == -EINTR)
+			continue;
+		if (n != -EAGAIN) {
+			break_by(s, "reading", (int)-n);
+			continue;
+		}
+		s->may_read = false;
+		before_idle(s);
+		TRY(wait_on(s, &s->readable, "bytes from the peer", deadline));
+	}
+}
+
+/* ---- writing ---- */
+
+struct sbuf *stream_out(struct stream *s)
+{
+	return &s->out;
+}
+
+static void all_written(struct stream *s)
+{
+	timer_disarm(&s->stall);
+	if (s->out.size > KEEP_BUFFER)
+		sbuf_fini(&s->out);
+}
+
+static ssize_t write_bytes(struct stream *s)
+{
+	unsigned want = FD_WRITABLE;
+
+	if (s->fd < 0)
+		return (ssize_t)sbuf_len(&s->out);
+	if (!s->tls) {
+		ssize_t n = write(s->fd, sbuf_data(&s->out), sbuf_len(&s->out));
+		return n < 0 ? -errno : n;
+	}
+	ssize_t n = tls_session_write(s->tls, sbuf_data(&s->out), sbuf_len(&s->out), &want);
+	if (n == -EAGAIN && want & FD_READABLE)
+		arm_read(s);
+	return n;
+}
+
+void stream_flush_now(struct stream *s)
+{
+	loop_defer_cancel(&s->flush);
+	if (s->broken || s->is_write_armed)
+		return;
+	while (sbuf_len(&s->out)) {
+		ssize_t n = write_bytes(s);
+
+		if (n >= 0) {
+			s->n_written += (size_t)n;
+			sbuf_consume(&s->out, (size_t)n);
+		} else if (n == -EAGAIN) {
+			arm_write(s);
+			break;
+		} else if (n != -EINTR) {
+			break_by(s, "writing", (int)-n);
+			return;
+		}
+	}
+	if (!sbuf_len(&s->out))
+		all_written(s);
+	cond_broadcast(&s->drained);
+}
+
+static void flush_deferred(struct deferred *d)
+{
+	stream_flush_now(container_of(d, struct stream, flush));
+}
+
+void stream_flush_later(struct stream *s)
+{
+	if (s->broken)
+		sbuf_clear(&s->out);
+	else if (!s->is_write_armed)
+		loop_defer(&s->flush);
+}
+
+MAY_WAIT struct err *stream_drain(struct stream *s, size_t limit, int64_t deadline)
+{
+	for (;;) {
+		if (s->broken)
+			return lost(s);
+		if (sbuf_len(&s->out) <= limit)
+			return NULL;
+		stream_flush_later(s);
+		TRY(wait_on(s, &s->drained, "a slow peer to read", deadline));
+	}
+}
+
+size_t stream_unwritten(const struct stream *s)
+{
+	return sbuf_len(&s->out);
+}
+
+uint64_t stream_written(const struct stream *s)
+{
+	return s->n_written;
+}
+
+void stream_set_write_stall(struct stream *s, int64_t ns)
+{
+	s->stall_ns = ns;
+}
+
+int stream_fd(const struct stream *s)
+{
+	return s->fd;
+}
+
+/* ---- a peer that goes away while nobody reads ---- */
+
+static bool fd_is_hung_up(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct stream *s = arg;
+
+	if (!fd_is_hung_up(fd))
+		return;
+	s->is_hung_up = true;
+	event_del(s->on_hangup);
+	cond_broadcast(s->hangup_wake);
+}
+
+void stream_watch_hangup(struct stream *s, struct cond *wake)
+{
+	if (s->on_hangup || s->fd < 0 || s->is_hung_up)
+		return;
+	s->hangup_wake = wake;
+	s->is_hung_up = fd_is_hung_up(s->fd);
+	if (s->is_hung_up)
+		return;
+	s->hangup_fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+	if (s->hangup_fd < 0)
+		return; /* then the peer is missed at the next write */
+	/* by edge: half of the connection may be closed all the time */
+	s->on_hangup =
+		event_new(loop_base(), s->hangup_fd, EV_CLOSED | EV_ET | EV_PERSIST, on_hangup, s);
+	event_add(s->on_hangup, NULL);
+}
+
+bool stream_is_hung_up(const struct stream *s)
+{
+	return s->is_hung_up;
+}
+
+/* ---- hand-over ---- */
+
+void stream_set_tls(struct stream *s, struct tls_session *tls)
+{
+	assert(!s->tls);
+	s->tls = tls;
+}
+
+int stream_detach(struct stream *s, struct tls_session **tls, struct sbuf *unread)
+{
+	int fd = s->fd;
+
+	assert(!s->users && !sbuf_len(&s->out));
+	if (tls)
+		*tls = take(s->tls);
+	*unread = s->in;
+	s->in = (struct sbuf){0};
+	s->fd = -1;
+	stream_free(s);
+	return fd;
+}
