@@ -12,11 +12,12 @@
 #include "common/err.h"
 #include "common/schema.h"
 
+struct arena;
 struct task;
-struct fiber;
 
-/* FN(ARG) runs in a fiber of its own, tagged with the task's id. The task keeps the result (of
- * type RESULT, encoded) or error until it is destroyed, or for an hour after its end. */
+/* FN(ARG) runs in a fiber of its own, tagged with the task's id. The task keeps the result (as
+ * JSON) or error until it is destroyed, or for an hour after its end; of tasks that have ended, the
+ * newest 10,000 are kept. */
 typedef MAY_WAIT struct err *(*task_fn)(struct task *t, void *arg);
 
 struct task_spec {
@@ -40,9 +41,18 @@ must_check struct err *task_check(struct task *t);
 void task_set_result(struct task *t, const struct type *type, const void *value);
 /* A task that another daemon runs for this one: shown as a subtask. */
 void task_add_subtask(struct task *t, const char *label, const char *id);
+/* Asks the task to end: its fiber is cancelled. Nothing when it has ended. */
 void task_cancel(struct task *t);
+/* NULL when there is none. Borrowed: until the fiber waits. */
 struct task *task_find(const char *id);
+/* Forgets one that has ended: TASK_RUNNING of another. */
+must_check struct err *task_destroy(struct task *t);
 size_t task_count(void);
+/* Everything about one, as TASK.stat tells it; copied into the arena. */
+struct core_task;
+void task_describe(const struct task *t, struct arena *a, struct core_task *out);
+/* The oldest (T is NULL), or the one that began after T; NULL: no more. */
+const struct task *task_next(const struct task *t);
 /* At shutdown and in tests: forget all. */
 void task_fini(void);
 
