@@ -4,42 +4,39 @@
  * connection, answered in any order. Parameters are always an object, named by the IDL.
  *
  * A handler runs in a fiber of its own. Its call ends when it returns; a caller that goes away
- * cancels the fiber. Errors travel as {"code": -32000, "message": CODE, "data": [param, …]} (the
- * codes of JSON-RPC itself for what is not JSON, no request, no such method, bad parameters).
+ * cancels the fiber, and so does the notification rpc.cancel {"id": ID}. Errors travel as {"code":
+ * -32000, "message": CODE, "data": [param, …]} (the codes of JSON-RPC itself for what is not JSON,
+ * no request, no such method, bad parameters). A request may carry one more member, "tag": the id
+ * of what it is done for, which then stands in the log lines of both sides.
+ *
+ * Batches are refused. A line that is not JSON ends its connection, and no other.
  */
 #ifndef XENITH_COMMON_RPC_H
 #define XENITH_COMMON_RPC_H
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "common/listen.h"
 #include "common/schema.h"
-
-#include <sys/types.h>
 
 struct rpc_conn;
 struct rpc_server;
 struct rpc_client;
 struct task;
 
-/* Who is at the other end, by SO_PEERCRED. */
-struct rpc_peer {
-	pid_t pid;
-	uid_t uid;
-	gid_t gid;
-};
-
 /* What a handler is given besides its arguments. */
 struct call {
 	const struct method *method;
 	struct arena *arena; /* of this call: results are built here */
-	struct rpc_peer peer;
+	struct peer peer;
 	struct task *task; /* of a METHOD_TASK call, else NULL */
 	struct rpc_conn *conn; /* for calls back over the same connection; NULL once it is gone */
+	const struct service *const *services; /* what the server serves; NULL-terminated */
 	const char *id; /* in log lines: the caller's tag if it gave one, else our number */
 };
 
 struct rpc_limits {
-	size_t message_size; /* bytes of one message (default 16 MiB) */
+	size_t message_size; /* bytes of one message (default 16 MiB); 0: the default, as of all */
 	unsigned calls; /* in flight on one connection (default 1024) */
 	unsigned connections; /* default 1024 */
 	int64_t write_stall_ns; /* a peer that reads nothing for so long is cut off (default 60 s) */
@@ -54,6 +51,7 @@ must_check struct err *rpc_server_new(struct rpc_server **out, const char *path,
 /* Takes over a listening descriptor (socket activation). */
 must_check struct err *rpc_server_from_fd(struct rpc_server **out, int fd,
 	const struct service *const *services, const struct rpc_limits *limits);
+/* Closes every connection. Task calls go on. */
 void rpc_server_free(struct rpc_server *s);
 
 /* ---- client ---- */

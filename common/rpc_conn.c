@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A connection's life (rpc_conn.h): one fiber reads, cuts the bytes into lines and gives each to the
+ * calls of one or the other direction. It stops reading while the peer has too many calls in flight,
+ * unless calls of our own wait for answers on the same connection: then it refuses new ones instead,
+ * or both ends could wait for each other.
+ */
+#define LOG_MODULE "rpc"
+
+#include "common/rpc_conn.h"
+
+#include "common/loop.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "core.gen.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGE_SIZE   ((size_t)16 * 1024 * 1024)
+#define CALLS          1024
+#define CONNECTIONS    1024
+#define WRITE_STALL    (60 * NS_PER_S)
+#define LAST_WORDS     (5 * NS_PER_S) /* to take the answers when the connection ends */
+#define BYTES_IN_CALLS 4 /* messages of the largest size that calls in flight may make up */
+
+static struct list all_conns = LIST_INIT(all_conns);
+
+struct rpc_limits rpc_limits_filled(const struct rpc_limits *limits)
+{
+	struct rpc_limits l = limits ? *limits : (struct rpc_limits){0};
+
+	l.message_size = l.message_size ?: MESSAGE_SIZE;
+	l.calls = l.calls ?: CALLS;
+	l.connections = l.connections ?: CONNECTIONS;
+	l.write_stall_ns = l.write_stall_ns ?: WRITE_STALL;
+	return l;
+}
+
+/* ---- life ---- */
+
+static void conn_run(void *arg);
+
+struct err *rpc_conn_new(struct rpc_conn **out, int fd, const char *name,
+	const struct rpc_limits *limits, const struct service *const *services)
+{
+	struct rpc_conn *c = xnew(struct rpc_conn);
+
+	c->refs = 2; /* open, and the reader's */
+	c->stream = stream_new(fd);
+	c->name = xstrdup(name);
+	c->services = services;
+	c->limits = *limits;
+	c->next_number = 1;
+	c->has_reader = true;
+	cond_init(&c->room);
+	list_init(&c->inbound);
+	list_init(&c->tasks);
+	list_push_back(&all_conns, &c->link);
+	stream_set_write_stall(c->stream, limits->write_stall_ns);
+	struct err *e = fiber_spawn(NULL, conn_run, c, "connection %s", name);
+	if (e) {
+		rpc_conn_close(c, "no fiber to read it");
+		rpc_conn_unref(c); /* the reader's */
+		return e;
+	}
+	*out = c;
+	return NULL;
+}
+
+struct rpc_conn *rpc_conn_ref(struct rpc_conn *c)
+{
+	c->refs++;
+	return c;
+}
+
+void rpc_conn_unref(struct rpc_conn *c)
+{
+	if (--c->refs)
+		return;
+	list_remove(&c->link);
+	cond_fini(&c->room);
+	arena_fini(&c->scratch);
+	err_free(c->farewell);
+	free(c->slots);
+	free(c->free_slots);
+	free(c->name);
+	free(c);
+}
+
+void rpc_conn_close(struct rpc_conn *c, const char *why)
+{
+	if (!c->stream)
+		return;
+	log_debug("%s: closed: %s", c->name, why);
+	stream_flush_now(c->stream);
+	struct stream *s = take(c->stream);
+	rpc_inbound_abandon(c);
+	rpc_outbound_abandon(c, stream_written(s), why);
+	stream_free(s);
+	cond_broadcast(&c->room);
+	if (c->on_closed)
+		c->on_closed(c, c->on_closed_arg);
+	rpc_conn_unref(c);
+}
+
+void rpc_conn_call_ended(struct rpc_conn *c)
+{
+	if (c->has_reader)
+		cond_signal(&c->room);
+	else if (!c->n_inbound)
+		rpc_conn_close(c, "the daemon is being stopped");
+}
+
+/* ---- lines ---- */
+
+/* Takes E. */
+static void refuse(struct rpc_conn *c, struct json_text id, enum rpc_code code, struct err *e)
+{
+	auto_err owned = e;
+
+	log_rl(LOG_WARN_, "%s: refused: %s", c->name, err_text(owned));
+	rpc_error_message(stream_out(c->stream), id, code, owned);
+	stream_flush_later(c->stream);
+}
+
+/* JSON that is no message is answered; what is not JSON ends the connection. */
+static void refuse_line(struct rpc_conn *c, struct rpc_head *h)
+{
+	enum rpc_code code = rpc_head_code(h);
+
+	c->is_refused = code == RPC_NOT_JSON;
+	refuse(c, c->is_refused ? (struct json_text){0} : h->id, code,
+		err(BAD_REQUEST, h->problem));
+}
+
+static bool is_blank(const char *line, size_t len)
+{
+	while (len && (*line == ' ' || *line == '\t' || *line == '\r'))
+		line++, len--;
+	return !len;
+}
+
+static void take_line(struct rpc_conn *c, const char *line, size_t len)
+{
+	struct rpc_head h;
+	struct inbound *in = NULL;
+	struct outbound *o = NULL;
+	enum rpc_stop stop;
+
+	rpc_head_init(&h, line, len, &c->scratch);
+	while ((stop = rpc_head_next(&h)) != RPC_AT_END) {
+		if (stop == RPC_AT_PARAMS)
+			in = rpc_inbound_read(c, &h);
+		else
+			o = rpc_outbound_read(c, &h);
+	}
+	if (h.problem) {
+		rpc_inbound_drop(in);
+		rpc_outbound_drop(o);
+		refuse_line(c, &h);
+	} else if (h.method.text) {
+		rpc_inbound_take(c, &h, in);
+	} else {
+		rpc_outbound_take(c, &h, o);
+	}
+	arena_reset(&c->scratch);
+}
+
+static bool has_room(const struct rpc_conn *c)
+{
+	return c->n_outbound ||
+		(c->n_inbound < c->limits.calls &&
+			c->inbound_bytes < BYTES_IN_CALLS * c->limits.message_size);
+}
+
+void rpc_conn_take_lines(struct rpc_conn *c)
+{
+	while (c->stream && !c->is_refused && has_room(c)) {
+		struct sbuf *in = stream_in(c->stream);
+		char *start = sbuf_data(in);
+		size_t len = sbuf_len(in);
+		char *newline = len > c->scanned
+			? memchr(start + c->scanned, '\n', len - c->scanned)
+			: NULL;
+
+		if (!newline) {
+			c->scanned = len;
+			return;
+		}
+		len = (size_t)(newline - start);
+		if (len > c->limits.message_size) {
+			c->scanned = len;
+			return;
+		}
+		c->scanned = 0;
+		if (!is_blank(start, len))
+			take_line(c, start, len);
+		if (c->stream)
+			sbuf_consume(in, len + 1);
+	}
+}
+
+static void refuse_long_line(struct rpc_conn *c)
+{
+	char limit[32];
+
+	snprintf(limit, sizeof(limit), "%zu", c->limits.message_size);
+	c->is_refused = true;
+	refuse(c, (struct json_text){0}, RPC_OWN_ERROR,
+		err(LIMIT_EXCEEDED, "bytes of a message", limit));
+}
+
+/* Waits until a call may be taken from the peer, or there is no peer. */
+static MAY_WAIT struct err *wait_for_room(struct rpc_conn *c)
+{
+	while (c->stream && !has_room(c)) {
+		stream_watch_hangup(c->stream, &c->room);
+		if (stream_is_hung_up(c->stream))
+			return err(CONNECTION_LOST, c->name);
+		TRY(cond_wait(&c->room, "calls of the peer to end", NEVER));
+	}
+	return NULL;
+}
+
+/* Reads and serves until the peer sends no more, or what no peer of ours sends. */
+static MAY_WAIT struct err *serve(struct rpc_conn *c)
+{
+	for (bool is_end = false; !is_end;) {
+		rpc_conn_take_lines(c);
+		TRY(wait_for_room(c));
+		if (c->stream && c->scanned > c->limits.message_size)
+			refuse_long_line(c);
+		if (!c->stream || c->is_refused)
+			return NULL;
+		if (c->scanned == sbuf_len(stream_in(c->stream)))
+			TRY(stream_fill(c->stream, c->limits.message_size + 2, &is_end, NEVER));
+	}
+	rpc_outbound_abandon(c, UINT64_MAX, "the peer has closed the connection");
+	return NULL;
+}
+
+/* The peer is not heard any more, but may still want answers. */
+static MAY_WAIT struct err *finish(struct rpc_conn *c)
+{
+	while (c->stream && c->n_inbound && !c->is_refused) {
+		stream_watch_hangup(c->stream, &c->room);
+		if (stream_is_hung_up(c->stream))
+			return err(CONNECTION_LOST, c->name);
+		TRY(cond_wait(&c->room, "the last calls of the peer", NEVER));
+	}
+	return c->stream ? stream_drain(c->stream, 0, deadline_in(LAST_WORDS)) : NULL;
+}
+
+static void conn_run(void *arg)
+{
+	struct rpc_conn *c = arg;
+	auto_err e = serve(c);
+
+	if (!e)
+		e = finish(c);
+	c->has_reader = false;
+	/* when the daemon stops, all calls end by themselves, and the last one closes */
+	if (!err_is(e, &ERR_SHUTTING_DOWN) || !c->n_inbound)
+		rpc_conn_close(c, e ? err_text(e) : "the peer has closed the connection");
+	rpc_conn_unref(c);
+}
+
+/* ---- diagnostics ---- */
+
+void rpc_dump(struct json_writer *w)
+{
+	json_write_array(w);
+	list_for_each (c, &all_conns, struct rpc_conn, link) {
+		json_write_object(w);
+		json_member_string(w, "peer", c->name);
+		json_member_bool(w, "open", c->stream);
+		json_member_int(w, "calls_served", c->n_inbound);
+		json_member_int(w, "calls_made", c->n_outbound);
+		json_member_int(
+			w, "unwritten_bytes", c->stream ? (int64_t)stream_unwritten(c->stream) : 0);
+		json_write_name(w, "served");
+		rpc_inbound_dump(c, w);
+		json_write_object_end(w);
+	}
+	json_write_array_end(w);
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Calls of the peer (rpc_conn.h): parameters are decoded where the line stands, the handler runs in
+ * a fiber of its own and its result is encoded straight into the connection's buffer. A call's
+ * memory is an arena that goes back to a pool with it.
+ */
+#define LOG_MODULE "rpc"
+
+#include "common/rpc_conn.h"
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/task.h"
+#include "core.gen.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define POOL_MAX 256 /* calls kept for reuse */
+#define TAG_MAX  63
+
+struct inbound {
+	struct call call;
+	struct list link; /* conn->inbound, conn->tasks or the pool */
+	struct rpc_conn *conn; /* a reference; NULL once a task has outlived it */
+	struct fiber *fiber; /* that runs the handler; NULL of a task */
+	method_fn handler; /* NULL: not built */
+	struct arena arena;
+	struct json_text id; /* in the arena */
+	void *in, *out; /* in the arena */
+	struct err *bad_params; /* owned, or NULL */
+	size_t bytes; /* of its message */
+	int64_t since; /* when it came */
+};
+
+static struct list pool = LIST_INIT(pool);
+static unsigned n_pooled;
+static uint64_t n_calls; /* of this run: the ids of calls without a tag */
+
+static struct inbound *inbound_new(struct rpc_conn *c)
+{
+	struct inbound *in = list_pop_front(&pool, struct inbound, link);
+
+	if (in)
+		n_pooled--;
+	else
+		in = xnew(struct inbound);
+	in->conn = rpc_conn_ref(c);
+	return in;
+}
+
+static void inbound_free(struct inbound *in)
+{
+	struct arena arena = in->arena;
+
+	list_remove(&in->link);
+	err_free(in->bad_params);
+	if (in->conn)
+		rpc_conn_unref(in->conn);
+	if (n_pooled == POOL_MAX) {
+		arena_fini(&arena);
+		free(in);
+		return;
+	}
+	arena_reset(&arena);
+	*in = (struct inbound){.arena = arena};
+	list_push_front(&pool, &in->link);
+	n_pooled++;
+}
+
+void rpc_inbound_fini(void)
+{
+	struct inbound *in;
+
+	while ((in = list_pop_front(&pool, struct inbound, link))) {
+		arena_fini(&in->arena);
+		free(in);
+	}
+	n_pooled = 0;
+}
+
+/* ---- what is called ---- */
+
+/* NULL when there is no such method. */
+static const struct method *find_method(
+	const struct rpc_conn *c, struct json_text name, method_fn *handler)
+{
+	for (size_t i = 0; c->services && c->services[i]; i++) {
+		const struct interface *interface = c->services[i]->interface;
+		const struct method *m = interface_method(interface, name.text, name.len);
+
+		if (m) {
+			*handler = c->services[i]->handlers[m - interface->methods];
+			return m;
+		}
+	}
+	return NULL;
+}
+
+/* A call of the method that H names; NULL when there is none. */
+static struct inbound *inbound_of(struct rpc_conn *c, const struct rpc_head *h)
+{
+	method_fn handler;
+	const struct method *m = find_method(c, h->method, &handler);
+
+	if (!m)
+		return NULL;
+	struct inbound *in = inbound_new(c);
+	in->handler = handler;
+	in->call = (struct call){.method = m,
+		.arena = &in->arena,
+		.peer = c->peer,
+		.conn = c,
+		.services = c->services};
+	in->in = arena_alloc(&in->arena, m->in->size);
+	return in;
+}
+
+struct inbound *rpc_inbound_read(struct rpc_conn *c, struct rpc_head *h)
+{
+	struct inbound *in = inbound_of(c, h);
+	struct json_reader before = h->r;
+
+	if (in) {
+		h->r.arena = &in->arena;
+		in->bad_params = codec_read(in->call.method->in, "", &h->r, in->in);
+		h->r.arena = before.arena;
+	}
+	if (!in || in->bad_params) {
+		h->r = before;
+		json_skip(&h->r, &h->params);
+	}
+	return in;
+}
+
+void rpc_inbound_drop(struct inbound *in)
+{
+	if (in)
+		inbound_free(in);
+}
+
+/* ---- answers ---- */
+
+static void answer_error(
+	struct rpc_conn *c, struct json_text id, enum rpc_code code, const struct err *e)
+{
+	rpc_error_message(stream_out(c->stream), id, code, e);
+	stream_flush_later(c->stream);
+}
+
+/* Takes E. */
+static void refuse(struct rpc_conn *c, const struct rpc_head *h, enum rpc_code code, struct err *e)
+{
+	auto_err owned = e;
+
+	log_debug("%s: %.*s: %s", c->name, (int)h->method.len, h->method.text, err_text(owned));
+	answer_error(c, h->id, code, owned);
+}
+
+/* What the peer would refuse is not sent: NULL, or why. */
+static struct err *check_message(const struct rpc_conn *c, const char *text, size_t len)
+{
+	struct json_reader r;
+	char limit[32];
+
+	snprintf(limit, sizeof(limit), "%zu", c->limits.message_size);
+	if (len > c->limits.message_size)
+		return err(LIMIT_EXCEEDED, "bytes of a message", limit);
+	json_reader_init(&r, text, len, NULL);
+	return r.problem ? err(LIMIT_EXCEEDED, "depth of a message", "64") : NULL;
+}
+
+static void answer_result(struct inbound *in, const struct type *type, const void *value)
+{
+	struct sbuf *out = stream_out(in->conn->stream);
+	size_t before = sbuf_len(out);
+
+	rpc_answer_begin(out, in->id);
+	if (type->kind == TYPE_VOID)
+		sbuf_add(out, "null", 4);
+	else
+		codec_encode(type, value, out);
+	rpc_message_end(out);
+	auto_err e = check_message(in->conn, sbuf_data(out) + before, sbuf_len(out) - before);
+	if (e) {
+		log_warn("%s: the result cannot be sent: %s", in->call.method->name, err_text(e));
+		sbuf_truncate(out, before);
+		rpc_error_message(out, in->id, RPC_OWN_ERROR, e);
+	}
+	stream_flush_later(in->conn->stream);
+}
+
+static void log_failure(const struct inbound *in, struct err *e)
+{
+	if (err_is(e, &ERR_CANCELLED))
+		log_debug("%s: cancelled", in->call.method->name);
+	else
+		log_info("%s failed: %s", in->call.method->name, err_text(e));
+}
+
+/* ---- a call that answers when its handler returns ---- */
+
+static MAY_WAIT struct err *run_handler(struct inbound *in)
+{
+	const struct method *m = in->call.method;
+
+	TRY(fiber_check()); /* the caller has gone already */
+	if (!in->handler)
+		return err(NOT_IMPLEMENTED, m->name);
+	return in->handler(&in->call, in->in, in->out);
+}
+
+/* The peer reads too slowly: wait, or its answers would pile up. */
+static MAY_WAIT void wait_to_answer(struct inbound *in)
+{
+	struct stream *s = in->conn->stream;
+
+	if (s && stream_unwritten(s) > RPC_UNWRITTEN_MAX)
+		err_free(stream_drain(s, RPC_UNWRITTEN_MAX, NEVER));
+}
+
+static void call_run(void *arg)
+{
+	struct inbound *in = arg;
+	struct rpc_conn *c = in->conn;
+
+	fiber_set_tag(in->call.id);
+	auto_err e = run_handler(in);
+	if (e)
+		log_failure(in, e);
+	wait_to_answer(in);
+	if (c->stream && e)
+		answer_error(c, in->id, RPC_OWN_ERROR, e);
+	else if (c->stream)
+		answer_result(in, in->call.method->out, in->out);
+	c->n_inbound--;
+	c->inbound_bytes -= in->bytes;
+	rpc_conn_ref(c);
+	inbound_free(in);
+	rpc_conn_call_ended(c);
+	rpc_conn_unref(c);
+}
+
+static void start_call(struct inbound *in)
+{
+	struct rpc_conn *c = in->conn;
+
+	auto_err e = fiber_spawn(&in->fiber, call_run, in, "%s", in->call.method->name);
+	if (e) {
+		log_failure(in, e);
+		answer_error(c, in->id, RPC_OWN_ERROR, e);
+		inbound_free(in);
+		return;
+	}
+	list_push_back(&c->inbound, &in->link);
+	c->n_inbound++;
+	c->inbound_bytes += in->bytes;
+}
+
+/* ---- a call that answers with a task at once ---- */
+
+static MAY_WAIT struct err *task_run(struct task *t, void *arg)
+{
+	struct inbound *in = arg;
+
+	in->call.task = t;
+	struct err *e = run_handler(in);
+	if (!e)
+		task_set_result(t, in->call.method->out, in->out);
+	return e;
+}
+
+static void task_arg_free(void *arg)
+{
+	inbound_free(arg);
+}
+
+static void start_task(struct inbound *in)
+{
+	struct rpc_conn *c = in->conn;
+	struct task *t;
+	struct task_spec spec = {.name = in->call.method->name,
+		.fn = task_run,
+		.arg = in,
+		.arg_free = task_arg_free};
+
+	auto_err e =
+		in->handler ? task_start(&spec, &t) : err(NOT_IMPLEMENTED, in->call.method->name);
+	if (e) {
+		log_failure(in, e);
+		answer_error(c, in->id, RPC_OWN_ERROR, e);
+		inbound_free(in);
+		return;
+	}
+	list_push_back(&c->tasks, &in->link);
+	const char *id = task_id(t);
+	log_debug("%s: call %s is task %s", in->call.method->name, in->call.id, id);
+	answer_result(in, &type_string, &id);
+}
+
+/* ---- taking a message ---- */
+
+static void cancel(struct rpc_conn *c, struct json_text id)
+{
+	list_for_each (in, &c->inbound, struct inbound, link) {
+		if (in->id.len == id.len && !memcmp(in->id.text, id.text, id.len)) {
+			fiber_cancel(in->fiber);
+			return;
+		}
+	}
+}
+
+/* Without an id nobody waits for an answer: there is one notification that means something. */
+static void take_notification(struct rpc_conn *c, struct rpc_head *h)
+{
+	static const char name[] = "rpc.cancel";
+
+	if (h->method.len != sizeof(name) - 1 || memcmp(h->method.text, name, h->method.len)) {
+		log_debug("%s: a notification is ignored: %.*s", c->name, (int)h->method.len,
+			h->method.text);
+		return;
+	}
+	struct json_text id = rpc_cancel_id(h->params, &c->scratch);
+	if (id.text)
+		cancel(c, id);
+}
+
+/* The params that came before the method or the id, or not at all. */
+static struct inbound *read_late(struct rpc_conn *c, struct rpc_head *h)
+{
+	struct inbound *in = inbound_of(c, h);
+	struct json_text params = h->params.text ? h->params : (struct json_text){"{}", 2};
+
+	if (in)
+		in->bad_params = codec_decode(
+			in->call.method->in, "", params.text, params.len, &in->arena, in->in);
+	return in;
+}
+
+static void fill_call(struct inbound *in, const struct rpc_head *h)
+{
+	char number[24];
+	size_t n = h->tag.len < TAG_MAX ? h->tag.len : TAG_MAX;
+
+	in->id = (struct json_text){arena_strndup(&in->arena, h->id.text, h->id.len), h->id.len};
+	in->out = arena_alloc(&in->arena, in->call.method->out->size);
+	in->bytes = h->len;
+	in->since = clock_mono_ns();
+	n_calls++;
+	if (!h->tag.len)
+		n = (size_t)snprintf(number, sizeof(number), "call-%" PRIu64, n_calls);
+	in->call.id = arena_strndup(&in->arena, h->tag.len ? h->tag.text : number, n);
+}
+
+void rpc_inbound_take(struct rpc_conn *c, struct rpc_head *h, struct inbound *in)
+{
+	if (!h->id.text) {
+		take_notification(c, h);
+		return;
+	}
+	if (!in)
+		in = read_late(c, h);
+	if (!in) {
+		const char *name = arena_strndup(&c->scratch, h->method.text, h->method.len);
+		refuse(c, h, RPC_NO_METHOD, err(UNKNOWN_CALL, name));
+	} else if (in->bad_params) {
+		refuse(c, h, RPC_BAD_PARAMS, take(in->bad_params));
+		inbound_free(in);
+	} else if (c->n_inbound >= c->limits.calls) {
+		char limit[16];
+		snprintf(limit, sizeof(limit), "%u", c->limits.calls);
+		refuse(c, h, RPC_OWN_ERROR, err(LIMIT_EXCEEDED, "calls in flight", limit));
+		inbound_free(in);
+	} else {
+		fill_call(in, h);
+		if (in->call.method->flags & METHOD_TASK)
+			start_task(in);
+		else
+			start_call(in);
+	}
+}
+
+void rpc_inbound_abandon(struct rpc_conn *c)
+{
+	struct inbound *in;
+
+	list_for_each (waiting, &c->inbound, struct inbound, link) {
+		waiting->call.conn = NULL;
+		fiber_cancel(waiting->fiber);
+	}
+	while ((in = list_pop_front(&c->tasks, struct inbound, link))) {
+		in->call.conn = NULL;
+		in->conn = NULL;
+		rpc_conn_unref(c);
+	}
+}
+
+void rpc_inbound_dump(const struct rpc_conn *c, struct json_writer *w)
+{
+	json_write_array(w);
+	list_for_each (in, &c->inbound, struct inbound, link) {
+		json_write_object(w);
+		json_member_string(w, "call", in->call.method->name);
+		json_member_string(w, "id", in->call.id);
+		json_member_int(w, "ms", (clock_mono_ns() - in->since) / NS_PER_MS);
+		json_write_object_end(w);
+	}
+	json_write_array_end(w);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Heads and messages of JSON-RPC (rpc_wire.h). Every byte of a line is read once: the members of
+ * the head here, params and result by the codec, from the same reader.
+ */
+#include "common/rpc_wire.h"
+
+#include "core.gen.h"
+
+#include <string.h>
+
+enum member {
+	MEMBER_VERSION = 1,
+	MEMBER_ID = 2,
+	MEMBER_METHOD = 4,
+	MEMBER_PARAMS = 8,
+	MEMBER_RESULT = 16,
+	MEMBER_ERROR = 32,
+	MEMBER_TAG = 64,
+	MEMBER_OTHER = 0,
+};
+
+static enum member member_of(const char *name, size_t len)
+{
+	switch (len) {
+	case 2:
+		return memcmp(name, "id", 2) ? MEMBER_OTHER : MEMBER_ID;
+	case 3:
+		return memcmp(name, "tag", 3) ? MEMBER_OTHER : MEMBER_TAG;
+	case 5:
+		return memcmp(name, "error", 5) ? MEMBER_OTHER : MEMBER_ERROR;
+	case 6:
+		return !memcmp(name, "method", 6)    ? MEMBER_METHOD
+			: !memcmp(name, "params", 6) ? MEMBER_PARAMS
+			: !memcmp(name, "result", 6) ? MEMBER_RESULT
+						     : MEMBER_OTHER;
+	case 7:
+		return memcmp(name, "jsonrpc", 7) ? MEMBER_OTHER : MEMBER_VERSION;
+	default:
+		return MEMBER_OTHER;
+	}
+}
+
+void rpc_head_init(struct rpc_head *h, const char *line, size_t len, struct arena *arena)
+{
+	*h = (struct rpc_head){.line = line, .len = len, .first = true};
+	json_reader_init(&h->r, line, len, arena);
+	switch (json_peek(&h->r)) {
+	case JSON_KIND_OBJECT:
+		json_enter_object(&h->r);
+		break;
+	case JSON_KIND_ARRAY:
+		h->problem = "batches are not supported";
+		break;
+	case JSON_KIND_STRING:
+	case JSON_KIND_INTEGER:
+	case JSON_KIND_REAL:
+	case JSON_KIND_TRUE:
+	case JSON_KIND_FALSE:
+	case JSON_KIND_NULL:
+	case JSON_KIND_END:
+	case JSON_KIND_BAD:
+		h->problem = "a message is an object";
+		break;
+	}
+	if (h->r.problem)
+		h->problem = h->r.problem;
+}
+
+static enum rpc_stop refuse(struct rpc_head *h, const char *problem)
+{
+	h->problem = h->r.problem ? h->r.problem : problem;
+	return RPC_AT_END;
+}
+
+static bool read_text(struct rpc_head *h, struct json_text *out)
+{
+	return json_read_slice(&h->r, &out->text, &out->len);
+}
+
+static bool read_version(struct rpc_head *h)
+{
+	struct json_text version;
+
+	if (!read_text(h, &version))
+		return false;
+	h->is_version_2 = version.len == 3 && !memcmp(version.text, "2.0", 3);
+	return h->is_version_2;
+}
+
+/* Answers repeat the id as it stood, so it is kept as text. */
+static bool read_id(struct rpc_head *h)
+{
+	switch (json_peek(&h->r)) {
+	case JSON_KIND_STRING:
+	case JSON_KIND_INTEGER:
+	case JSON_KIND_REAL:
+	case JSON_KIND_NULL:
+		return json_skip(&h->r, &h->id);
+	case JSON_KIND_OBJECT:
+	case JSON_KIND_ARRAY:
+	case JSON_KIND_TRUE:
+	case JSON_KIND_FALSE:
+	case JSON_KIND_END:
+	case JSON_KIND_BAD:
+		break;
+	}
+	return false;
+}
+
+/* The end of the object, or what is wrong. */
+static enum rpc_stop finish(struct rpc_head *h)
+{
+	if (h->r.problem || !json_at_end(&h->r))
+		return refuse(h, NULL);
+	if (!h->is_version_2)
+		return refuse(h, "\"jsonrpc\" is not \"2.0\"");
+	if (!h->method.text && !(h->seen & (MEMBER_RESULT | MEMBER_ERROR)))
+		return refuse(h, "neither method nor result nor error");
+	return RPC_AT_END;
+}
+
+enum rpc_stop rpc_head_next(struct rpc_head *h)
+{
+	const char *name;
+	size_t len;
+
+	if (h->problem)
+		return RPC_AT_END;
+	while (json_next_member(&h->r, &h->first, &name, &len)) {
+		enum member m = member_of(name, len);
+		bool ok = true;
+
+		if (h->seen & m)
+			return refuse(h, "a member comes twice");
+		h->seen |= m;
+		switch (m) {
+		case MEMBER_VERSION:
+			if (!read_version(h))
+				return refuse(h, "\"jsonrpc\" is not \"2.0\"");
+			break;
+		case MEMBER_ID:
+			if (!read_id(h))
+				return refuse(h, "an id is a string or a number");
+			break;
+		case MEMBER_METHOD:
+			if (!read_text(h, &h->method))
+				return refuse(h, "a method is a string");
+			break;
+		case MEMBER_TAG:
+			if (!read_text(h, &h->tag))
+				return refuse(h, "a tag is a string");
+			break;
+		case MEMBER_PARAMS:
+			if (h->id.text && h->method.text)
+				return RPC_AT_PARAMS;
+			ok = json_skip(&h->r, &h->params);
+			break;
+		case MEMBER_RESULT:
+			if (h->id.text)
+				return RPC_AT_RESULT;
+			ok = json_skip(&h->r, &h->result);
+			break;
+		case MEMBER_ERROR:
+			ok = json_skip(&h->r, &h->error);
+			break;
+		case MEMBER_OTHER:
+			ok = json_skip(&h->r, NULL);
+			break;
+		}
+		if (!ok)
+			return refuse(h, "a value is missing");
+	}
+	return finish(h);
+}
+
+enum rpc_code rpc_head_code(const struct rpc_head *h)
+{
+	struct json_reader r;
+	auto_arena a = {0};
+
+	json_reader_init(&r, h->line, h->len, &a);
+	return !r.problem && json_skip(&r, NULL) && json_at_end(&r) ? RPC_NO_REQUEST : RPC_NOT_JSON;
+}
+
+/* ---- writing ---- */
+
+static void add_number(struct sbuf *out, uint64_t v)
+{
+	char digits[20], *p = digits + sizeof(digits);
+
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	sbuf_add(out, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+#define ADD_LITERAL(out, s) sbuf_add(out, s, sizeof(s) - 1)
+
+static void add_string(struct sbuf *out, const char *s)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out);
+	json_write_string(&w, s);
+}
+
+void rpc_request_begin(struct sbuf *out, uint64_t id, const char *method, const char *tag)
+{
+	ADD_LITERAL(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	add_number(out, id);
+	ADD_LITERAL(out, ",\"method\":");
+	add_string(out, method);
+	if (*tag) {
+		ADD_LITERAL(out, ",\"tag\":");
+		add_string(out, tag);
+	}
+	ADD_LITERAL(out, ",\"params\":");
+}
+
+static void add_id(struct sbuf *out, struct json_text id)
+{
+	ADD_LITERAL(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	if (id.text)
+		sbuf_add(out, id.text, id.len);
+	else
+		ADD_LITERAL(out, "null");
+}
+
+void rpc_answer_begin(struct sbuf *out, struct json_text id)
+{
+	add_id(out, id);
+	ADD_LITERAL(out, ",\"result\":");
+}
+
+void rpc_message_end(struct sbuf *out)
+{
+	ADD_LITERAL(out, "}\n");
+}
+
+void rpc_error_message(
+	struct sbuf *out, struct json_text id, enum rpc_code code, const struct err *e)
+{
+	struct json_writer w;
+
+	add_id(out, id);
+	ADD_LITERAL(out, ",\"error\":");
+	json_writer_init(&w, out);
+	json_write_object(&w);
+	json_member_int(&w, "code", code);
+	json_member_string(&w, "message", e->code);
+	json_write_name(&w, "data");
+	json_write_array(&w);
+	for (size_t i = 0; i < e->n_params; i++)
+		json_write_string(&w, e->params[i]);
+	json_write_array_end(&w);
+	json_write_object_end(&w);
+	rpc_message_end(out);
+}
+
+void rpc_cancel_message(struct sbuf *out, uint64_t id)
+{
+	ADD_LITERAL(out, "{\"jsonrpc\":\"2.0\",\"method\":\"rpc.cancel\",\"params\":{\"id\":");
+	add_number(out, id);
+	ADD_LITERAL(out, "}}\n");
+}
+
+/* ---- reading the small parts ---- */
+
+uint64_t rpc_id_number(struct json_text id)
+{
+	uint64_t v = 0;
+
+	if (!id.len || id.len > 18)
+		return 0;
+	for (size_t i = 0; i < id.len; i++) {
+		if (id.text[i] < '0' || id.text[i] > '9')
+			return 0;
+		v = v * 10 + (uint64_t)(id.text[i] - '0');
+	}
+	return v;
+}
+
+/* Finds member NAME of the object TEXT, which was checked before; the reader stands before its
+ * value. */
+static bool find_member(
+	struct json_reader *r, struct json_text text, struct arena *a, const char *name)
+{
+	const char *s;
+	size_t len;
+	bool first = true;
+
+	json_reader_init(r, text.text, text.len, a);
+	if (!text.text || json_peek(r) != JSON_KIND_OBJECT || !json_enter_object(r))
+		return false;
+	while (json_next_member(r, &first, &s, &len)) {
+		if (len == strlen(name) && !memcmp(s, name, len))
+			return true;
+		json_skip(r, NULL);
+	}
+	return false;
+}
+
+struct json_text rpc_cancel_id(struct json_text params, struct arena *a)
+{
+	struct json_text id = {0};
+	struct json_reader r;
+
+	if (find_member(&r, params, a, "id"))
+		json_skip(&r, &id);
+	return id;
+}
+
+#define MAX_ERROR_PARAMS 64
+
+/* Parameters are strings; what is none is taken as its JSON text. */
+static size_t read_error_params(struct json_text text, struct arena *a, const char **params)
+{
+	struct json_reader r;
+	struct json_text any;
+	bool first = true;
+	size_t n = 0;
+
+	if (!find_member(&r, text, a, "data") || json_peek(&r) != JSON_KIND_ARRAY)
+		return 0;
+	json_enter_array(&r);
+	while (n < MAX_ERROR_PARAMS && json_next_element(&r, &first)) {
+		if (json_peek(&r) == JSON_KIND_STRING)
+			json_read_string(&r, &params[n++], NULL);
+		else if (json_skip(&r, &any))
+			params[n++] = arena_strndup(a, any.text, any.len);
+	}
+	return n;
+}
+
+struct err *rpc_error_read(struct json_text text, struct arena *a)
+{
+	struct json_reader r;
+	const char *code = NULL, *params[MAX_ERROR_PARAMS];
+
+	if (!find_member(&r, text, a, "message") || json_peek(&r) != JSON_KIND_STRING ||
+		!json_read_string(&r, &code, NULL))
+		return err(BAD_REQUEST, "an error without message");
+	return err_new(NULL, 0, code, read_error_params(text, a, params), params);
+}
