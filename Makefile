@@ -117,6 +117,15 @@ left-out-$(2): ; @echo 'left out: $(3) (pkg-config does not find $(2))'
 endef
 LEFT_OUT :=
 
+# $(eval $(call installs,FILE,FOLDER,MODE)): `make install` puts FILE into $(PREFIX)/FOLDER.
+INSTALLS :=
+define installs
+INSTALLS += install-$(1)
+install-$(1): $(1)
+	@install -D -m $(or $(3),755) $(1) '$$(DESTDIR)$$(PREFIX)/$(2)/$(notdir $(1))'
+.PHONY: install-$(1)
+endef
+
 # One line a step, the whole command with V=1.
 ifeq ($(V),1)
 say =
@@ -142,8 +151,13 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c $(B)/flags
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # ---- what one calls ----
-.PHONY: all clean help
+.PHONY: all install run clean help
 all: $(PROGRAMS) $(LEFT_OUT) ## everything
+
+run: all ## the whole stack on a private directory, until Ctrl-C; DIR=, BACKEND=
+	@$(if $(RUN),$(RUN),echo 'run: the launcher is not built yet' >&2; exit 1)
+
+install: $(INSTALLS) ## into DESTDIR= PREFIX=/usr
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed 's/:.*## /\t/' | expand -t 16

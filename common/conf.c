@@ -293,7 +293,8 @@ struct err *conf_load(struct conf_table *tables, size_t n, const char *path, boo
 	}
 	conf_set_defaults(fresh, n);
 	struct err *e = all_add(fresh, n, path, must_exist);
-	/* On success the new values change places with those of before; then what is in `fresh` goes. */
+	/* On success the new values change places with those of before; then what is in `fresh`
+	 * goes. */
 	for (size_t i = 0; !e && i < n; i++) {
 		void *before = xmalloc(tables[i].size);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Configuration files: `key = value`, one a line, '#' begins a line of comment. The keys of a daemon
- * are a table: from it come reading, checks, defaults, and the documented file that is installed, so
- * no key is without its words. Blocks (small files); loop thread.
+ * Configuration files: `key = value`, one a line, '#' begins a line of comment. The keys of a
+ * daemon are a table: from it come reading, checks, defaults, and the documented file that is
+ * installed, so no key is without its words. Blocks (small files); loop thread.
  *
  *	xapid.conf, line 12: unknown key 'prot' (did you mean 'port'?)
  */

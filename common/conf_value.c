@@ -170,7 +170,7 @@ static int64_t unit_factor(const struct conf_key *k, const char *text, int64_t n
 	const struct unit *units = k->kind == CONF_SIZE ? size_units : duration_units;
 
 	text += strspn(text, " ");
-	/* Bytes need no unit, and zero is zero; but no one shall guess what "timeout = 10" means. */
+	/* Bytes need no unit, and zero is zero; nobody shall guess what "wait = 10" means. */
 	if (!*text)
 		return k->kind != CONF_DURATION || !number ? 1 : 0;
 	for (; k->kind != CONF_INT && units->name; units++)

@@ -6,6 +6,7 @@
 #include "common/file.h"
 
 #include "common/mem.h"
+#include "common/offload.h"
 #include "common/sbuf.h"
 #include "common/uuid.h"
 
@@ -61,7 +62,8 @@ int file_read(const char *path, size_t max_bytes, char **out, size_t *len)
 	auto_sbuf b = {0};
 	struct stat st;
 
-	/* Not blocking, for a FIFO that somebody put there would hang us; for files it means nothing. */
+	/* Not blocking, for a FIFO that somebody put there would hang us; for files it means
+	 * nothing. */
 	auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st))
 		return -errno;
@@ -159,6 +161,61 @@ int file_remove(const char *path, unsigned flags)
 	if (unlinkat(dir_fd, name, 0) && errno != ENOENT)
 		return -errno;
 	return flags & FILE_DURABLE && fsync(dir_fd) ? -errno : 0;
+}
+
+/* ---- for fibers ---- */
+
+struct load {
+	const char *path;
+	size_t max_bytes;
+	char *out;
+	size_t len;
+	int r;
+};
+
+static void load_run(void *arg)
+{
+	struct load *l = arg;
+
+	l->r = file_read(l->path, l->max_bytes, &l->out, &l->len);
+}
+
+MAY_WAIT struct err *file_load(const char *path, size_t max_bytes, char **out, size_t *len)
+{
+	struct load l = {.path = path, .max_bytes = max_bytes};
+
+	TRY_CTX(offload("reading a file", load_run, &l), "reading %s", path);
+	if (l.r)
+		return err_errno(-l.r, "reading %s", path);
+	*out = l.out;
+	if (len)
+		*len = l.len;
+	return NULL;
+}
+
+struct store {
+	const char *path;
+	const void *bytes;
+	size_t n;
+	mode_t mode;
+	unsigned flags;
+	int r;
+};
+
+static void store_run(void *arg)
+{
+	struct store *s = arg;
+
+	s->r = file_write(s->path, s->bytes, s->n, s->mode, s->flags);
+}
+
+MAY_WAIT struct err *file_store(
+	const char *path, const void *bytes, size_t n, mode_t mode, unsigned flags)
+{
+	struct store s = {.path = path, .bytes = bytes, .n = n, .mode = mode, .flags = flags};
+
+	TRY_CTX(offload("writing a file", store_run, &s), "writing %s", path);
+	return s.r ? err_errno(-s.r, "writing %s", path) : NULL;
 }
 
 /* ---- directories ---- */

@@ -13,8 +13,8 @@
 #include <sys/types.h>
 
 /*
- * The content of a regular file of at most MAX_BYTES, from malloc with a NUL behind it; *LEN (may be
- * NULL) its length. -EFBIG when there is more, -EINVAL for what is no regular file.
+ * The content of a regular file of at most MAX_BYTES, from malloc with a NUL behind it; *LEN (may
+ * be NULL) its length. -EFBIG when there is more, -EINVAL for what is no regular file.
  */
 must_check int file_read(const char *path, size_t max_bytes, char **out, size_t *len);
 
@@ -23,13 +23,19 @@ enum file_flags {
 		1, /* on disk when the call returns; else only whole (for the run directory) */
 };
 
-/* Puts a new file with this content and exactly this mode in the place of PATH; a symbolic link there
- * is replaced, not followed. On failure what was there is untouched (but when only
- * the directory cannot be synced, the new content is there and may not last). */
+/* Puts a new file with this content and exactly this mode in the place of PATH; a symbolic link
+ * there is replaced, not followed. On failure what was there is untouched (but when only the
+ * directory cannot be synced, the new content is there and may not last). */
 must_check int file_write(
 	const char *path, const void *bytes, size_t n, mode_t mode, unsigned flags);
 /* Durable: the name is gone from the disk too. A missing file is fine. */
 must_check int file_remove(const char *path, unsigned flags);
+
+/* The same for fibers, by the pool. */
+MAY_WAIT must_check struct err *file_load(
+	const char *path, size_t max_bytes, char **out, size_t *len);
+MAY_WAIT must_check struct err *file_store(
+	const char *path, const void *bytes, size_t n, mode_t mode, unsigned flags);
 
 /* Removes what file_write left in DIR when it was killed. Only while nobody else writes there. */
 must_check int dir_remove_temporaries(const char *dir);

@@ -37,6 +37,7 @@ struct log_module {
 
 static maybe_unused struct log_module log_this_module = {.name = LOG_MODULE, .level = -1};
 
+/* For the macros below: whether a line of this level would be written, and writing it. */
 bool log_is_on(struct log_module *m, enum log_level level);
 void log_write(struct log_module *m, enum log_level level, const char *file, int line,
 	const char *fmt, ...) printf_like(5, 6);

@@ -18,7 +18,8 @@ bool systemd_has_journal(void)
 
 	if (!stream || sscanf(stream, "%llu:%llu%c", &device, &inode, &end) != 2)
 		return false;
-	/* The variable is inherited by children whose stderr goes elsewhere; hence the comparison. */
+	/* The variable is inherited by children whose stderr goes elsewhere; hence the
+	 * comparison. */
 	return !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
 }
 

@@ -24,9 +24,10 @@ size_t utf8_encode(uint32_t c, char *out);
 bool utf8_is_plain(uint32_t code_point);
 
 /*
- * Writes the N bytes at S to OUT, on one line and harmless: \n \r \t \\, \xHH for a byte that is not
- * UTF-8, \u{H…} for a character that is not plain. Writes at most SIZE bytes (no NUL), never part of
- * a character or escape. Returns how many were written; *USED: how many of the N these stand for.
+ * Writes the N bytes at S to OUT, on one line and harmless: \n \r \t \\, \xHH for a byte that is
+ * not UTF-8, \u{H…} for a character that is not plain. Writes at most SIZE bytes (no NUL), never
+ * part of a character or escape. Returns how many were written; *USED: how many of the N these
+ * stand for.
  */
 size_t utf8_escape(char *out, size_t size, const char *s, size_t n, size_t *used);
 

@@ -2,3 +2,6 @@
 .PHONY: deps
 deps: ## installs what building, running and testing need
 	@packaging/deps/install
+
+$(eval $(call installs,LICENSE,share/doc/xenith,644))
+$(eval $(call installs,README.md,share/doc/xenith,644))

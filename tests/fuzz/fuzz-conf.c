@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Fuzz target: the reader of configuration files. What it takes must print to a file that reads back
- * to the same values.
+ * Fuzz target: the reader of configuration files. What it takes must print to a file that reads
+ * back to the same values.
  */
 #include "common/conf.h"
 #include "common/mem.h"

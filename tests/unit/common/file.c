@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * common/file.c: reading with a bound, writing whole or not at all, directories and their lock. Syncs
- * and renames are counted by names put before the source.
+ * common/file.c: reading with a bound, writing whole or not at all, directories and their lock.
+ * Syncs and renames are counted by names put before the source.
  */
 #include "common/file.h"
 
@@ -30,6 +30,8 @@ static int counted_renameat(int from_fd, const char *from, int to_fd, const char
 #undef fsync
 #undef renameat
 
+#include "common/fiber.h"
+#include "common/loop.h"
 #include "core.gen.h"
 #include "tests/unit/test.h"
 
@@ -291,10 +293,38 @@ static void a_killed_holder_frees_the_lock(void **state)
 	close(ready[1]);
 }
 
+static void load_and_store(void *arg)
+{
+	auto_str out = NULL;
+	size_t len;
+
+	CHECK_OK(file_store("a", "by a fiber", 10, 0600, FILE_DURABLE));
+	assert_string_equal(steps, "srs");
+	CHECK_OK(file_load("a", 100, &out, &len));
+	assert_int_equal(len, 10);
+	assert_string_equal(out, "by a fiber");
+	CHECK_ERR(file_load("missing", 100, &out, &len), SYSTEM_ERROR);
+	CHECK_ERR(file_store("missing/a", "", 0, 0600, 0), SYSTEM_ERROR);
+	fiber_cancel(fiber_current());
+	CHECK_ERR(file_store("b", "", 0, 0600, 0), CANCELLED);
+	loop_stop();
+}
+
+static void fibers_load_and_store(void **state)
+{
+	loop_init();
+	CHECK_OK(fiber_spawn(NULL, load_and_store, NULL, "load and store"));
+	loop_run(10 * NS_PER_S);
+	loop_fini();
+	offload_fini();
+	assert_int_equal(access("b", F_OK), -1);
+}
+
 #define IN_SCRATCH(fn) cmocka_unit_test_setup_teardown(fn, make_scratch, remove_scratch)
 
 TEST_MAIN(IN_SCRATCH(reads_what_was_written), IN_SCRATCH(reading_is_bounded),
 	IN_SCRATCH(durable_is_synced_before_and_after), IN_SCRATCH(a_failure_leaves_the_old),
 	IN_SCRATCH(a_link_is_replaced_not_followed), IN_SCRATCH(readers_see_one_or_the_other),
-	IN_SCRATCH(temporaries_are_found), IN_SCRATCH(directories_are_made),
-	IN_SCRATCH(one_process_has_the_lock), IN_SCRATCH(a_killed_holder_frees_the_lock))
+	IN_SCRATCH(fibers_load_and_store), IN_SCRATCH(temporaries_are_found),
+	IN_SCRATCH(directories_are_made), IN_SCRATCH(one_process_has_the_lock),
+	IN_SCRATCH(a_killed_holder_frees_the_lock))
