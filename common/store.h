@@ -33,7 +33,7 @@ typedef void (*store_done_fn)(void *what, uint64_t generation, void *owner);
 struct store_row {
 	const char *key; /* NUL-terminated */
 	uint64_t generation; /* of the change that wrote it */
-	const void *value;
+	const void *value; /* never NULL */
 	size_t size;
 };
 /* An error ends the walk and is returned by it. */

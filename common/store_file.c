@@ -442,7 +442,7 @@ static struct err *read_row(
 	*row = (struct store_row){
 		.key = (const char *)sqlite3_column_text(st, 0),
 		.generation = unsigned_column(st, 1),
-		.value = sqlite3_column_blob(st, 2),
+		.value = sqlite3_column_blob(st, 2) ?: "",
 		.size = (size_t)sqlite3_column_bytes(st, 2),
 	};
 	uint64_t checksum = unsigned_column(st, 3);
@@ -684,7 +684,7 @@ struct err *store_upgrade_each(
 		free(take(key));
 		key = xstrdup(row.key);
 		auto_str value = xmalloc(row.size + 1);
-		memcpy(value, row.value ? row.value : "", row.size);
+		memcpy(value, row.value, row.size);
 		row.key = key;
 		row.value = value;
 		sqlite3_reset(st);

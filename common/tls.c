@@ -17,7 +17,9 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct tls_context {
 	SSL_CTX *ctx; /* owned, with a reference by each session */
@@ -29,6 +31,8 @@ struct tls_context {
 
 struct tls_session {
 	SSL *ssl; /* owned */
+	int fd; /* a connected socket; the stream's or the pump's */
+	bool has_eof; /* the socket has given its last byte */
 	bool is_pinned;
 	unsigned char pin[TLS_DIGEST_SIZE];
 	char *problem; /* owned; NULL while it works */
@@ -68,7 +72,6 @@ static SSL_CTX *new_ctx(const SSL_METHOD *method)
 	SSL_CTX_set_mode(ctx,
 		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 			SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	return ctx;
 }
@@ -152,6 +155,72 @@ void tls_context_free(struct tls_context *c)
 	free(c);
 }
 
+/* ---- the socket below a session ---- */
+
+/* OpenSSL's own would raise SIGPIPE when the peer has gone away. */
+
+static bool may_retry(ssize_t n)
+{
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static int socket_read(BIO *bio, char *buf, int n)
+{
+	struct tls_session *s = BIO_get_data(bio);
+	ssize_t got = recv(s->fd, buf, (size_t)n, 0);
+
+	s->has_eof = got == 0;
+	BIO_clear_retry_flags(bio);
+	if (may_retry(got))
+		BIO_set_retry_read(bio);
+	return (int)got;
+}
+
+static int socket_write(BIO *bio, const char *buf, int n)
+{
+	const struct tls_session *s = BIO_get_data(bio);
+	ssize_t put = send(s->fd, buf, (size_t)n, MSG_NOSIGNAL);
+
+	BIO_clear_retry_flags(bio);
+	if (may_retry(put))
+		BIO_set_retry_write(bio);
+	return (int)put;
+}
+
+static long socket_control(BIO *bio, int command, long number, void *arg)
+{
+	const struct tls_session *s = BIO_get_data(bio);
+
+	if (command == BIO_CTRL_EOF)
+		return s->has_eof;
+	return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *socket_method;
+
+static void make_socket_method(void)
+{
+	socket_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "xenith socket");
+	if (!socket_method)
+		abort(); /* out of memory */
+	BIO_meth_set_read(socket_method, socket_read);
+	BIO_meth_set_write(socket_method, socket_write);
+	BIO_meth_set_ctrl(socket_method, socket_control);
+}
+
+static BIO *socket_bio(struct tls_session *s)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_socket_method);
+	BIO *bio = BIO_new(socket_method);
+	if (!bio)
+		abort(); /* out of memory */
+	BIO_set_data(bio, s);
+	BIO_set_init(bio, 1);
+	return bio;
+}
+
 /* ---- sessions ---- */
 
 static struct tls_session *session_new(const struct tls_context *c, int fd)
@@ -160,8 +229,11 @@ static struct tls_session *session_new(const struct tls_context *c, int fd)
 
 	ERR_clear_error();
 	s->ssl = SSL_new(c->ctx);
-	if (!s->ssl || !SSL_set_fd(s->ssl, fd))
+	if (!s->ssl)
 		abort(); /* out of memory */
+	s->fd = fd;
+	BIO *bio = socket_bio(s);
+	SSL_set_bio(s->ssl, bio, bio);
 	if (c->cert_path) {
 		SSL_set_accept_state(s->ssl);
 	} else {

@@ -2,7 +2,7 @@
 /*
  * TLS over a stream (stream.h): TLS 1.2 and 1.3, no renegotiation, no compression. A context holds
  * a certificate or what a peer must show; a session is one connection. OpenSSL is seen in tls.c and
- * tls_cert.c alone. SIGPIPE must be ignored (loop_init sees to it).
+ * tls_cert.c alone.
  *
  * Contexts belong to the loop's thread. A session belongs to one thread at a time: a stream's to
  * the loop's, after stream_detach to the pump's, which uses the same functions and polls the
