@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tests/run tells a failure from a success: on a small tree of tests made for it."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+MARKS = ("plain",)
+TOP = pathlib.Path(os.environ.get("XENITH_TOP", pathlib.Path(__file__).parents[2]))
+SH = "#!/bin/bash\n"
+
+
+class Runner(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.root = pathlib.Path(self.folder.name)
+        for name in ("tests/run", "tests/tap"):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TOP / name, self.root / name)
+        self.write("tests/required.txt", "")
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def unit(self, name, script):
+        """A unit program that is a shell script."""
+        self.write(f"tests/unit/{name}.c", "")
+        self.write(f"build/tests/unit/{name}", SH + script).chmod(0o755)
+
+    def behave(self, name, body):
+        self.write(f"tests/behave/{name}.py", f"import unittest\n{body}\n")
+
+    def run_tests(self, *words, ci=False):
+        """(exit code, all lines)"""
+        env = {k: v for k, v in os.environ.items() if k not in ("CI", "XENITH_TEST")}
+        if ci:
+            env["CI"] = "true"
+        done = subprocess.run(
+            [sys.executable, str(self.root / "tests/run"), *words],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return done.returncode, done.stdout.splitlines()
+
+    def check(self, last, *said, code=None, words=(), ci=False):
+        got, lines = self.run_tests(*words, ci=ci)
+        text = "\n".join(lines)
+        self.assertEqual(lines[-1], last, text)
+        for piece in said:
+            self.assertIn(piece, text)
+        self.assertEqual(got, (0 if " 0 failed" in last else 1) if code is None else code, text)
+
+    def test_counts_every_test(self):
+        self.unit("a/x", 'echo "1..3"; echo "ok 1 - one"; echo "ok 2 - two"\n'
+                         'echo "# skip: no such device"; echo "not ok 3 # SKIP three"\n')
+        self.behave("test_y", "class Y(unittest.TestCase):\n    def test_z(self): pass")
+        self.check("3 passed, 0 failed, 1 skipped", "skipped unit/a/x:three: no such device")
+
+    def test_a_failed_test_and_its_words(self):
+        self.unit("a/x", 'echo "1..2"; echo "noise"; echo "not ok 1 - one"; echo "# why"\n'
+                         'echo "ok 2 - two"; exit 1\n')
+        self.check("1 passed, 1 failed, 0 skipped", "FAILED  unit/a/x:one", "why", "noise")
+
+    def test_a_crash(self):
+        self.unit("a/x", 'echo "1..2"; echo "ok 1 - one"; kill -SEGV $$\n')
+        self.check("1 passed, 1 failed, 0 skipped", "killed by SIGSEGV")
+
+    def test_no_plan(self):
+        self.unit("a/x", "true\n")
+        self.check("0 passed, 1 failed, 0 skipped", "printed no plan")
+
+    def test_no_test(self):
+        self.unit("a/x", "echo 1..0\n")
+        self.check("0 passed, 1 failed, 0 skipped", "has no test")
+
+    def test_a_plan_not_kept(self):
+        self.unit("a/x", 'echo "1..2"; echo "ok 1 - one"\n')
+        self.check("1 passed, 1 failed, 0 skipped", "planned 2 tests, reported 1")
+
+    def test_an_exit_code_alone(self):
+        self.unit("a/x", 'echo "1..1"; echo "ok 1 - one"; exit 7\n')
+        self.check("1 passed, 1 failed, 0 skipped", "exited with 7")
+
+    def test_a_sanitizer_that_only_prints(self):
+        self.unit("a/x", 'echo "1..1"; echo "a.c:3:4: runtime error: index 9"; echo "ok 1 - one"\n')
+        self.check("1 passed, 1 failed, 0 skipped", "a sanitizer reports")
+
+    def test_a_program_that_was_not_built(self):
+        self.write("tests/unit/a/x.c", "")
+        self.check("0 passed, 1 failed, 0 skipped", "is not built")
+
+    def test_a_hang(self):
+        self.unit("a/x", 'echo "1..2"; echo "ok 1 - one"; sleep 1000\n')
+        self.check("1 passed, 1 failed, 0 skipped", "hung", words=("--deadline", "1"))
+
+    def test_a_file_left_behind(self):
+        self.unit("a/x", 'touch "$TMPDIR/litter"; echo "1..1"; echo "ok 1 - one"\n')
+        self.check("1 passed, 1 failed, 0 skipped", "left files behind", "litter")
+
+    def test_a_process_left_behind_is_ended(self):
+        pid_path = self.root / "pid"
+        self.unit("a/x", f'setsid sleep 1000 >/dev/null 2>&1 & echo $! >{pid_path}\n'
+                         'echo "1..1"; echo "ok 1 - one"\n')
+        self.check("1 passed, 1 failed, 0 skipped", "left processes behind", "sleep 1000")
+        pid = int(pid_path.read_text())
+        for _ in range(100):
+            if not pathlib.Path(f"/proc/{pid}").exists():
+                break
+            if " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text():
+                break
+            time.sleep(0.1)
+        else:
+            self.fail(f"{pid} still runs")
+
+    def test_a_filter(self):
+        self.unit("a/x", '[ "$1" = two ] || exit 1; echo "1..1"; echo "ok 1 - two"\n')
+        self.unit("a/y", "exit 1\n")
+        self.check("1 passed, 0 failed, 0 skipped", words=("tests/unit/a/x.c::two",))
+        self.check("1 passed, 0 failed, 0 skipped", words=("unit/a/x:two",))
+
+    def test_a_filter_that_finds_nothing_fails(self):
+        self.unit("a/x", 'echo "1..1"; echo "ok 1 - one"\n')
+        self.check("0 passed, 0 failed, 0 skipped", "no test matches", words=("none",), code=1)
+
+    def test_python_outcomes(self):
+        self.behave("test_y", """
+class Y(unittest.TestCase):
+    def test_bad(self): self.assertEqual(1, 2)
+    def test_error(self): raise OSError("gone")
+    def test_good(self): pass
+    @unittest.skip("no reason to")
+    def test_skip(self): pass
+    def test_subs(self):
+        for i in range(3):
+            with self.subTest(i=i):
+                self.assertLess(i, 2)
+class Z(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls): raise RuntimeError("no set-up")
+    def test_never(self): pass
+""")
+        self.check("1 passed, 4 failed, 1 skipped", "behave/test_y:Y.test_bad", "1 != 2",
+                   "gone", "i=2", "no set-up", "Y.test_skip: no reason to")
+
+    def test_one_python_test(self):
+        self.behave("test_y", "class Y(unittest.TestCase):\n    def test_a(self): pass\n"
+                              "    def test_b(self): self.fail()")
+        self.check("1 passed, 0 failed, 0 skipped", words=("tests/behave/test_y.py::test_a",))
+        self.check("1 passed, 0 failed, 0 skipped", words=("behave/test_y:Y.test_a",))
+
+    def test_a_module_that_does_not_load(self):
+        self.behave("test_y", "import no_such_module")
+        self.check("0 passed, 1 failed, 0 skipped", "no_such_module")
+
+    def test_marks(self):
+        self.behave("test_y", "MARKS = ('threads',)\nclass Y(unittest.TestCase):\n"
+                              "    def test_a(self): pass")
+        self.behave("test_z", "class Z(unittest.TestCase):\n    def test_a(self): pass")
+        self.check("1 passed, 0 failed, 0 skipped", words=("--marked", "threads"))
+
+    def test_what_is_required_in_ci(self):
+        self.unit("a/x", 'echo "1..1"; echo "not ok 1 # SKIP one"\n')
+        self.write("tests/required.txt", "unit/a/x  # it matters\n")
+        self.check("0 passed, 0 failed, 1 skipped")
+        self.check("0 passed, 1 failed, 1 skipped", "may not be skipped", ci=True)
+        self.write("tests/required.txt", "unit/a/y\n")
+        self.check("0 passed, 1 failed, 1 skipped", "did not run", ci=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
