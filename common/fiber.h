@@ -38,8 +38,9 @@ const char *fiber_name(const struct fiber *f);
 /* The fiber's present or next wait ends with CANCELLED. May be called from a fiber or the loop. */
 void fiber_cancel(struct fiber *f);
 bool fiber_is_cancelled(const struct fiber *f);
-/* While raised, waits of this fiber do not end by cancellation or the fiber's own deadline (its
- * clean-up can wait). They still end by the deadline given to the wait. Counted. */
+/* While raised, waits of this fiber do not end by cancellation, the fiber's own deadline or shutdown
+ * (its clean-up can wait; at shutdown for as long as loop_run's grace). They still end by the
+ * deadline given to the wait. Counted. */
 void fiber_cancel_mask(void);
 void fiber_cancel_unmask(void);
 /* An upper bound for every wait of this fiber from now on; returns the one before. */
@@ -93,8 +94,8 @@ void mutex_unlock(struct mutex *m);
 /*
  * Fibers that belong together: spawned, cancelled and awaited as one. The first error of a member
  * is the group's; fiber_group_wait waits for every member, whatever happens (it masks
- * cancellation of the waiter and passes it on to the members), and so the group may live on the
- * waiter's stack.
+ * cancellation of the waiter and passes it on to the members; so it does when the waiter's own
+ * deadline comes, and then says TIMEOUT), and so the group may live on the waiter's stack.
  */
 struct fiber_group {
 	struct list members;
@@ -117,7 +118,7 @@ MAY_WAIT must_check struct err *fiber_group_wait(struct fiber_group *g);
 void fiber_set_tag(const char *tag);
 const char *fiber_tag(void);
 
-/* Every fiber: name, what it waits for, since when, its deadline. For `diagnostics`. */
+/* Every fiber, as an array: name, what it waits for, since when, its deadline. For `diagnostics`. */
 void fiber_dump(struct json_writer *w);
 size_t fiber_count(void);
 
