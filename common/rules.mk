@@ -11,3 +11,9 @@ $(LIBCOMMON): $(common_obj) $(LIBCOMMON:.a=.list)
 	$(call say,ar,$@)
 	@mkdir -p $(@D)
 	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# No shadow stack where stacks are switched by hand: without the mark of this one file the loader
+# leaves it off. Jump targets (endbr64) stay.
+ifneq ($(filter -fcf-protection,$(HARDEN)),)
+$(B)/obj/common/fiber_switch.o: override CFLAGS += -fcf-protection=branch
+endif
