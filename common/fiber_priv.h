@@ -89,6 +89,15 @@ never_returns void fiber_abort(const char *fmt, ...) printf_like(1, 2);
  * -errno. */
 int thread_start(pthread_t *out, const char *name, void *(*fn)(void *arg), void *arg);
 
+/* What loop_post does, with memory of the caller's: free again when FN is called. */
+struct loop_call {
+	struct list link;
+	void (*fn)(void *arg);
+	void *arg;
+	bool is_heap; /* of loop_post itself */
+};
+void loop_post_call(struct loop_call *c);
+
 /* The kernel's clock, whatever the tests do to ours: coarse (some ms) and cheap. */
 int64_t loop_tick_ns(void);
 /* The time at which this turn began, of clock_mono_ns. */

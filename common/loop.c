@@ -26,12 +26,6 @@
 
 #define STALL_NS (50 * NS_PER_MS)
 
-struct post {
-	struct list link;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
 struct signal_handler {
 	struct list link;
 	struct event *event; /* owned */
@@ -50,9 +44,8 @@ static struct {
 	struct list *fd_waits; /* owned; by descriptor: who waits for it */
 	int n_fds;
 	struct loop_counts counts;
-	int wake_fd;
 	struct event *wake_event; /* owned */
-} loop = {.wake_fd = -1};
+} loop;
 
 /* What other threads touch. */
 static struct {
@@ -60,7 +53,8 @@ static struct {
 	struct list posts; /* guarded by lock */
 	atomic_bool has_posts;
 	atomic_bool clock_changed;
-	int wake_fd; /* guarded by lock; -1 while there is no loop */
+	atomic_int
+		wake_fd; /* an eventfd; made once and never closed: threads may be about to write */
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER, .posts = LIST_INIT(shared.posts), .wake_fd = -1};
 
 static _Thread_local bool is_loop_thread;
@@ -101,36 +95,40 @@ struct loop_counts loop_counts(void)
 
 /* ---- from other threads ---- */
 
-/* The lock is held. */
-static void wake_locked(void)
+static void wake_loop(void)
 {
-	uint64_t one = 1;
+	int fd = atomic_load(&shared.wake_fd);
 
-	if (shared.wake_fd >= 0 && write(shared.wake_fd, &one, sizeof(one)) < 0)
-		assert(errno == EAGAIN);
+	if (fd >= 0)
+		eventfd_write(fd, 1);
+}
+
+void loop_post_call(struct loop_call *c)
+{
+	pthread_mutex_lock(&shared.lock);
+	bool was_empty = list_is_empty(&shared.posts);
+	list_push_back(&shared.posts, &c->link);
+	atomic_store(&shared.has_posts, true);
+	pthread_mutex_unlock(&shared.lock);
+	/* Without the lock: the loop would wake up only to wait for it. */
+	if (was_empty && !is_loop_thread)
+		wake_loop();
 }
 
 void loop_post(void (*fn)(void *arg), void *arg)
 {
-	struct post *p = xnew(struct post);
+	struct loop_call *c = xnew(struct loop_call);
 
-	p->fn = fn;
-	p->arg = arg;
-	pthread_mutex_lock(&shared.lock);
-	bool was_empty = list_is_empty(&shared.posts);
-	list_push_back(&shared.posts, &p->link);
-	atomic_store(&shared.has_posts, true);
-	if (was_empty && !is_loop_thread)
-		wake_locked();
-	pthread_mutex_unlock(&shared.lock);
+	c->fn = fn;
+	c->arg = arg;
+	c->is_heap = true;
+	loop_post_call(c);
 }
 
 static void clock_changed(void)
 {
 	atomic_store(&shared.clock_changed, true);
-	pthread_mutex_lock(&shared.lock);
-	wake_locked();
-	pthread_mutex_unlock(&shared.lock);
+	wake_loop();
 }
 
 static void take_posts(struct list *out)
@@ -147,14 +145,15 @@ static void take_posts(struct list *out)
 static void run_posts(void)
 {
 	struct list posts;
-	struct post *p;
+	struct loop_call *c;
 
 	take_posts(&posts);
-	while ((p = list_pop_front(&posts, struct post, link))) {
-		void (*fn)(void *arg) = p->fn;
-		void *arg = p->arg;
+	while ((c = list_pop_front(&posts, struct loop_call, link))) {
+		void (*fn)(void *arg) = c->fn;
+		void *arg = c->arg;
 
-		free(p);
+		if (c->is_heap)
+			free(c);
 		fn(arg);
 	}
 }
@@ -311,11 +310,12 @@ void loop_init(void)
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	loop.base = event_base_new_with_config(config);
 	event_config_free(config);
-	loop.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	fiber_require(loop.base && loop.wake_fd >= 0, "no event loop: %s", strerrordesc_np(errno));
+	if (atomic_load(&shared.wake_fd) < 0)
+		atomic_store(&shared.wake_fd, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	int wake_fd = atomic_load(&shared.wake_fd);
+	fiber_require(loop.base && wake_fd >= 0, "no event loop: %s", strerrordesc_np(errno));
 	/* Edge-triggered: each write wakes the loop once, and nobody has to read the counter. */
-	loop.wake_event =
-		event_new(loop.base, loop.wake_fd, EV_READ | EV_PERSIST | EV_ET, woken, NULL);
+	loop.wake_event = event_new(loop.base, wake_fd, EV_READ | EV_PERSIST | EV_ET, woken, NULL);
 	event_add(loop.wake_event, NULL);
 	loop.sleep_timer = evtimer_new(loop.base, slept, NULL);
 	loop.sleep_until = NEVER;
@@ -326,9 +326,6 @@ void loop_init(void)
 	loop.counts = (struct loop_counts){0};
 	loop.now = clock_mono_ns();
 	is_loop_thread = true;
-	pthread_mutex_lock(&shared.lock);
-	shared.wake_fd = loop.wake_fd;
-	pthread_mutex_unlock(&shared.lock);
 	clock_on_change(clock_changed);
 	fiber_init();
 	fiber_guard_init();
@@ -337,11 +334,13 @@ void loop_init(void)
 static void free_posts(void)
 {
 	struct list posts;
-	struct post *p;
+	struct loop_call *c;
 
 	take_posts(&posts);
-	while ((p = list_pop_front(&posts, struct post, link)))
-		free(p);
+	while ((c = list_pop_front(&posts, struct loop_call, link))) {
+		if (c->is_heap)
+			free(c);
+	}
 }
 
 void loop_fini(void)
@@ -350,9 +349,6 @@ void loop_fini(void)
 
 	fiber_require(is_loop_thread && !loop.is_running, "loop_fini while the loop runs");
 	clock_on_change(NULL);
-	pthread_mutex_lock(&shared.lock);
-	shared.wake_fd = -1;
-	pthread_mutex_unlock(&shared.lock);
 	free_posts();
 	for (int i = 0; i < loop.n_fds; i++) { /* of abandoned fibers */
 		struct fd_wait *w;
@@ -371,8 +367,6 @@ void loop_fini(void)
 	}
 	event_free(take(loop.sleep_timer));
 	event_free(take(loop.wake_event));
-	close(loop.wake_fd);
-	loop.wake_fd = -1;
 	event_base_free(take(loop.base));
 	is_loop_thread = false;
 }

@@ -19,6 +19,7 @@ struct job {
 	struct list link; /* queued: in pool.queue */
 	void (*fn)(void *arg);
 	void *arg;
+	struct loop_call end; /* on its way back */
 	struct cond ended;
 	bool has_begun; /* guarded by pool.lock */
 	bool has_ended; /* the loop's */
@@ -74,8 +75,7 @@ static void *pool_main(void *arg)
 	while ((j = next_job())) {
 		fiber_set_tag(j->tag);
 		j->fn(j->arg);
-		fiber_set_tag("");
-		loop_post(job_ended, j); /* from here on the fiber may take J away */
+		loop_post_call(&j->end); /* from here on the fiber may take J away */
 	}
 	return NULL;
 }
@@ -116,8 +116,8 @@ static bool queue_push(struct job *j)
 	pthread_mutex_lock(&pool.lock);
 	list_push_back(&pool.queue, &j->link);
 	bool is_needed = ++pool.n_queued > pool.n_idle;
-	pthread_cond_signal(&pool.work);
 	pthread_mutex_unlock(&pool.lock);
+	pthread_cond_signal(&pool.work);
 	return is_needed;
 }
 
@@ -149,6 +149,7 @@ struct err *offload(const char *what, void (*fn)(void *arg), void *arg)
 	fiber_require(fiber_current(), "offload outside a fiber");
 	TRY(fiber_check());
 	cond_init(&j.ended);
+	j.end = (struct loop_call){.fn = job_ended, .arg = &j};
 	snprintf(j.tag, sizeof(j.tag), "%s", fiber_tag());
 	struct err *e = pool_grow(queue_push(&j));
 	if (!e)
