@@ -31,6 +31,7 @@ struct stream {
 	bool may_read; /* the descriptor may hold something */
 	bool is_read_armed, is_write_armed;
 	bool is_hung_up;
+	bool has_last_words; /* it broke by a write: what the peer said before can still be read */
 	struct event *on_read, *on_write, *on_hangup; /* owned; made when first needed */
 	int hangup_fd; /* a duplicate: epoll keeps one registration a descriptor */
 	struct cond *hangup_wake; /* borrowed */
@@ -282,9 +283,13 @@ MAY_WAIT struct err *stream_fill(struct stream *s, size_t max, bool *is_end, int
 	if (sbuf_len(&s->in) >= max)
 		return too_much(max);
 	for (;;) {
-		if (s->broken)
+		if (s->broken && !s->has_last_words)
 			return lost(s);
-		ssize_t n = s->may_read ? read_some(s, max) : -EAGAIN;
+		ssize_t n = s->may_read || s->broken ? read_some(s, max) : -EAGAIN;
+		if (s->broken && n <= 0) {
+			s->has_last_words = false;
+			continue;
+		}
 		if (n >= 0) {
 			*is_end = n == 0;
 			return NULL;
@@ -346,6 +351,7 @@ void stream_flush_now(struct stream *s)
 			arm_write(s);
 			break;
 		} else if (n != -EINTR) {
+			s->has_last_words = true;
 			break_by(s, "writing", (int)-n);
 			return;
 		}
