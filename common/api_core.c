@@ -151,7 +151,8 @@ static void write_everything(struct json_writer *w)
 	json_write_object(w);
 	json_write_name(w, "loop");
 	write_loop(w);
-	json_member_int(w, "fibers", (int64_t)fiber_count());
+	json_write_name(w, "fibers");
+	fiber_dump(w);
 	json_write_name(w, "connections");
 	rpc_dump(w);
 	json_member_int(w, "tasks", (int64_t)task_count());

@@ -145,7 +145,7 @@ WITH_SERVER(a_call_without_handler_says_its_name)
 WITH_SERVER(many_calls_are_in_flight_at_once)
 {
 	static struct caller callers[500];
-	char texts[500][8];
+	char texts[500][12];
 
 	start();
 	for (int i = 0; i < 500; i++) {
