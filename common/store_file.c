@@ -400,7 +400,8 @@ static struct err *create(struct store_file *f)
 	auto_str new_path = xasprintf("%s.new", f->path);
 	const struct digest none = {0};
 	auto_sql sql = sqlite3_mprintf(
-		"PRAGMA page_size = %d; PRAGMA synchronous = FULL; PRAGMA application_id = %d;"
+		"PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; "
+		"PRAGMA page_size = %d; PRAGMA application_id = %d;"
 		"BEGIN; CREATE TABLE meta (id INTEGER PRIMARY KEY, generation INTEGER, "
 		"rows INTEGER, sum INTEGER, checksum INTEGER, probe BLOB);"
 		"INSERT INTO meta VALUES (1, 0, 0, 0, %lld, NULL); PRAGMA user_version = %d; "
@@ -552,11 +553,31 @@ static struct err *make_log(struct store_file *f)
 	return r ? err_errno(-r, "create %s", f->log_path) : NULL;
 }
 
+/* Before sqlite sees it: an empty file, say, is a new database to it. */
+static struct err *check_head(struct store_file *f)
+{
+	static const char magic[16] = "SQLite format 3";
+	static const char wal_version[2] = {2, 2};
+	char head[100];
+	auto_fd fd = open(f->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(errno, "open %s", f->path);
+	ssize_t got = pread(fd, head, sizeof(head), 0);
+	if (got < 0)
+		return err_errno(errno, "read %s", f->path);
+	if (got < (ssize_t)sizeof(head) || memcmp(head, magic, sizeof(magic)) != 0 ||
+		memcmp(head + 18, wal_version, sizeof(wal_version)) != 0)
+		return damaged(f, "not a file of this store");
+	return NULL;
+}
+
 static struct err *open_checked(struct store_file *f)
 {
 	enum store_log_state state;
 	uint64_t closed_at;
 
+	TRY(check_head(f));
 	TRY(store_log_inspect(f->log_path, META_PAGE, &state, &closed_at));
 	if (state == STORE_LOG_DAMAGED)
 		return damaged(f, "the log beside it is damaged");

@@ -62,7 +62,8 @@ void store_file_backup_abort(struct store_file *f);
 /* ---- the log beside the file (store_log.c) ---- */
 
 #define STORE_PAGE_SIZE 4096
-/* The log is laid out once, so that a commit never waits for the file system to find room. */
+/* The log is laid out once, so that a commit never waits for the file system to find room. One that
+ * is shorter has lost its end: a later version may lay out less, not more. */
 #define STORE_LOG_PAGES 2048
 
 enum store_log_state {

@@ -30,6 +30,8 @@
 #define MAGIC           0x377f0682 /* the lowest bit: checksums are of big-endian words */
 #define FORMAT          3007000
 
+#define LAID_OUT_SIZE (HEAD_SIZE + (size_t)STORE_LOG_PAGES * FRAME_SIZE)
+
 #define MARK "xenith: closed "
 
 static uint32_t be32(const unsigned char *p)
@@ -118,6 +120,13 @@ static bool is_good_head(const unsigned char *head)
 		be32(head + 8) == STORE_PAGE_SIZE && is_sum(&sums, head + 24);
 }
 
+static bool is_whole(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (size_t)st.st_size >= LAID_OUT_SIZE;
+}
+
 /* The mark's generation in *GENERATION; false: the head is no mark. */
 static bool read_mark(const unsigned char *head, uint64_t *generation)
 {
@@ -154,7 +163,7 @@ struct err *store_log_inspect(
 		*state = STORE_LOG_CLEAN;
 		return NULL;
 	}
-	if (got != HEAD_SIZE || !is_good_head(head))
+	if (got != HEAD_SIZE || !is_good_head(head) || !is_whole(fd))
 		is_damaged = true;
 	else
 		r = walk_frames(fd, head, meta_page, &is_damaged);
@@ -186,7 +195,7 @@ int store_log_create(const char *path, uint64_t generation)
 {
 	auto_fd fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	static const char zeros[64 * 1024];
-	size_t left = HEAD_SIZE + (size_t)STORE_LOG_PAGES * FRAME_SIZE;
+	size_t left = LAID_OUT_SIZE;
 
 	if (fd < 0)
 		return -errno;
