@@ -52,7 +52,7 @@ static int remove_folder(void **state)
 
 #define N_KEYS 40
 
-/* Row K is there with generation G, or not (0). All that a row holds follows from its generation. */
+/* The generation of each row, or 0: it is not there. What a row holds follows from that. */
 struct state {
 	uint64_t generation;
 	uint64_t rows[N_KEYS];
