@@ -38,15 +38,16 @@ const char *fiber_name(const struct fiber *f);
 /* The fiber's present or next wait ends with CANCELLED. May be called from a fiber or the loop. */
 void fiber_cancel(struct fiber *f);
 bool fiber_is_cancelled(const struct fiber *f);
-/* While raised, waits of this fiber do not end by cancellation, the fiber's own deadline or shutdown
- * (its clean-up can wait; at shutdown for as long as loop_run's grace). They still end by the
- * deadline given to the wait. Counted. */
+/* While raised, waits of this fiber do not end by cancellation, the fiber's own deadline or
+ * shutdown (its clean-up can wait; at shutdown for as long as loop_run's grace). They still end by
+ * the deadline given to the wait. Counted. */
 void fiber_cancel_mask(void);
 void fiber_cancel_unmask(void);
 /* An upper bound for every wait of this fiber from now on; returns the one before. */
 int64_t fiber_set_deadline(int64_t deadline);
 int64_t fiber_deadline(void);
-/* CANCELLED, TIMEOUT or SHUTTING_DOWN when the fiber is to end: a cancel point that does not wait. */
+/* CANCELLED, TIMEOUT or SHUTTING_DOWN when the fiber is to end: a cancel point that does not
+ * wait. */
 must_check struct err *fiber_check(void);
 
 MAY_WAIT must_check struct err *fiber_sleep(int64_t ns);
@@ -118,7 +119,7 @@ MAY_WAIT must_check struct err *fiber_group_wait(struct fiber_group *g);
 void fiber_set_tag(const char *tag);
 const char *fiber_tag(void);
 
-/* Every fiber, as an array: name, what it waits for, since when, its deadline. For `diagnostics`. */
+/* Every fiber, as an array: name, what it waits for, since when, until when. For `diagnostics`. */
 void fiber_dump(struct json_writer *w);
 size_t fiber_count(void);
 

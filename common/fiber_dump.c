@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What `diagnostics` tells of fibers. Loop thread only.
+ * What `diagnostics` tells of fibers: for a person who wants to know what a daemon waits for, so
+ * times are told from now on. The form may change. Loop thread only.
  */
 #include "common/fiber.h"
 

@@ -66,7 +66,7 @@ void fiber_group_cancel(struct fiber_group *g)
 }
 
 /* The waiter is masked; its own deadline cancels the members and so ends the wait too. */
-static bool wait_for_members(struct fiber_group *g, int64_t deadline)
+MAY_WAIT static bool wait_for_members(struct fiber_group *g, int64_t deadline)
 {
 	bool is_late = false;
 

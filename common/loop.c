@@ -31,6 +31,8 @@ struct signal_handler {
 	struct list link;
 	struct event *event; /* owned */
 	void (*fn)(int signum);
+	int signum;
+	struct loop_call call; /* on its way to fn */
 };
 
 static struct {
@@ -185,9 +187,20 @@ static void run_deferred(void)
 
 /* ---- signals ---- */
 
+static void signal_handle(void *arg)
+{
+	struct signal_handler *h = arg;
+
+	h->fn(h->signum);
+}
+
+/* Inside libevent; what is ours runs in the turn. */
 static void signal_came(evutil_socket_t signum, short events, void *arg)
 {
-	((struct signal_handler *)arg)->fn((int)signum);
+	struct signal_handler *h = arg;
+
+	if (!list_is_linked(&h->call.link))
+		loop_post_call(&h->call);
 }
 
 struct err *loop_on_signal(int signum, void (*fn)(int signum))
@@ -195,6 +208,8 @@ struct err *loop_on_signal(int signum, void (*fn)(int signum))
 	struct signal_handler *h = xnew(struct signal_handler);
 
 	h->fn = fn;
+	h->signum = signum;
+	h->call = (struct loop_call){.fn = signal_handle, .arg = h};
 	h->event = evsignal_new(loop.base, signum, signal_came, h);
 	if (!h->event || event_add(h->event, NULL) < 0) {
 		int errnum = errno;

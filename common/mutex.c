@@ -36,7 +36,7 @@ void mutex_unlock(struct mutex *m)
 {
 	fiber_require(
 		m->owner && m->owner == fiber_current(), "unlocks a mutex that it does not hold");
-	/* The next owner is decided now: its wait has ended, whatever happens to it before it runs. */
+	/* The next owner is decided now: its wait has ended, whatever comes before it runs. */
 	m->owner = list_first(&m->free.waiters, struct fiber, link);
 	if (m->owner)
 		cond_signal(&m->free);

@@ -134,7 +134,7 @@ static bool queue_remove(struct job *j)
 	return was_queued;
 }
 
-static void wait_until_ended(struct job *j, const char *what)
+MAY_WAIT static void wait_until_ended(struct job *j, const char *what)
 {
 	fiber_cancel_mask();
 	while (!j->has_ended)

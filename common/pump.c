@@ -113,7 +113,7 @@ void pump_cancel(struct pump *p)
 }
 
 /* Waits for news; a wait that ends otherwise cancels the pump, and the next ones are masked. */
-static void wait_for_news(struct pump *p, bool *is_masked)
+MAY_WAIT static void wait_for_news(struct pump *p, bool *is_masked)
 {
 	struct err *e = cond_wait(&p->news, p->name, NEVER);
 

@@ -83,7 +83,7 @@ static void waiter_main(void *arg)
 	if (w->masks)
 		fiber_cancel_unmask();
 	if (e)
-		strcpy(w->code, e->code);
+		snprintf(w->code, sizeof(w->code), "%s", e->code);
 	w->has_ended = true;
 }
 

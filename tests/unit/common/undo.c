@@ -11,17 +11,25 @@
 
 #include <string.h>
 
-static char done[16];
+static char done[16]; /* a letter a step */
+
+static void note(const char *letter)
+{
+	size_t n = strlen(done);
+
+	done[n] = letter[0];
+	done[n + 1] = '\0';
+}
 
 static struct err *notes(void *arg)
 {
-	strcat(done, arg);
+	note(arg);
 	return NULL;
 }
 
 static struct err *fails(void *arg)
 {
-	strcat(done, arg);
+	note(arg);
 	return err(INTERNAL_ERROR, "cannot be undone");
 }
 
