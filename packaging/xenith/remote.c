@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs one verb in a fiber, connected to the supervisor (remote.h).
+ */
+#include "packaging/xenith/remote.h"
+
+#include "common/fiber.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/rpc.h"
+
+#include <stdio.h>
+
+#include "core.gen.h"
+
+struct run {
+	const struct options *options;
+	remote_fn fn;
+	int status;
+};
+
+char *remote_socket(const char *dir)
+{
+	return xasprintf("%s/run/xenith.sock", dir);
+}
+
+static int say(const struct options *o, struct err *e)
+{
+	if (err_is(e, &ERR_CONNECTION_REFUSED)) {
+		fprintf(stderr, "xenith: nothing runs in %s\n", o->dir);
+		return EXIT_NOT_RUNNING;
+	}
+	fprintf(stderr, "xenith: %s: %s\n", o->verb, err_text(e));
+	return EXIT_FAILED;
+}
+
+static MAY_WAIT void run_fiber(void *arg)
+{
+	struct run *run = arg;
+	auto_str path = remote_socket(run->options->dir);
+	struct rpc_client *c = rpc_client_new(path, NULL);
+	auto_err e = rpc_client_connect(c, deadline_in(10 * NS_PER_S));
+
+	if (!e)
+		e = run->fn(c, run->options);
+	if (e)
+		run->status = say(run->options, e);
+	rpc_client_free(c);
+	loop_stop();
+}
+
+int remote_run(const struct options *o, remote_fn fn)
+{
+	struct run run = {.options = o, .fn = fn, .status = EXIT_OK};
+
+	loop_init();
+	auto_err e = fiber_spawn(NULL, run_fiber, &run, "%s", o->verb);
+	if (e)
+		return say(o, e);
+	loop_run(NS_PER_S);
+	loop_fini();
+	return run.status;
+}

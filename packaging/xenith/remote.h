@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The verbs' connection to the supervisor of a private directory.
+ */
+#ifndef XENITH_PACKAGING_REMOTE_H
+#define XENITH_PACKAGING_REMOTE_H
+
+#include "common/dialect.h"
+#include "common/err.h"
+#include "packaging/xenith/options.h"
+
+struct rpc_client;
+
+typedef MAY_WAIT struct err *(*remote_fn)(struct rpc_client *c, const struct options *o);
+
+/* Runs FN in a fiber with a client of D's supervisor; prints an error; returns the exit status. */
+int remote_run(const struct options *o, remote_fn fn);
+
+/* D's socket of the supervisor; in the arena of nobody: from malloc. */
+char *remote_socket(const char *dir);
+
+#endif
