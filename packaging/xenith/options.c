@@ -27,7 +27,8 @@ static const struct verb verbs[] = {
 	{"status", false, false, "what runs (--json for programs)"},
 	{"restart", true, false, "restart one daemon, or all; guests run on"},
 	{"logs", true, false, "the last lines of one daemon's log, or of all (-n N, --follow)"},
-	{"supervise", false, true, "stay in the foreground and keep the daemons running (`up` runs this)"},
+	{"supervise", false, true,
+		"stay in the foreground and keep the daemons running (`up` runs this)"},
 };
 
 static const char *const backends[] = {"simulator", "qemu", "libvirt", "xenlight"};
@@ -119,16 +120,20 @@ static int read_option(int c, struct options *o)
 	case OPT_BACKEND:
 		o->backend = optarg;
 		if (!is_backend(optarg))
-			return complain("'%s' is no backend (simulator, qemu, libvirt, xenlight)", optarg);
+			return complain(
+				"'%s' is no backend (simulator, qemu, libvirt, xenlight)", optarg);
 		return -1;
 	case OPT_ADDRESS:
 		o->address = optarg;
 		return -1;
 	case OPT_PORT:
-		return read_number(optarg, 0, 65535, &o->port) ? -1 : complain("'%s' is no port", optarg);
+		return read_number(optarg, 0, 65535, &o->port)
+			? -1
+			: complain("'%s' is no port", optarg);
 	case OPT_TLS_PORT:
-		return read_number(optarg, 0, 65535, &o->tls_port) ? -1
-								   : complain("'%s' is no port", optarg);
+		return read_number(optarg, 0, 65535, &o->tls_port)
+			? -1
+			: complain("'%s' is no port", optarg);
 	case 'n':
 		return read_number(optarg, 0, 1000000, &o->lines)
 			? -1

@@ -27,8 +27,8 @@ struct options {
 	bool json;
 	bool follow;
 	long lines;
-	const char *daemon;             /* the operand of restart and logs, or NULL */
-	const char *extra[MAX_EXTRA];   /* further programs to run: --also */
+	const char *daemon; /* the operand of restart and logs, or NULL */
+	const char *extra[MAX_EXTRA]; /* further programs to run: --also */
 	unsigned n_extra;
 };
 
