@@ -200,6 +200,7 @@ struct idl {
 	struct sbuf *messages; /* what went wrong, for people */
 	unsigned n_errors;
 	read_source_fn *read_source;
+	const char *import_dir; /* or NULL */
 	struct interface_decl *interfaces; /* the first is the one that is compiled */
 	struct source_list {
 		struct source_list *next;

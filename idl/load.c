@@ -49,16 +49,19 @@ static const char *folder(struct idl *idl, const char *path)
 	return slash ? arena_strndup(&idl->arena, path, (size_t)(slash + 1 - path)) : "";
 }
 
-/* X.idl for an interface in the same folder as FROM, or in the one above. */
+/* X.idl for an interface in the same folder as FROM, in the one above, or where --import says. */
 static const struct source *find_import(struct idl *idl, const struct import *import)
 {
 	const char *dir = folder(idl, import->at.source->path);
 	const struct source *s =
 		read_file(idl, arena_printf(&idl->arena, "%s%s.idl", dir, import->name));
 
-	if (s)
-		return s;
-	return read_file(idl, arena_printf(&idl->arena, "%s../%s.idl", dir, import->name));
+	if (!s)
+		s = read_file(idl, arena_printf(&idl->arena, "%s../%s.idl", dir, import->name));
+	if (!s && idl->import_dir)
+		s = read_file(
+			idl, arena_printf(&idl->arena, "%s/%s.idl", idl->import_dir, import->name));
+	return s;
 }
 
 static void load_imports(struct idl *idl, struct interface_decl *i);

@@ -19,6 +19,7 @@ static const char usage[] =
 	"  --out DIR         write X.gen.h, X.gen.c, X_client.gen.c and X_service.gen.c\n"
 	"  --depfile FILE    with --out: write the make rule of what was read\n"
 	"  --target NAME     the target of that rule\n"
+	"  --import DIR      where imported interfaces are, besides FILE's folder and its parent\n"
 	"  --fingerprint     print the interface's name, version and fingerprint\n"
 	"  --help            print this\n"
 	"\n"
@@ -26,7 +27,7 @@ static const char usage[] =
 	"wrong or a file cannot be read or written, 2 it was called wrongly.\n";
 
 struct options {
-	const char *out, *depfile, *target;
+	const char *out, *depfile, *target, *import_dir;
 	bool fingerprint;
 };
 
@@ -115,7 +116,7 @@ static int emit_all(struct idl *idl, const struct interface_decl *i, const struc
 static int compile(const char *const *paths, size_t n, const struct options *o)
 {
 	auto_sbuf messages = {0};
-	struct idl idl = {.messages = &messages, .read_source = read_source};
+	struct idl idl = {.messages = &messages, .read_source = read_source, .import_dir = o->import_dir};
 	struct interface_decl *i = idl_load(&idl, paths, n);
 
 	if (i && !idl.n_errors)
@@ -132,6 +133,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		{"out", required_argument, NULL, 'o'},
 		{"depfile", required_argument, NULL, 'd'},
 		{"target", required_argument, NULL, 't'},
+		{"import", required_argument, NULL, 'i'},
 		{"fingerprint", no_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -144,6 +146,8 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			o->depfile = optarg;
 		else if (c == 't')
 			o->target = optarg;
+		else if (c == 'i')
+			o->import_dir = optarg;
 		else if (c == 'f')
 			o->fingerprint = true;
 		else if (c == 'h') {

@@ -5,7 +5,9 @@ idlc_src := $(wildcard idl/*.c)
 idlc_obj := $(call objects,$(idlc_src) $(boot_src))
 DEPFILES += $(patsubst %.o,%.d,$(call objects,$(idlc_src)))
 
-interfaces := $(patsubst idl/%.idl,%,$(wildcard idl/*.idl))
+# The interfaces lie in this folder; that of the sample daemon lies beside it.
+idl_files := $(wildcard idl/*.idl) tests/sample/sample.idl
+interfaces := $(notdir $(basename $(idl_files)))
 GEN_HEADERS := $(patsubst %,$(B)/gen/%.gen.h,$(interfaces))
 gen_names := $(foreach i,$(interfaces),$(i) $(i)_client $(i)_service)
 gen_obj := $(patsubst %,$(B)/obj/gen/%.gen.o,$(gen_names))
@@ -18,11 +20,14 @@ $(B)/tools/idlc: $(idlc_obj) $(B)/tools/idlc.list $(B)/flags
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^)
 
 # The stamp is newer than the IDL file; the outputs only change when their content does.
-$(B)/gen/%.stamp: idl/%.idl $(IDLC)
-	$(call say,idlc,$<)
-	@mkdir -p $(@D)
-	@$(IDLC) --out $(B)/gen --depfile $(B)/gen/$*.d --target $@ $<
-	@touch $@
+define interface
+$(B)/gen/$(1).stamp: $(2) $(IDLC)
+	$$(call say,idlc,$(2))
+	@mkdir -p $$(@D)
+	@$(IDLC) --import idl --out $(B)/gen --depfile $(B)/gen/$(1).d --target $$@ $(2)
+	@touch $$@
+endef
+$(foreach f,$(idl_files),$(eval $(call interface,$(notdir $(basename $(f))),$(f))))
 $(patsubst %,$(B)/gen/%.gen.h,$(interfaces)) $(patsubst %,$(B)/gen/%.gen.c,$(gen_names)): ;
 $(foreach i,$(interfaces),$(eval $(B)/gen/$(i).gen.h $(foreach n,$(i) $(i)_client $(i)_service,$(B)/gen/$(n).gen.c): $(B)/gen/$(i).stamp))
 DEPFILES += $(patsubst %,$(B)/gen/%.d,$(interfaces))

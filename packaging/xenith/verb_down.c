@@ -6,6 +6,8 @@
 #include "packaging/xenith/verbs.h"
 
 #include "common/arena.h"
+#include "common/clock.h"
+#include "common/fiber.h"
 #include "common/rpc.h"
 #include "packaging/xenith/remote.h"
 
@@ -27,7 +29,7 @@ static MAY_WAIT struct err *stop(struct rpc_client *c, const struct options *o)
 
 	TRY(launcher_stack_status(c, &a, &stack, deadline_in(30 * NS_PER_S)));
 	auto_fd pidfd = pidfd_open((pid_t)stack.supervisor_pid, 0);
-	TRY(launcher_stack_stop(c, deadline_in(STOP_DEADLINE_S * NS_PER_S)));
+	TRY(launcher_stack_stop(c, &a, deadline_in(STOP_DEADLINE_S * NS_PER_S)));
 	if (pidfd < 0)
 		return NULL; /* gone already */
 	return fiber_wait_fd(
@@ -39,11 +41,11 @@ int verb_down(const struct options *o)
 	return remote_run(o, stop);
 }
 
-static MAY_WAIT struct err *restart_one(struct rpc_client *c, const char *name)
+static MAY_WAIT struct err *restart_one(struct rpc_client *c, const char *name, struct arena *a)
 {
 	const struct launcher_daemon_restart_in in = {.name = name};
 
-	TRY(launcher_daemon_restart(c, &in, deadline_in(STOP_DEADLINE_S * NS_PER_S)));
+	TRY(launcher_daemon_restart(c, &in, a, deadline_in(STOP_DEADLINE_S * NS_PER_S)));
 	printf("%s is ready again\n", name);
 	return NULL;
 }
@@ -54,10 +56,10 @@ static MAY_WAIT struct err *restart(struct rpc_client *c, const struct options *
 	struct launcher_stack stack;
 
 	if (o->daemon)
-		return restart_one(c, o->daemon);
+		return restart_one(c, o->daemon, &a);
 	TRY(launcher_stack_status(c, &a, &stack, deadline_in(30 * NS_PER_S)));
 	for (size_t i = 0; i < stack.daemons.n; i++)
-		TRY(restart_one(c, stack.daemons.v[i].name));
+		TRY(restart_one(c, stack.daemons.v[i].name, &a));
 	return NULL;
 }
 

@@ -5,6 +5,7 @@
 #include "packaging/xenith/verbs.h"
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/rpc.h"
 #include "packaging/xenith/remote.h"

@@ -5,6 +5,7 @@
  */
 #include "tests/sample/note.h"
 
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/mem.h"
 #include "common/store.h"
