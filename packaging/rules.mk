@@ -5,3 +5,6 @@ deps: ## installs what building, running and testing need
 
 $(eval $(call installs,LICENSE,share/doc/xenith,644))
 $(eval $(call installs,README.md,share/doc/xenith,644))
+
+# The launcher.
+$(eval $(call program,xenith,$(wildcard packaging/xenith/*.c),))

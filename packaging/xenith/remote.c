@@ -10,6 +10,9 @@
 #include "common/rpc.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "core.gen.h"
 
@@ -22,6 +25,18 @@ struct run {
 char *remote_socket(const char *dir)
 {
 	return xasprintf("%s/run/xenith.sock", dir);
+}
+
+bool remote_is_up(const char *dir)
+{
+	auto_str path = remote_socket(dir);
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(sa.sun_path))
+		return false;
+	strncpy(sa.sun_path, path, sizeof(sa.sun_path) - 1);
+	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
 }
 
 static int say(const struct options *o, struct err *e)
@@ -39,10 +54,8 @@ static MAY_WAIT void run_fiber(void *arg)
 	struct run *run = arg;
 	auto_str path = remote_socket(run->options->dir);
 	struct rpc_client *c = rpc_client_new(path, NULL);
-	auto_err e = rpc_client_connect(c, deadline_in(10 * NS_PER_S));
+	auto_err e = run->fn(c, run->options);
 
-	if (!e)
-		e = run->fn(c, run->options);
 	if (e)
 		run->status = say(run->options, e);
 	rpc_client_free(c);

@@ -13,10 +13,13 @@ struct rpc_client;
 
 typedef MAY_WAIT struct err *(*remote_fn)(struct rpc_client *c, const struct options *o);
 
-/* Runs FN in a fiber with a client of D's supervisor; prints an error; returns the exit status. */
+/* Runs FN in a fiber with a client of D's supervisor (it connects at the first call); prints an error; returns the exit status. */
 int remote_run(const struct options *o, remote_fn fn);
 
-/* D's socket of the supervisor; in the arena of nobody: from malloc. */
+/* D's socket of the supervisor; from malloc. */
 char *remote_socket(const char *dir);
+
+/* Whether somebody listens there. */
+bool remote_is_up(const char *dir);
 
 #endif
