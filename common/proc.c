@@ -66,7 +66,7 @@ static int stream_pipe(struct streams *s, size_t i)
 	return fcntl(s->ours[i], F_SETFL, O_NONBLOCK) ? -errno : 0;
 }
 
-static int streams_open(struct streams *s, unsigned pipes)
+static int streams_open(struct streams *s, unsigned pipes, int log_fd)
 {
 	static const unsigned flag[] = {PROC_PIPE_IN, PROC_PIPE_OUT, PROC_PIPE_ERR};
 
@@ -77,6 +77,8 @@ static int streams_open(struct streams *s, unsigned pipes)
 			r = stream_pipe(s, i);
 		else if (i == 2 && pipes & PROC_MERGE_ERR)
 			s->theirs[i] = fcntl(s->theirs[1], F_DUPFD_CLOEXEC, 0);
+		else if (i > 0 && log_fd > 0)
+			s->theirs[i] = fcntl(log_fd, F_DUPFD_CLOEXEC, 0);
 		else
 			s->theirs[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (r || s->theirs[i] < 0)
@@ -152,7 +154,7 @@ static struct err *spawn(
 	struct child c = {.argv = spec->argv, .env = spec->env, .cwd = spec->cwd};
 	const char *program = spec->argv[0];
 
-	int r = streams_open(s, pipes);
+	int r = streams_open(s, pipes, spec->log_fd);
 	if (r)
 		return err_errno(-r, "starting %s: pipes", program);
 	memcpy(c.fds, s->theirs, sizeof(s->theirs));

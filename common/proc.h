@@ -39,6 +39,7 @@ struct proc_spec {
 	int64_t grace_ns; /* from SIGTERM to SIGKILL (0: 2 s) */
 	bool merge_stderr; /* into out */
 	bool any_status; /* an exit code other than 0, or a signal, is no error */
+	int log_fd; /* proc_start: stdout and stderr, where no pipe is; 0 or -1: /dev/null */
 	const int *fds; /* become 3, 4, … in the program */
 	size_t n_fds;
 };
@@ -78,7 +79,7 @@ struct proc {
 	char *name; /* the program's, for messages */
 };
 
-/* Starts it; from SPEC only argv, env, cwd, fds count. From a fiber or, before it runs, the loop's
+/* Starts it; from SPEC only argv, env, cwd, log_fd, fds count. From a fiber or, before it runs, the loop's
  * thread. */
 must_check struct err *proc_start(struct proc **out, const struct proc_spec *spec, unsigned pipes);
 /* Waits for its end (which may have been long ago) and reaps it. */

@@ -130,7 +130,7 @@ static struct err *start_members(void)
 		TRY(member_conf_write(member->name));
 		TRY(fiber_spawn(NULL, member_fiber, member, "daemon %s", member->name));
 	}
-	return NULL;
+	return env_file_write();
 }
 
 static struct err *make_dirs(const char *dir)
