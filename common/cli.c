@@ -190,11 +190,14 @@ static int exit_code(const struct err *e)
 static int report(const struct cli *cli, struct err *e)
 {
 	const char *program = cli->spec->program;
+	const char *command = cli->argc ? cli->argv[0] : "";
 	int code = exit_code(e);
 
+	if (!cli_find_method(cli->spec, command) && !cli_find_command(cli->spec, command))
+		command = "";
 	if (code == CLI_USAGE)
 		fprintf(stderr, "%s: %s %s\nTry '%s%s%s --help'.\n", program, e->params[0],
-			e->params[1], program, cli->argc ? " " : "", cli->argc ? cli->argv[0] : "");
+			e->params[1], program, command[0] ? " " : "", command);
 	else
 		fprintf(stderr, "%s: %s\n", program, err_text(e));
 	err_free(e);

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { TEXT_WIDTH = 80 };
+enum { TEXT_WIDTH = 80, OPTION_COLUMN = 28, COMMAND_COLUMN = 32 };
 
 /* The first sentence or line. */
 static size_t first_sentence(const char *doc)
@@ -93,32 +93,38 @@ static void add_parameter(const struct field *f, size_t column, struct arena *a,
 	add_entry(out, name, sbuf_str(&text), sbuf_len(&text), column);
 }
 
-/* The record under options, lists and maps, or NULL. */
-static const struct type *inner_record(const struct type *t)
+static const struct type *inner(const struct type *t)
 {
 	while (t->kind == TYPE_OPTION || t->kind == TYPE_LIST || t->kind == TYPE_MAP)
 		t = t->of;
-	return t->kind == TYPE_RECORD ? t : NULL;
+	return t;
 }
 
-/* The members of the records that parameters are, one level deep. */
+static void add_members(const struct type *t, struct arena *a, struct sbuf *out)
+{
+	sbuf_printf(out, "\nMembers of %s (key=value,… or JSON or @FILE):\n", t->name);
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct field *f = &t->fields[i];
+		const char *name = arena_printf(
+			a, "%s%s", f->name, cli_is_mandatory(f) ? " (must be given)" : "");
+		const char *text = arena_printf(a, "%s%s%s", cli_type_text(f->type, a),
+			f->doc ? ": " : "", f->doc ? f->doc : "");
+
+		add_entry(out, name, text, strlen(text), OPTION_COLUMN);
+	}
+}
+
+/* The members of the records that parameters are, or cases of theirs; no deeper. */
 static void add_records(const struct method *m, struct arena *a, struct sbuf *out)
 {
 	for (uint32_t i = 0; i < m->in->n; i++) {
-		const struct type *t = inner_record(m->in->fields[i].type);
+		const struct type *t = inner(m->in->fields[i].type);
 
-		if (!t)
-			continue;
-		sbuf_printf(out, "\nMembers of %s (key=value,… or JSON or @FILE):\n", t->name);
-		for (uint32_t k = 0; k < t->n; k++) {
-			const struct field *f = &t->fields[k];
-			const char *name = arena_printf(
-				a, "%s%s", f->name, cli_is_mandatory(f) ? " (must be given)" : "");
-			const char *text = arena_printf(a, "%s%s%s", cli_type_text(f->type, a),
-				f->doc ? ": " : "", f->doc ? f->doc : "");
-
-			add_entry(out, name, text, strlen(text), 28);
-		}
+		if (t->kind == TYPE_RECORD)
+			add_members(t, a, out);
+		for (uint32_t k = 0; t->kind == TYPE_VARIANT && k < t->n; k++)
+			if (t->cases[k].type && inner(t->cases[k].type)->kind == TYPE_RECORD)
+				add_members(inner(t->cases[k].type), a, out);
 	}
 }
 
@@ -129,7 +135,7 @@ static void add_options(struct sbuf *out, struct arena *a)
 		const char *name = arena_printf(
 			a, "%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
 
-		add_entry(out, name, o->doc, strlen(o->doc), 28);
+		add_entry(out, name, o->doc, strlen(o->doc), OPTION_COLUMN);
 	}
 }
 
@@ -155,7 +161,7 @@ void cli_help_method(const struct cli_spec *spec, const struct method *m, struct
 	if (m->in->n)
 		sbuf_adds(out, "\nOptions (the first ones may stand without their names):\n");
 	for (uint32_t i = 0; i < m->in->n; i++)
-		add_parameter(&m->in->fields[i], 28, &a, out);
+		add_parameter(&m->in->fields[i], OPTION_COLUMN, &a, out);
 	add_records(m, &a, out);
 	if (m->out->kind != TYPE_VOID)
 		sbuf_printf(out, "\nResult: %s\n", cli_type_text(m->out, &a));
@@ -163,7 +169,7 @@ void cli_help_method(const struct cli_spec *spec, const struct method *m, struct
 		sbuf_adds(out, "\nErrors:\n");
 	for (uint32_t i = 0; i < m->n_errors; i++)
 		add_entry(out, m->errors[i]->code, m->errors[i]->doc ? m->errors[i]->doc : "",
-			m->errors[i]->doc ? strlen(m->errors[i]->doc) : 0, 28);
+			m->errors[i]->doc ? strlen(m->errors[i]->doc) : 0, OPTION_COLUMN);
 	sbuf_adds(out, "\nGeneral options:\n");
 	add_options(out, &a);
 }
@@ -203,7 +209,7 @@ static void add_methods(const struct interface *in, struct arena *a, struct sbuf
 		before = m->name;
 		before_len = len;
 		add_entry(out, cli_command_name(m->name, a), m->doc ? m->doc : "",
-			m->doc ? first_sentence(m->doc) : 0, 32);
+			m->doc ? first_sentence(m->doc) : 0, COMMAND_COLUMN);
 	}
 }
 
@@ -215,7 +221,7 @@ static void add_commands(
 			arena_printf(a, "%s%s%s", commands[i].name,
 				commands[i].arguments ? " " : "",
 				commands[i].arguments ? commands[i].arguments : ""),
-			commands[i].doc, first_sentence(commands[i].doc), 32);
+			commands[i].doc, first_sentence(commands[i].doc), COMMAND_COLUMN);
 }
 
 void cli_help_program(const struct cli_spec *spec, struct sbuf *out)

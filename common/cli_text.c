@@ -263,7 +263,7 @@ const char *cli_type_text(const struct type *t, struct arena *a)
 	case TYPE_FLOAT:
 		return "NUMBER";
 	case TYPE_STRING:
-		return t->name ? t->name : "TEXT";
+		return t == &type_string ? "TEXT" : t->name; /* an id has a name */
 	case TYPE_SECRET:
 		return "@FILE|-";
 	case TYPE_BYTES:
