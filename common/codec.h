@@ -5,8 +5,8 @@
  *
  * Decoding: unknown members are ignored; a missing mandatory member, a wrong kind or a value out of
  * range is INVALID_VALUE with the path ("vm.vbds[2].position") and the reason, and so is text that
- * is not JSON. What was decoded lives in the arena and owes nothing to the input. A list or map that
- * would take the arena beyond CODEC_MAX_MEMORY is refused.
+ * is not JSON. What was decoded lives in the arena and owes nothing to the input. A list or map
+ * that would take the arena beyond CODEC_MAX_MEMORY is refused.
  *
  * A float that is no number is null in JSON, so null reads as one where a float must be.
  */

@@ -344,8 +344,8 @@ static const char *read_escape(const char *p, const char *end, uint32_t *code, c
 }
 
 /*
- * Checks the string that stands here; returns its closing quote, or NULL. *IS_PLAIN: its bytes stand
- * for themselves.
+ * Checks the string that stands here; returns its closing quote, or NULL. *IS_PLAIN: its bytes
+ * stand for themselves.
  */
 static const char *check_string(struct json_reader *r, bool *is_plain)
 {

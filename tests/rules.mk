@@ -13,6 +13,11 @@ $(unit_bin): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(LIBS) $(B)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) -lcmocka $(LDLIBS)
 # What a unit test needs beside the archives.
+unit_helpers := $(call objects,$(wildcard tests/unit/*.c))
+DEPFILES += $(unit_helpers:.o=.d)
+$(unit_helpers): | $(GEN_HEADERS)
+$(B)/tests/unit/common/json: $(B)/obj/tests/unit/json_oracle.o
+FUZZ_OBJ_json := $(B)/obj/tests/unit/json_oracle.o
 $(B)/tests/unit/bench/bench: $(B)/obj/tests/bench/bench.o
 
 # ---- fuzz targets: tests/fuzz/fuzz-NAME.c, its corpus in tests/fuzz/corpus/NAME/ ----

@@ -5,12 +5,10 @@
  */
 #include "common/codec.h"
 
+#include "core.gen.h"
 #include "tests/unit/test.h"
 
-#include <math.h>
 #include <string.h>
-
-#include "core.gen.h"
 
 /* ---- a small data model, as the compiler would write it ---- */
 
@@ -219,7 +217,8 @@ static void records_take_defaults(void **state)
 		"\"limit\":7}");
 	/* Any order, unknown members, null for what may be absent. */
 	check_round(&type_vbd,
-		"{\"x\":{\"y\":[1]},\"position\":null,\"disk\":{\"local\":\"d\"},\"id\":\"i\",\"z\":0}",
+		"{\"x\":{\"y\":[1]},\"position\":null,\"disk\":{\"local\":\"d\"},"
+		"\"id\":\"i\",\"z\":0}",
 		"{\"id\":\"i\",\"disk\":{\"local\":\"d\"}}");
 }
 
