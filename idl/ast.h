@@ -125,6 +125,13 @@ enum decl_kind {
 
 struct interface_decl;
 
+/* How far check.c is with something that could lead back to itself. */
+enum walk {
+	WALK_NEW,
+	WALK_OPEN,
+	WALK_DONE,
+};
+
 struct decl {
 	struct decl *next;
 	enum decl_kind kind;
@@ -151,8 +158,7 @@ struct decl {
 	const char *deprecated;
 	/* CLASS */
 	bool is_persistent;
-	/* check.c: the walk over types that contain each other */
-	enum { WALK_NEW, WALK_OPEN, WALK_DONE } walk;
+	enum walk walk; /* over types that contain each other */
 };
 
 struct import {
@@ -164,6 +170,7 @@ struct import {
 
 struct role_decl {
 	struct role_decl *next;
+	struct loc at;
 	const char *name;
 };
 
@@ -187,6 +194,7 @@ struct interface_decl {
 	struct decl *
 		*by_value; /* records, variants and classes, contained ones first; once checked */
 	size_t n_by_value;
+	enum walk check;
 };
 
 /* How idlc gets at a file: its text in the arena, or NULL. The fuzzer brings its own. */

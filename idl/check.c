@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the grammar cannot say: names mean something and are there once, everything has its words for
- * people, no value contains itself. Fills in what the names mean and the orders that emitters need.
+ * What the grammar cannot say: names mean something and are there once, everything has its words
+ * for people, no value contains itself. Fills in what the names mean and the orders that emitters
+ * need.
  */
 #include "idl/idlc.h"
 
@@ -220,7 +221,7 @@ static void check_no_option_inside(struct idl *idl, const struct type_use *t)
 {
 	if ((t->form == FORM_MAP || t->form == FORM_SET) && t->of->form == FORM_OPTION)
 		error_at(idl, t->of->at, "what a map or a set holds is there: no '?'");
-	if (t->form == FORM_SET && t->of->form != FORM_BASE && t->of->form != FORM_NAMED &&
+	else if (t->form == FORM_SET && t->of->form != FORM_BASE && t->of->form != FORM_NAMED &&
 		t->of->form != FORM_REF)
 		error_at(idl, t->of->at, "a set holds plain values: no lists or maps");
 	if (t->of)
@@ -278,7 +279,7 @@ static void walk_by_value(struct idl *idl, struct interface_decl *i, struct decl
 			continue;
 		if (inner->walk == WALK_OPEN)
 			error_at(idl, m->type->at,
-				"'%s' would contain itself: a list, a map or '?' must stand between",
+				"'%s' would contain itself: put a list, a map or '?' between",
 				inner->name);
 		else
 			walk_by_value(idl, i, inner);
@@ -325,8 +326,17 @@ static const char *c_part(struct idl *idl, const char *name)
 	return c_name;
 }
 
+static void check_roles_once(struct idl *idl, const struct interface_decl *i)
+{
+	for (struct role_decl *r = i->roles; r; r = r->next)
+		for (struct role_decl *before = i->roles; before != r; before = before->next)
+			if (!strcmp(before->name, r->name))
+				error_at(idl, r->at, "the role '%s' is there already", r->name);
+}
+
 static void check_head(struct idl *idl, const struct interface_decl *i)
 {
+	check_roles_once(idl, i);
 	if (!i->doc)
 		error_at(idl, i->at, "interface '%s' has no comment before it", i->name);
 	if (is_interface_word(i->name) || !is_lower_case(i->name))
@@ -355,7 +365,11 @@ static void check_imports(struct idl *idl, struct interface_decl *i)
 	for (struct import *import = i->imports; import; import = import->next) {
 		if (import->interface == i)
 			error_at(idl, import->at, "an interface does not import itself");
-		else if (import->interface && !import->interface->by_value)
+		else if (import->interface && import->interface->check == WALK_OPEN)
+			error_at(idl, import->at,
+				"'%s' leads back to this interface: imports do not go round",
+				import->name);
+		else if (import->interface && import->interface->check == WALK_NEW)
 			check_interface(idl, import->interface);
 		for (struct import *before = i->imports; before != import; before = before->next)
 			if (!strcmp(before->name, import->name))
@@ -365,7 +379,7 @@ static void check_imports(struct idl *idl, struct interface_decl *i)
 
 void check_interface(struct idl *idl, struct interface_decl *i)
 {
-	i->by_value = arena_alloc(&idl->arena, 1); /* it is being checked: imports may go round */
+	i->check = WALK_OPEN;
 	check_imports(idl, i);
 	check_head(idl, i);
 	for (struct decl *d = i->decls; d; d = d->next) {
@@ -378,6 +392,7 @@ void check_interface(struct idl *idl, struct interface_decl *i)
 			check_same_errors(idl, i, d);
 	}
 	order_by_value(idl, i);
+	i->check = WALK_DONE;
 	if (idl->n_errors)
 		return;
 	sort_methods(idl, i);

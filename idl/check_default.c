@@ -29,13 +29,23 @@ static bool base_fits(const struct literal *l, enum base_kind b)
 	abort();
 }
 
+/* Whether the literal is the name: a word, or in quotes what is no word. */
+static bool is_name(const struct literal *l, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (l->kind == LITERAL_WORD)
+		return !strcmp(l->text, name);
+	return l->kind == LITERAL_STRING && strlen(l->text) == len + 2 &&
+		!memcmp(l->text + 1, name, len);
+}
+
 /* A case without value of an enum or a variant. */
 static void check_case(struct idl *idl, const struct literal *l, const struct decl *d)
 {
-	if (l->kind == LITERAL_WORD)
-		for (struct member *m = d->members; m; m = m->next)
-			if (!strcmp(m->name, l->text) && !m->type)
-				return;
+	for (struct member *m = d->members; m; m = m->next)
+		if (is_name(l, m->name) && !m->type)
+			return;
 	error_at(idl, l->at, "the default is not a case of '%s' without value", d->name);
 }
 
@@ -67,7 +77,7 @@ static void check_named(struct idl *idl, const struct literal *l, const struct d
 static void check_base(struct idl *idl, const struct literal *l, enum base_kind b)
 {
 	if (!base_fits(l, b)) {
-		error_at(idl, l->at, "this cannot be the default of a %s", base_type_name(b));
+		error_at(idl, l->at, "this cannot be the default of type '%s'", base_type_name(b));
 		return;
 	}
 	errno = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whether any two things of an interface would have one name in C: the compiler of the generated file
- * would say so too, but not where, nor to whom it matters.
+ * Whether any two things of an interface would have one name in C: the compiler of the generated
+ * file would say so too, but not where, nor to whom it matters.
  */
 #include "idl/cname.h"
 
@@ -15,16 +15,18 @@ struct names {
 	struct map containers; /* structs of lists and maps: to the C type of what they hold */
 };
 
-static void claim(struct names *n, struct map *m, const char *name, struct loc at)
+/* Whether nothing else has the name. */
+static bool claim(struct names *n, struct map *m, const char *name, struct loc at)
 {
 	struct loc *mine = arena_new(&n->idl->arena, struct loc);
 
 	*mine = at;
 	struct loc *first = map_put(m, name, mine);
 	if (!first)
-		return;
+		return true;
 	error_at(n->idl, at, "two things would have the name '%s' in C", name);
 	note_at(n->idl, *first, "the other is this");
+	return false;
 }
 
 static void claim_cases(struct names *n, const struct decl *d)
@@ -35,10 +37,11 @@ static void claim_cases(struct names *n, const struct decl *d)
 
 static void claim_call(struct names *n, const struct decl *d)
 {
-	claim(n, &n->ordinary, c_call(n->idl, d), d->at);
-	claim(n, &n->ordinary, c_handler(n->idl, d), d->at);
-	claim(n, &n->ordinary, c_method(n->idl, d), d->at);
-	if (d->members)
+	bool is_free = claim(n, &n->ordinary, c_call(n->idl, d), d->at) &&
+		claim(n, &n->ordinary, c_handler(n->idl, d), d->at) &&
+		claim(n, &n->ordinary, c_method(n->idl, d), d->at);
+
+	if (is_free && d->members)
 		claim(n, &n->tags, arena_printf(&n->idl->arena, "%s_in", c_call(n->idl, d)), d->at);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Names in C (cname.h). An interface's names begin with its own name, so that several interfaces can
- * be used in one file.
+ * Names in C (cname.h). An interface's names begin with its own name, so that several interfaces
+ * can be used in one file.
  */
 #include "idl/cname.h"
 
@@ -114,6 +114,14 @@ const char *c_type(struct idl *idl, const struct interface_decl *i, const struct
 		break;
 	}
 	abort();
+}
+
+const char *c_type_name(struct idl *idl, const struct interface_decl *i, const struct type_use *t)
+{
+	const char *name = c_type(idl, i, t);
+	size_t len = strlen(name);
+
+	return arena_strndup(&idl->arena, name, name[len - 1] == ' ' ? len - 1 : len);
 }
 
 static bool is_shared_element(const struct type_use *t)

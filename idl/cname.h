@@ -27,6 +27,8 @@ const char *c_handler(struct idl *idl, const struct decl *d);
 
 /* A type as it begins a declaration: "const char *", "struct xenops_vbd ". */
 const char *c_type(struct idl *idl, const struct interface_decl *i, const struct type_use *t);
+/* The same as it stands alone, in sizeof(). */
+const char *c_type_name(struct idl *idl, const struct interface_decl *i, const struct type_use *t);
 /* Whether values of the type are `const char *`. */
 bool c_is_string(const struct type_use *t);
 /* The struct of a list, set or map: "xenops_vbd_list". */
@@ -40,7 +42,7 @@ bool c_table_is_local(const struct type_use *t);
 /* As the interface has it: "list vbd". */
 const char *type_text(struct idl *idl, const struct type_use *t);
 
-/* Calls FN for every type that values on the wire have, inner ones first; some come several times. */
+/* Calls FN for every type that values on the wire have, inner ones first, some several times. */
 void each_type(struct idl *idl, const struct interface_decl *i,
 	void (*fn)(const struct type_use *t, void *arg), void *arg);
 

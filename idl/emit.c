@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the emitters share: comments, string literals, and writing a file only if it changed, so that
- * nothing is compiled again because of a comment in an interface.
+ * What the emitters share: comments, string literals, and writing a file only if it changed, so
+ * that nothing is compiled again because of a comment in an interface.
  */
 #include "idl/emit.h"
 
@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void emit_head(struct emitter *e, const char *what)
 {
@@ -76,11 +77,32 @@ void emit_json_string(struct emitter *e, const char *s)
 	sbuf_addc(&e->out, '"');
 }
 
+/* The column in which the next byte will stand. */
+static size_t column(struct emitter *e)
+{
+	size_t n = 0;
+
+	for (const char *p = sbuf_data(&e->out) + sbuf_len(&e->out);
+		p > sbuf_data(&e->out) && p[-1] != '\n'; p--)
+		n += p[-1] == '\t' ? 8 : 1;
+	return n;
+}
+
+void emit_argument(struct emitter *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	const char *text = arena_vprintf(&e->idl->arena, fmt, ap);
+	va_end(ap);
+	emit(e, column(e) + strlen(text) > 96 ? ",\n\t%s" : ", %s", text);
+}
+
 void emit_text_member(struct emitter *e, const char *member, const char *text)
 {
 	if (!text)
 		return;
-	emit(e, "\t\t.%s = ", member);
+	emit(e, "%s.%s = ", e->is_nested ? "\t\t" : "\t", member);
 	emit_string(e, text);
 	sbuf_adds(&e->out, ",\n");
 }
@@ -123,16 +145,31 @@ static int write_all(int fd, const char *p, size_t left)
 	return 0;
 }
 
+/* Whether PATH can be replaced by another file; a pipe or a terminal is written to as it is. */
+static bool may_replace(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 || S_ISREG(st.st_mode);
+}
+
+static int write_to(const char *path, struct sbuf *text)
+{
+	auto_fd fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	return fd < 0 ? -errno : write_all(fd, sbuf_str(text), sbuf_len(text));
+}
+
 int write_if_changed(const char *path, struct sbuf *text)
 {
+	auto_sbuf tmp = {0};
+
+	if (!may_replace(path))
+		return write_to(path, text);
 	if (holds(path, text))
 		return 0;
-	auto_sbuf tmp = {0};
 	sbuf_printf(&tmp, "%s.tmp", path);
-	auto_fd fd = open(sbuf_str(&tmp), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return -errno;
-	int r = write_all(fd, sbuf_str(text), sbuf_len(text));
+	int r = write_to(sbuf_str(&tmp), text);
 	if (r < 0)
 		return r;
 	return rename(sbuf_str(&tmp), path) < 0 ? -errno : 0;

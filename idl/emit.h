@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the emitters share, and the emitters themselves. Each adds one file's text to a buffer; main.c
- * writes it.
+ * What the emitters share, and the emitters themselves. Each adds one file's text to a buffer;
+ * main.c writes it.
  */
 #ifndef XENITH_IDL_EMIT_H
 #define XENITH_IDL_EMIT_H
@@ -13,6 +13,7 @@ struct emitter {
 	struct idl *idl;
 	const struct interface_decl *interface;
 	struct sbuf out;
+	bool is_nested; /* the members of a struct in an array are being written */
 };
 
 #define emit(e, ...) sbuf_printf(&(e)->out, __VA_ARGS__)
@@ -21,6 +22,8 @@ struct emitter {
 void emit_head(struct emitter *e, const char *what);
 /* A comment of C, each line with INDENT before it; nothing for NULL. */
 void emit_comment(struct emitter *e, const char *indent, const char *text);
+/* A further argument or parameter of a function, on a line of its own if there is no room. */
+void emit_argument(struct emitter *e, const char *fmt, ...) printf_like(2, 3);
 /* A string literal of C. */
 void emit_string(struct emitter *e, const char *s);
 /* The same as JSON. */
@@ -32,6 +35,9 @@ void emit_types(struct emitter *e); /* X.gen.h */
 void emit_tables(struct emitter *e); /* X.gen.c */
 void emit_client(struct emitter *e); /* X_client.gen.c */
 void emit_service(struct emitter *e); /* X_service.gen.c */
+void emit_markdown(struct emitter *e);
+void emit_openrpc(struct emitter *e);
+void emit_ast(struct emitter *e);
 /* The prototypes, for X.gen.h. */
 void emit_client_prototypes(struct emitter *e);
 void emit_handler_prototypes(struct emitter *e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * X_client.gen.c: a typed function a call, which only hands its arguments to rpc_call with the right
- * table.
+ * X_client.gen.c: a typed function a call, which only hands its arguments to rpc_call with the
+ * right table.
  */
 #include "idl/emit.h"
 
@@ -21,11 +21,12 @@ static void emit_signature(struct emitter *e, const struct decl *d)
 
 	emit(e, "MAY_WAIT must_check struct err *%s(struct rpc_client *c", c_call(e->idl, d));
 	if (d->members)
-		emit(e, ", const struct %s_in *in", c_call(e->idl, d));
-	emit(e, ",\n\tstruct arena *a");
+		emit_argument(e, "const struct %s_in *in", c_call(e->idl, d));
+	emit_argument(e, "struct arena *a");
 	if (out)
-		emit(e, ", %s", out);
-	emit(e, ", int64_t deadline)");
+		emit_argument(e, "%s", out);
+	emit_argument(e, "int64_t deadline");
+	emit(e, ")");
 }
 
 void emit_client_prototypes(struct emitter *e)
@@ -52,7 +53,7 @@ static void emit_function(struct emitter *e, const struct decl *d)
 {
 	emit(e, "\n");
 	emit_signature(e, d);
-	emit(e, "\n{\n\treturn rpc_call(c, &%s_methods[%s],\n\t\t%s, a, %s, deadline);\n}\n",
+	emit(e, "\n{\n\treturn rpc_call(c, &%s_methods[%s], %s, a, %s, deadline);\n}\n",
 		e->interface->name, c_method(e->idl, d), d->members ? "in" : "NULL",
 		d->is_task          ? "task"
 			: d->result ? "out"

@@ -14,12 +14,12 @@ static void emit_in(struct emitter *e, const struct decl *d)
 
 	if (d->members)
 		emit_fields(e, d, fields, c_struct);
-	emit(e, "static const struct type in_%s = {\n\t\t.kind = TYPE_RECORD,\n", d->c_name);
+	emit(e, "static const struct type in_%s = {\n\t.kind = TYPE_RECORD,\n", d->c_name);
 	emit_text_member(e, "name", d->name);
 	if (d->members)
-		emit(e, "\t\t.size = sizeof(struct %s),\n\t\t.fields = %s,\n\t\t.n = %zu,\n",
-			c_struct, fields, d->n_members);
-	emit(e, "\t\t.unknown_case = -1,\n};\n\n");
+		emit(e, "\t.size = sizeof(struct %s),\n\t.fields = %s,\n\t.n = %zu,\n", c_struct,
+			fields, d->n_members);
+	emit(e, "\t.unknown_case = -1,\n};\n\n");
 }
 
 static const char *flags_text(const struct decl *d)
@@ -51,6 +51,7 @@ static void emit_method_errors(struct emitter *e, const struct decl *d)
 
 static void emit_method(struct emitter *e, const struct decl *d)
 {
+	e->is_nested = true;
 	emit_text_member(e, "name", d->name);
 	emit(e, "\t\t.in = &in_%s,\n", d->c_name);
 	emit(e, "\t\t.out = &%s,\n",
@@ -62,6 +63,7 @@ static void emit_method(struct emitter *e, const struct decl *d)
 	emit_text_member(e, "since", d->since);
 	emit_text_member(e, "deprecated", d->deprecated);
 	emit_text_member(e, "role", d->role);
+	e->is_nested = false;
 }
 
 void emit_methods(struct emitter *e)
@@ -109,12 +111,11 @@ static void emit_class(struct emitter *e, const struct decl *d)
 	emit(e, "const struct class %s_class_%s = {\n", e->interface->name, d->c_name);
 	emit_text_member(e, "name", d->name);
 	emit_text_member(e, "doc", d->doc);
-	emit(e, "\t\t.record = &%s_type_%s,\n", e->interface->name, d->c_name);
-	emit(e, "\t\t.fields = fields_%s,\n\t\t.n_fields = %zu,\n", d->c_name, d->n_members);
+	emit(e, "\t.record = &%s_type_%s,\n", e->interface->name, d->c_name);
+	emit(e, "\t.fields = fields_%s,\n\t.n_fields = %zu,\n", d->c_name, d->n_members);
 	if (n_messages)
-		emit(e, "\t\t.messages = messages_%s,\n\t\t.n_messages = %u,\n", d->c_name,
-			n_messages);
-	emit(e, "\t\t.is_persistent = %s,\n};\n\n", d->is_persistent ? "true" : "false");
+		emit(e, "\t.messages = messages_%s,\n\t.n_messages = %u,\n", d->c_name, n_messages);
+	emit(e, "\t.is_persistent = %s,\n};\n\n", d->is_persistent ? "true" : "false");
 }
 
 void emit_classes(struct emitter *e)

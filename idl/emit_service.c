@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * X_service.gen.c: the server's side. Handlers are weak here, and only here: one that nobody wrote is
- * found at the start of the program and stays NULL in the table, so that the server can say so; one
- * that was written twice does not link.
+ * X_service.gen.c: the server's side. Handlers are weak here, and only here: one that nobody
+ * wrote is found at the start of the program and stays NULL in the table, so that the server can
+ * say so; one that was written twice does not link.
  */
 #include "idl/emit.h"
 
@@ -10,9 +10,9 @@ static void emit_signature(struct emitter *e, const struct decl *d)
 {
 	emit(e, "MAY_WAIT must_check struct err *%s(struct call *c", c_handler(e->idl, d));
 	if (d->members)
-		emit(e, ", const struct %s_in *in", c_call(e->idl, d));
+		emit_argument(e, "const struct %s_in *in", c_call(e->idl, d));
 	if (d->result)
-		emit(e, ", %s*out", c_type(e->idl, e->interface, d->result));
+		emit_argument(e, "%s*out", c_type(e->idl, e->interface, d->result));
 	emit(e, ")");
 }
 

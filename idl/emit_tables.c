@@ -13,7 +13,7 @@ static void emit_error_function(struct emitter *e, const struct decl *d)
 	emit(e, "__attribute__((__weak__)) struct err *err_make_%s(const char *file, int line",
 		d->name);
 	for (const struct member *m = d->members; m; m = m->next)
-		emit(e, ", const char *%s", c_error_parameter(e->idl, m->name));
+		emit_argument(e, "const char *%s", c_error_parameter(e->idl, m->name));
 	emit(e, ")\n{\n\treturn err_new(file, line, \"%s\", %zu, ", d->name, d->n_members);
 	if (!d->members)
 		emit(e, "NULL");
@@ -27,11 +27,10 @@ static void emit_error_function(struct emitter *e, const struct decl *d)
 static void emit_error(struct emitter *e, const struct decl *d)
 {
 	emit(e, "const struct err_kind ERR_%s __attribute__((__weak__)) = {\n", d->name);
-	emit(e, "\t\t.code = \"%s\",\n\t\t.n_params = %zu,\n", d->name, d->n_members);
+	emit(e, "\t.code = \"%s\",\n\t.n_params = %zu,\n", d->name, d->n_members);
 	for (const struct member *m = d->members; m; m = m->next)
-		emit(e, "%s\"%s\"%s",
-			m == d->members ? "\t\t.params = (const char *const[]){" : ", ", m->name,
-			m->next ? "" : "},\n");
+		emit(e, "%s\"%s\"%s", m == d->members ? "\t.params = (const char *const[]){" : ", ",
+			m->name, m->next ? "" : "},\n");
 	emit_text_member(e, "doc", d->doc);
 	emit(e, "};\n\n");
 	emit_error_function(e, d);
@@ -63,22 +62,22 @@ static void emit_local(const struct type_use *t, void *arg)
 	if (map_put(&l->seen, table, l))
 		return;
 	emit(e, "static const struct type %s = {\n", table);
-	emit(e, "\t\t.kind = %s,\n\t\t.size = sizeof(%s),\n", form_kinds[t->form],
-		c_type(e->idl, e->interface, t));
+	emit(e, "\t.kind = %s,\n\t.size = sizeof(%s),\n", form_kinds[t->form],
+		c_type_name(e->idl, e->interface, t));
 	emit_text_member(e, "name", type_text(e->idl, t));
 	if (t->of)
-		emit(e, "\t\t.of = &%s,\n", c_table(e->idl, e->interface, t->of));
+		emit(e, "\t.of = &%s,\n", c_table(e->idl, e->interface, t->of));
 	if (t->form == FORM_MAP) {
 		const char *entry = c_container(e->idl, e->interface, t);
 
-		emit(e, "\t\t.value_offset = offsetof(struct %s_entry, value),\n", entry);
-		emit(e, "\t\t.entry_size = sizeof(struct %s_entry),\n", entry);
+		emit(e, "\t.value_offset = offsetof(struct %s_entry, value),\n", entry);
+		emit(e, "\t.entry_size = sizeof(struct %s_entry),\n", entry);
 	}
 	if (t->form == FORM_SET)
-		emit(e, "\t\t.is_set = true,\n");
+		emit(e, "\t.is_set = true,\n");
 	if (t->form == FORM_REF)
-		emit(e, "\t\t.class = &%s_class_%s,\n", t->decl->owner->name, t->decl->c_name);
-	emit(e, "\t\t.unknown_case = -1,\n};\n\n");
+		emit(e, "\t.class = &%s_class_%s,\n", t->decl->owner->name, t->decl->c_name);
+	emit(e, "\t.unknown_case = -1,\n};\n\n");
 }
 
 static void emit_locals(struct emitter *e)
@@ -133,6 +132,7 @@ static void emit_field(
 	const char *flags = flags_text(e->idl, d, m);
 
 	emit(e, "\t{\n");
+	e->is_nested = true;
 	emit_text_member(e, "name", m->name);
 	emit(e, "\t\t.type = &%s,\n", c_table(e->idl, e->interface, m->type));
 	emit(e, "\t\t.offset = offsetof(struct %s, %s),\n", c_struct, c_member(e->idl, m->name));
@@ -145,6 +145,7 @@ static void emit_field(
 	emit_text_member(e, "deprecated", m->deprecated);
 	emit_text_member(e, "role", m->role);
 	emit_key_roles(e, m);
+	e->is_nested = false;
 	emit(e, "\t},\n");
 }
 
@@ -160,8 +161,8 @@ void emit_fields(struct emitter *e, const struct decl *d, const char *table, con
 
 static void emit_type_head(struct emitter *e, const struct decl *d, const char *kind)
 {
-	emit(e, "const struct type %s_type_%s = {\n\t\t.kind = %s,\n", e->interface->name,
-		d->c_name, kind);
+	emit(e, "const struct type %s_type_%s = {\n\t.kind = %s,\n", e->interface->name, d->c_name,
+		kind);
 	emit_text_member(e, "name", d->name);
 	emit_text_member(e, "doc", d->doc);
 }
@@ -180,17 +181,19 @@ static int case_index(const struct decl *d, const char *name)
 static void emit_id(struct emitter *e, const struct decl *d)
 {
 	emit_type_head(e, d, "TYPE_STRING");
-	emit(e, "\t\t.size = sizeof(const char *),\n\t\t.unknown_case = -1,\n};\n\n");
+	emit(e, "\t.size = sizeof(const char *),\n\t.unknown_case = -1,\n};\n\n");
 }
 
 static void emit_case(struct emitter *e, const struct decl *d, const struct member *m)
 {
 	emit(e, "\t{\n");
+	e->is_nested = true;
 	emit_text_member(e, "name", m->name);
 	emit(e, "\t\t.value = %s,\n", c_case(e->idl, d, m));
 	if (m->type)
 		emit(e, "\t\t.type = &%s,\n", c_table(e->idl, e->interface, m->type));
 	emit_text_member(e, "doc", m->doc);
+	e->is_nested = false;
 	emit(e, "\t},\n");
 }
 
@@ -200,7 +203,7 @@ static void emit_value_offset(struct emitter *e, const struct decl *d)
 	for (const struct member *m = d->members; m; m = m->next) {
 		if (!m->type)
 			continue;
-		emit(e, "\t\t.value_offset = offsetof(struct %s, %s),\n", c_named(e->idl, d),
+		emit(e, "\t.value_offset = offsetof(struct %s, %s),\n", c_named(e->idl, d),
 			c_variant_member(e->idl, m->name));
 		return;
 	}
@@ -216,10 +219,10 @@ static void emit_choice(struct emitter *e, const struct decl *d)
 		emit_case(e, d, m);
 	emit(e, "};\n\n");
 	emit_type_head(e, d, is_enum ? "TYPE_ENUM" : "TYPE_VARIANT");
-	emit(e, "\t\t.size = sizeof(%s %s),\n", is_enum ? "enum" : "struct", c_named(e->idl, d));
-	emit(e, "\t\t.cases = cases_%s,\n\t\t.n = %zu,\n", d->c_name, d->n_members);
+	emit(e, "\t.size = sizeof(%s %s),\n", is_enum ? "enum" : "struct", c_named(e->idl, d));
+	emit(e, "\t.cases = cases_%s,\n\t.n = %zu,\n", d->c_name, d->n_members);
 	emit_value_offset(e, d);
-	emit(e, "\t\t.unknown_case = %d,\n};\n\n", case_index(d, d->unknown));
+	emit(e, "\t.unknown_case = %d,\n};\n\n", case_index(d, d->unknown));
 }
 
 static void emit_record(struct emitter *e, const struct decl *d)
@@ -228,9 +231,8 @@ static void emit_record(struct emitter *e, const struct decl *d)
 
 	emit_fields(e, d, table, c_named(e->idl, d));
 	emit_type_head(e, d, "TYPE_RECORD");
-	emit(e, "\t\t.size = sizeof(struct %s),\n", c_named(e->idl, d));
-	emit(e, "\t\t.fields = %s,\n\t\t.n = %zu,\n\t\t.unknown_case = -1,\n};\n\n", table,
-		d->n_members);
+	emit(e, "\t.size = sizeof(struct %s),\n", c_named(e->idl, d));
+	emit(e, "\t.fields = %s,\n\t.n = %zu,\n\t.unknown_case = -1,\n};\n\n", table, d->n_members);
 }
 
 static void emit_decl(struct emitter *e, const struct decl *d)
@@ -282,11 +284,11 @@ static void emit_pointers(struct emitter *e, const char *c_struct, const char *m
 		if (!belongs(d))
 			continue;
 		if (!n++)
-			emit(e, "\t\t.%s = (const struct %s *const[]){", member, c_struct);
-		emit(e, "\n\t\t\t&%s%s,", prefix, is_error(d) ? d->name : d->c_name);
+			emit(e, "\t.%s = (const struct %s *const[]){", member, c_struct);
+		emit(e, "\n\t\t&%s%s,", prefix, is_error(d) ? d->name : d->c_name);
 	}
 	if (n)
-		emit(e, "\n\t\t},\n\t\t.n_%s = %u,\n", member, n);
+		emit(e, "\n\t},\n\t.n_%s = %u,\n", member, n);
 }
 
 static void emit_roles(struct emitter *e)
@@ -294,9 +296,9 @@ static void emit_roles(struct emitter *e)
 	unsigned n = 0;
 
 	for (const struct role_decl *r = e->interface->roles; r; r = r->next)
-		emit(e, "%s\"%s\"", n++ ? ", " : "\t\t.roles = (const char *const[]){", r->name);
+		emit(e, "%s\"%s\"", n++ ? ", " : "\t.roles = (const char *const[]){", r->name);
 	if (n)
-		emit(e, "},\n\t\t.n_roles = %u,\n", n);
+		emit(e, "},\n\t.n_roles = %u,\n", n);
 }
 
 static const char *prefix(struct emitter *e, const char *word)
@@ -310,11 +312,10 @@ static void emit_interface(struct emitter *e)
 
 	emit(e, "const struct interface %s_interface = {\n", i->name);
 	emit_text_member(e, "name", i->name);
-	emit(e, "\t\t.version = %ld,\n", i->version);
+	emit(e, "\t.version = %ld,\n", i->version);
 	emit_text_member(e, "doc", i->doc);
 	if (i->n_methods)
-		emit(e, "\t\t.methods = %s_methods,\n\t\t.n_methods = %zu,\n", i->name,
-			i->n_methods);
+		emit(e, "\t.methods = %s_methods,\n\t.n_methods = %zu,\n", i->name, i->n_methods);
 	emit_pointers(e, "type", "types", is_type, prefix(e, "type"));
 	emit_pointers(e, "err_kind", "errors", is_error, "ERR_");
 	emit_pointers(e, "class", "classes", is_class, prefix(e, "class"));

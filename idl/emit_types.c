@@ -147,7 +147,7 @@ static void emit_errors(struct emitter *e)
 		emit(e, "extern const struct err_kind ERR_%s;\n", d->name);
 		emit(e, "must_check struct err *err_make_%s(const char *file, int line", d->name);
 		for (const struct member *m = d->members; m; m = m->next)
-			emit(e, ", const char *%s", c_error_parameter(e->idl, m->name));
+			emit_argument(e, "const char *%s", c_error_parameter(e->idl, m->name));
 		emit(e, ")\n\t__attribute__((__returns_nonnull__));\n\n");
 	}
 }

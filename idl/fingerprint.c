@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A fingerprint of what travels: calls with their parameters and results, down to the last field, and
- * errors. Types count by what they consist of, not by their names, and order does not matter; words
- * for people, roles and marks of age do not count at all. It tells a change from none, nothing more:
- * FNV-1a is good enough.
+ * A fingerprint of what travels: calls with their parameters and results, down to the last field,
+ * and errors. Types count by what they consist of, not by their names, and order does not matter;
+ * words for people, roles and marks of age do not count at all. It tells a change from none,
+ * nothing more: FNV-1a is good enough.
  */
 #include "idl/emit.h"
 

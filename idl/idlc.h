@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The stages of idlc, in the order in which main.c runs them: load (which lexes and parses), check,
- * emit. A stage that finds something wrong says so by error_at and goes on; who runs the stages looks
- * at n_errors.
+ * The stages of idlc, in the order in which main.c runs them: load (which lexes and parses),
+ * check, emit. A stage that finds something wrong says so by error_at and goes on; who runs the
+ * stages looks at n_errors.
  */
 #ifndef XENITH_IDL_IDLC_H
 #define XENITH_IDL_IDLC_H
@@ -33,6 +33,8 @@ void error_at(struct idl *idl, struct loc at, const char *fmt, ...) printf_like(
 /* Where the other party to the last error stands. */
 void note_at(struct idl *idl, struct loc at, const char *fmt, ...) printf_like(3, 4);
 unsigned loc_line(struct loc at);
+/* How many bytes the character at OFFSET has; 0: there is none, or a control character. */
+size_t source_character(const struct source *s, size_t offset);
 
 /* words.c: what the language, and C, keep for themselves. */
 /* Whether WORD is a base type; then *OUT is set. */

@@ -209,14 +209,24 @@ static bool read_string(struct lexer *l, struct sbuf *b)
 	return true;
 }
 
+/* After an error in it: behind what should be its end. */
+static void skip_string(struct lexer *l)
+{
+	while (peek(l, 0) != -1 && peek(l, 0) != '\n' && peek(l, 0) != '"')
+		l->at++;
+	l->at += peek(l, 0) == '"';
+}
+
 /* ---- tokens ---- */
 
 static enum token_kind read_string_token(struct lexer *l, struct token *t)
 {
 	auto_sbuf b = {0};
 
-	if (!read_string(l, &b))
+	if (!read_string(l, &b)) {
+		skip_string(l);
 		return TOKEN_BAD;
+	}
 	t->string = arena_strndup(&l->idl->arena, sbuf_str(&b), sbuf_len(&b));
 	return TOKEN_STRING;
 }
@@ -248,10 +258,10 @@ static enum token_kind read_token(struct lexer *l, struct token *t)
 	l->at++;
 	if (c && strchr("{}()[];,:.=?", c))
 		return TOKEN_PUNCTUATION;
-	if (c > ' ' && c < 0x7f)
-		error_at(l->idl, t->at, "'%c' means nothing here", c);
-	else
-		error_at(l->idl, t->at, "the byte 0x%02x means nothing here", c);
+	while ((peek(l, 0) & 0xc0) == 0x80)
+		l->at++;
+	error_at(l->idl, t->at, "'%.*s' means nothing here", (int)(l->at - t->at.offset),
+		l->source->text + t->at.offset);
 	return TOKEN_BAD;
 }
 

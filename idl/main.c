@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * idlc, the compiler of Xenith's interfaces: options, and which stages run. docs/idl.md describes the
- * language and what is made of it.
+ * idlc, the compiler of Xenith's interfaces: options, and which stages run. docs/idl.md describes
+ * the language and what is made of it.
  */
 #include "idl/emit.h"
 
@@ -20,6 +20,9 @@ static const char usage[] =
 	"  --depfile FILE    with --out: write the make rule of what was read\n"
 	"  --target NAME     the target of that rule\n"
 	"  --import DIR      where imported interfaces are, besides FILE's folder and its parent\n"
+	"  --markdown FILE   write the reference page\n"
+	"  --openrpc FILE    write the OpenRPC description\n"
+	"  --ast             print the interface as it was understood\n"
 	"  --fingerprint     print the interface's name, version and fingerprint\n"
 	"  --help            print this\n"
 	"\n"
@@ -27,8 +30,8 @@ static const char usage[] =
 	"wrong or a file cannot be read or written, 2 it was called wrongly.\n";
 
 struct options {
-	const char *out, *depfile, *target, *import_dir;
-	bool fingerprint;
+	const char *out, *depfile, *target, *import_dir, *markdown, *openrpc;
+	bool ast, fingerprint;
 };
 
 /* A file as a source; the limit keeps a mistake from reading a disk. */
@@ -108,9 +111,35 @@ static int emit_all(struct idl *idl, const struct interface_decl *i, const struc
 		status = write_c(&e, o->out);
 	if (!status && o->depfile)
 		status = write_depfile(&e, o);
+	if (!status && o->markdown) {
+		emit_markdown(&e);
+		status = write_file(&e, o->markdown);
+	}
+	if (!status && o->openrpc) {
+		emit_openrpc(&e);
+		status = write_file(&e, o->openrpc);
+	}
+	if (!status && o->ast) {
+		emit_ast(&e);
+		fputs(sbuf_str(&e.out), stdout);
+		sbuf_fini(&e.out);
+	}
 	if (!status && o->fingerprint)
 		printf("%s %ld %s\n", i->name, i->version, fingerprint(idl, i));
 	return status;
+}
+
+/* X.idl holds the interface X: make, and imports, find it by that. */
+static bool has_right_name(const char *path, const struct interface_decl *i)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	size_t len = strlen(i->name);
+
+	if (!strncmp(name, i->name, len) && !strcmp(name + len, ".idl"))
+		return true;
+	fprintf(stderr, "idlc: %s holds the interface '%s': its name should be %s.idl\n", path,
+		i->name, i->name);
+	return false;
 }
 
 static int compile(const char *const *paths, size_t n, const struct options *o)
@@ -121,7 +150,9 @@ static int compile(const char *const *paths, size_t n, const struct options *o)
 
 	if (i && !idl.n_errors)
 		check_interface(&idl, i);
-	int status = idl.n_errors ? 1 : emit_all(&idl, i, o);
+	int status = 1;
+	if (!idl.n_errors && (!o->out || n > 1 || has_right_name(paths[0], i)))
+		status = emit_all(&idl, i, o);
 	fputs(sbuf_str(&messages), stderr);
 	idl_fini(&idl);
 	return status;
@@ -134,6 +165,9 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		{"depfile", required_argument, NULL, 'd'},
 		{"target", required_argument, NULL, 't'},
 		{"import", required_argument, NULL, 'i'},
+		{"markdown", required_argument, NULL, 'm'},
+		{"openrpc", required_argument, NULL, 'r'},
+		{"ast", no_argument, NULL, 'a'},
 		{"fingerprint", no_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -148,6 +182,12 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			o->target = optarg;
 		else if (c == 'i')
 			o->import_dir = optarg;
+		else if (c == 'm')
+			o->markdown = optarg;
+		else if (c == 'r')
+			o->openrpc = optarg;
+		else if (c == 'a')
+			o->ast = true;
 		else if (c == 'f')
 			o->fingerprint = true;
 		else if (c == 'h') {

@@ -27,6 +27,21 @@ static size_t line_start(struct loc at)
 	return start;
 }
 
+size_t source_character(const struct source *s, size_t offset)
+{
+	const unsigned char *p = (const unsigned char *)s->text + offset;
+	size_t n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+
+	if (*p < 0x80)
+		return *p == '\t' || *p == '\n' || (*p >= ' ' && *p != 0x7f);
+	if (*p < 0xc2 || *p > 0xf4 || n > s->len - offset)
+		return 0;
+	for (size_t k = 1; k < n; k++)
+		if ((p[k] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
 /* Whether the byte begins a character: a column is a character, whatever it takes in UTF-8. */
 static bool begins_character(char c)
 {
@@ -42,7 +57,7 @@ static unsigned loc_column(struct loc at)
 	return column;
 }
 
-/* The line, and a caret below; tabs stay, so that the caret stands right whatever they are worth. */
+/* The line, and a caret below; tabs stay, so that the caret stands right whatever their width. */
 static void show_line(struct sbuf *b, struct loc at)
 {
 	const char *text = at.source->text;
@@ -50,8 +65,10 @@ static void show_line(struct sbuf *b, struct loc at)
 
 	while (end < at.source->len && text[end] != '\n')
 		end++;
-	for (size_t i = start; i < end; i++)
-		sbuf_addc(b, text[i] == '\t' || (unsigned char)text[i] >= ' ' ? text[i] : '?');
+	for (size_t i = start, n; i < end; i += n ? n : 1) {
+		n = source_character(at.source, i);
+		sbuf_add(b, n ? text + i : "?", n ? n : 1);
+	}
 	sbuf_addc(b, '\n');
 	for (size_t i = start; i < at.offset; i++)
 		if (begins_character(text[i]))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The parser: one function a statement of the language, no table, no second look ahead. After an
- * error it goes on behind the next ';' or '}', or at a statement that begins a line, so that one run
- * tells of several errors.
+ * error it goes on behind the next ';' or '}', or at a statement that begins a line, so that one
+ * run tells of several errors.
  */
 #include "idl/parse.h"
 
@@ -16,6 +16,7 @@ void parser_advance(struct parser *p)
 {
 	if (p->token.doc && !p->recovering)
 		error_at(p->idl, p->token.doc_at, "this doc comment documents nothing");
+	p->depth += parser_at(p, '{') - parser_at(p, '}');
 	p->end = p->token.at;
 	p->end.offset += p->token.len;
 	p->token = lex_next(&p->lexer);
@@ -56,7 +57,21 @@ const char *parser_take_doc(struct parser *p)
 	return doc;
 }
 
-/* What is missing is missing behind the token before, if the next one is on another line. */
+static bool say_expected(struct parser *p, struct loc at, const char *what)
+{
+	if (p->token.kind == TOKEN_END)
+		error_at(p->idl, p->end, "expected %s, found the end of the file", what);
+	else if (p->token.kind != TOKEN_BAD)
+		error_at(p->idl, at, "expected %s, found '%.40s'", what, p->token.text);
+	return false;
+}
+
+bool parser_expected(struct parser *p, const char *what)
+{
+	return say_expected(p, p->token.at, what);
+}
+
+/* A mark that is missing is missing behind the token before, if the next one is on another line. */
 static struct loc missing_at(const struct parser *p)
 {
 	const struct source *s = p->token.at.source;
@@ -67,20 +82,12 @@ static struct loc missing_at(const struct parser *p)
 	return p->token.at;
 }
 
-bool parser_expected(struct parser *p, const char *what)
-{
-	if (p->token.kind == TOKEN_END)
-		error_at(p->idl, missing_at(p), "expected %s, found the end of the file", what);
-	else if (p->token.kind != TOKEN_BAD)
-		error_at(p->idl, missing_at(p), "expected %s, found '%.40s'", what, p->token.text);
-	return false;
-}
-
 bool parser_expect(struct parser *p, char punctuation, const char *where)
 {
 	if (parser_accept(p, punctuation))
 		return true;
-	return parser_expected(p, arena_printf(&p->idl->arena, "'%c' %s", punctuation, where));
+	return say_expected(
+		p, missing_at(p), arena_printf(&p->idl->arena, "'%c' %s", punctuation, where));
 }
 
 bool parse_dashed_name(struct parser *p, const char *what, const char **out, struct loc *at)
@@ -143,14 +150,18 @@ static bool at_statement(const struct parser *p)
 	return false;
 }
 
-void parser_skip_member(struct parser *p)
+void parser_skip_member(struct parser *p, int depth)
 {
 	p->recovering = true;
-	while (p->token.kind != TOKEN_END && !parser_at(p, '}') && !at_statement(p))
-		if (parser_accept(p, ';'))
+	while (p->token.kind != TOKEN_END && !at_statement(p)) {
+		bool is_inside = p->depth > depth, is_last = parser_at(p, ';') && !is_inside;
+
+		if (parser_at(p, '}') && !is_inside)
 			return;
-		else
-			parser_advance(p);
+		parser_advance(p);
+		if (is_last)
+			return;
+	}
 }
 
 bool parser_at_end(const struct parser *p)
@@ -166,16 +177,12 @@ bool parser_close(struct parser *p, const char *where)
 
 static void skip_statement(struct parser *p)
 {
-	int depth = 0;
-
 	p->recovering = true;
 	while (p->token.kind != TOKEN_END && !at_statement(p)) {
-		bool is_end = parser_at(p, '}') && depth <= 1;
+		bool may_end = parser_at(p, ';') || parser_at(p, '}');
 
-		depth += parser_at(p, '{') - parser_at(p, '}');
-		is_end |= parser_at(p, ';') && depth <= 0;
 		parser_advance(p);
-		if (is_end)
+		if (may_end && p->depth <= 0)
 			return;
 	}
 }
@@ -369,9 +376,8 @@ static bool parse_roles(struct parser *p)
 	parser_advance(p);
 	do {
 		struct role_decl *r = arena_new(&p->idl->arena, struct role_decl);
-		struct loc at;
 
-		if (!parse_dashed_name(p, "a role", &r->name, &at))
+		if (!parse_dashed_name(p, "a role", &r->name, &r->at))
 			return false;
 		*p->interface->roles_end = r;
 		p->interface->roles_end = &r->next;
@@ -388,6 +394,7 @@ static bool parse_statement(struct parser *p)
 		{"variant", DECL_VARIANT}, {"error", DECL_ERROR}, {"call", DECL_CALL},
 		{"class", DECL_CLASS}};
 
+	p->depth = 0;
 	for (size_t i = 0; i < ARRAY_LEN(decls); i++)
 		if (parser_at_word(p, decls[i].word))
 			return parse_decl(p, decls[i].kind);
@@ -465,19 +472,13 @@ static bool join(struct parser *p, struct interface_decl *mine, struct interface
 /* Everything behind this may take the text for UTF-8 without control characters. */
 static bool check_text(struct idl *idl, const struct source *s)
 {
-	for (size_t i = 0; i < s->len;) {
-		unsigned char c = (unsigned char)s->text[i];
-		size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-		bool is_text = c < 0x80 ? c == '\t' || c == '\n' || (c >= ' ' && c != 0x7f)
-					: c >= 0xc2 && c <= 0xf4 && n <= s->len - i;
-
-		for (size_t k = 1; is_text && k < n; k++)
-			is_text = ((unsigned char)s->text[i + k] & 0xc0) == 0x80;
-		if (!is_text) {
-			error_at(idl, (struct loc){s, i}, "the byte 0x%02x is no text in UTF-8", c);
+	for (size_t i = 0, n; i < s->len; i += n) {
+		n = source_character(s, i);
+		if (!n) {
+			error_at(idl, (struct loc){s, i}, "the byte 0x%02x is no text in UTF-8",
+				(unsigned char)s->text[i]);
 			return false;
 		}
-		i += n;
 	}
 	return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The parser's own parts: parse.c holds the cursor and the statements, parse_type.c types and default
- * values, parse_member.c fields, parameters and cases. A function that returns false has said why;
- * who called it goes on behind the next ';' or '}'.
+ * The parser's own parts: parse.c holds the cursor and the statements, parse_type.c types and
+ * default values, parse_member.c fields, parameters and cases. A function that returns false has
+ * said why; who called it goes on behind the next ';' or '}'.
  */
 #ifndef XENITH_IDL_PARSE_H
 #define XENITH_IDL_PARSE_H
@@ -15,6 +15,7 @@ struct parser {
 	struct token token; /* the next one */
 	struct loc end; /* behind the one before */
 	struct interface_decl *interface;
+	int depth; /* of { } */
 	bool recovering; /* since an error: comments that belong nowhere are no news */
 };
 
@@ -39,8 +40,8 @@ bool parse_dashed_name(struct parser *p, const char *what, const char **out, str
 bool parse_string(struct parser *p, const char *what, const char **out);
 /* Notes that a mark was met; false if it was before. */
 bool parse_mark_once(struct parser *p, unsigned *seen, unsigned bit);
-/* After an error inside { }: to the next member, or to the end. */
-void parser_skip_member(struct parser *p);
+/* After an error inside { } of the given depth: to the next member, or to the end. */
+void parser_skip_member(struct parser *p, int depth);
 /* Whether no more members come. */
 bool parser_at_end(const struct parser *p);
 /* The '}' after the members. */

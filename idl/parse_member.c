@@ -110,7 +110,8 @@ static bool parse_variant_case(struct parser *p, struct decl *d)
 
 	if (!parse_name(p, "a case", &m->name, &m->at))
 		return false;
-	if (!parser_at(p, ';') && !parse_type(p, &m->type))
+	bool is_missing_end = p->token.doc;
+	if (!parser_at(p, ';') && !is_missing_end && !parse_type(p, &m->type))
 		return false;
 	member_add(d, m);
 	return parser_expect(p, ';', "after the case");
@@ -118,13 +119,15 @@ static bool parse_variant_case(struct parser *p, struct decl *d)
 
 bool parse_members(struct parser *p, struct decl *d)
 {
+	int depth = p->depth + 1;
+
 	if (!parser_expect(p, '{', "before the members"))
 		return false;
 	while (!parser_at_end(p)) {
 		bool is_good =
 			d->kind == DECL_VARIANT ? parse_variant_case(p, d) : parse_field(p, d);
 		if (!is_good)
-			parser_skip_member(p);
+			parser_skip_member(p, depth);
 	}
 	return parser_close(p, "after the members");
 }
@@ -166,13 +169,15 @@ static bool parse_enum_case(struct parser *p, struct decl *d)
 
 bool parse_cases(struct parser *p, struct decl *d)
 {
+	int depth = p->depth + 1;
+
 	if (!parser_expect(p, '{', "before the cases"))
 		return false;
 	while (!parser_at_end(p))
 		if (parse_enum_case(p, d))
 			parser_accept(p, ',');
 		else
-			parser_skip_member(p);
+			parser_skip_member(p, depth);
 	return parser_close(p, "after the cases");
 }
 
@@ -241,8 +246,10 @@ static bool parse_keys(struct parser *p, struct member *m, unsigned *seen)
 
 static bool parse_class_mark(struct parser *p, struct member *m, unsigned *seen, bool *found)
 {
-	if (!parse_field_mark(p, m, seen, found) || *found)
-		return *found;
+	if (!parse_field_mark(p, m, seen, found))
+		return false;
+	if (*found)
+		return true;
 	*found = true;
 	if (parser_at_word(p, "ro") || parser_at_word(p, "rw") || parser_at_word(p, "create"))
 		return parse_access(p, m, seen);
@@ -273,7 +280,7 @@ static bool parse_class_field(struct parser *p, struct decl *d, const char *doc)
 	return parser_expect(p, ';', "after the field");
 }
 
-/* `call NAME (` begins a message; `call TYPE` is a field of that name. */
+/* A field, or a message. */
 static bool parse_class_member(struct parser *p, struct decl *d)
 {
 	const char *doc = parser_take_doc(p);
@@ -285,10 +292,12 @@ static bool parse_class_member(struct parser *p, struct decl *d)
 
 bool parse_class_body(struct parser *p, struct decl *d)
 {
+	int depth = p->depth + 1;
+
 	if (!parser_expect(p, '{', "before the members"))
 		return false;
 	while (!parser_at_end(p))
 		if (!parse_class_member(p, d))
-			parser_skip_member(p);
+			parser_skip_member(p, depth);
 	return parser_close(p, "after the members");
 }

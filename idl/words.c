@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The words that mean something: base types and type makers in the IDL, and what C keeps for itself.
- * Every other word of the language (record, call, task, …) only counts where it is expected, so that
- * it may name a member or a type.
+ * The words that mean something: base types and type makers in the IDL, and what C keeps for
+ * itself. Every other word of the language (record, call, task, …) only counts where it is
+ * expected, so that it may name a member or a type.
  */
 #include "idl/idlc.h"
 
