@@ -5,9 +5,13 @@ idlc_src := $(wildcard idl/*.c)
 idlc_obj := $(call objects,$(idlc_src) $(boot_src))
 DEPFILES += $(patsubst %.o,%.d,$(call objects,$(idlc_src)))
 
-# The interfaces lie in this folder; that of the sample daemon lies beside it.
-idl_files := $(wildcard idl/*.idl) tests/sample/sample.idl
-interfaces := $(notdir $(basename $(idl_files)))
+# An interface is a file idl/X.idl, or a folder idl/X/ of files that all begin with its line. That of
+# the sample daemon lies beside the daemon, and is nobody's but the tests'.
+interface_dirs := $(patsubst idl/%/,%,$(sort $(dir $(wildcard idl/*/*.idl))))
+own_interfaces := $(patsubst idl/%.idl,%,$(wildcard idl/*.idl)) $(interface_dirs)
+interfaces := $(own_interfaces) sample
+gen_files = $(patsubst %,$(B)/gen/$(1)%,.gen.h .gen.c _client.gen.c _service.gen.c)
+interface_src = $(sort $(wildcard idl/$(1).idl idl/$(1)/*.idl tests/$(1)/$(1).idl))
 GEN_HEADERS := $(patsubst %,$(B)/gen/%.gen.h,$(interfaces))
 gen_names := $(foreach i,$(interfaces),$(i) $(i)_client $(i)_service)
 gen_obj := $(patsubst %,$(B)/obj/gen/%.gen.o,$(gen_names))
@@ -19,17 +23,18 @@ $(B)/tools/idlc: $(idlc_obj) $(B)/tools/idlc.list $(B)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^)
 
-# The stamp is newer than the IDL file; the outputs only change when their content does.
+# The stamp is newer than the interface; the outputs only change when their content does.
 define interface
-$(B)/gen/$(1).stamp: $(2) $(IDLC)
-	$$(call say,idlc,$(2))
+$(call remember,$(B)/gen/$(1).list,$(call interface_src,$(1)))
+$(B)/gen/$(1).stamp: $(call interface_src,$(1)) $(IDLC) $(B)/gen/$(1).list
+	$$(call say,idlc,$(1))
 	@mkdir -p $$(@D)
-	@$(IDLC) --import idl --out $(B)/gen --depfile $(B)/gen/$(1).d --target $$@ $(2)
+	@$(IDLC) --import idl --out $(B)/gen --depfile $(B)/gen/$(1).d --target $$@ \
+		$(call interface_src,$(1))
 	@touch $$@
+$(call gen_files,$(1)): $(B)/gen/$(1).stamp ;
 endef
-$(foreach f,$(idl_files),$(eval $(call interface,$(notdir $(basename $(f))),$(f))))
-$(patsubst %,$(B)/gen/%.gen.h,$(interfaces)) $(patsubst %,$(B)/gen/%.gen.c,$(gen_names)): ;
-$(foreach i,$(interfaces),$(eval $(B)/gen/$(i).gen.h $(foreach n,$(i) $(i)_client $(i)_service,$(B)/gen/$(n).gen.c): $(B)/gen/$(i).stamp))
+$(foreach i,$(interfaces),$(eval $(call interface,$(i))))
 DEPFILES += $(patsubst %,$(B)/gen/%.d,$(interfaces))
 
 $(eval $(call remember,$(LIBGEN:.a=.list),$(gen_names)))
@@ -40,3 +45,19 @@ $(LIBGEN): $(gen_obj) $(LIBGEN:.a=.list)
 
 # Everything but idlc itself is compiled after the generated headers are there.
 $(filter-out $(idlc_obj),$(common_obj)) $(gen_obj): | $(GEN_HEADERS)
+
+# ---- what is read by people and other programs ----
+.PHONY: reference api-sum
+reference: $(IDLC) ## the interfaces' reference pages and OpenRPC, into build/doc/
+	@mkdir -p $(B)/doc
+	@$(foreach i,$(own_interfaces),$(IDLC) --markdown $(B)/doc/$(i).md --openrpc $(B)/doc/$(i).json \
+		$(call interface_src,$(i)) &&) :
+
+# tests/lint/api-sum compares idl/api.sum with the interfaces; this writes it anew.
+api-sum: $(IDLC) ## notes the versions of changed interfaces in idl/api.sum
+	@WRITE=1 tests/lint/api-sum
+lint: $(IDLC)
+lint api-sum: export IDLC := $(IDLC)
+
+# The fuzz target takes idlc's front end apart: all but its main.
+FUZZ_OBJ_idlc := $(filter-out $(B)/obj/idl/main.o,$(call objects,$(idlc_src)))

@@ -17,7 +17,17 @@ C_HEAD = (
 GUARDED = "#ifndef XENITH_COMMON_X_H\n#define XENITH_COMMON_X_H\n#endif\n"
 
 # For each rule: samples that it must find (files, and a piece of what it says), and one it passes.
+INTERFACE = "# An interface.\ninterface x version 2;\n\n## Does nothing.\ncall nothing();\n"
 BAD = {
+    "api-sum": [
+        ({"idl/x.idl": INTERFACE}, "does not know x version 2 so: make api-sum"),
+        ({"idl/x.idl": INTERFACE, "idl/api.sum": "x 2 0\n"}, "say `version 3`"),
+        ({"idl/x.idl": INTERFACE, "idl/api.sum": "x 3 0\n"}, "say `version 4`"),
+        ({"idl/x.idl": INTERFACE, "idl/api.sum": "x 1 0\n"}, "does not know x version 2"),
+        ({"idl/x/a.idl": INTERFACE, "idl/api.sum": "x 2 0\n"}, "idl/x/a.idl: another wire form"),
+        ({"idl/x.idl": "interface x;\n"}, "expected 'version'"),
+        ({"idl/api.sum": "y 1 0\n"}, "there is no interface y"),
+    ],
     "changelog": [
         ({"README.md": "x\n"}, "is missing"),
         ({"CHANGELOG.md": "## [1.0.0] - 2030-01-01\n"}, "first section"),
