@@ -72,7 +72,7 @@ must_check struct err *store_open(
 /* Writes what is queued, ends the thread and closes the file. Blocks. No fiber may wait. NULL is
  * fine. */
 void store_close(struct store *s);
-/* Calls FN for each row, in the order of keys. At start-up, before the first change. Blocks. */
+/* Calls FN for each row, in any order. At start-up, before the first change. Blocks. */
 must_check struct err *store_load(struct store *s, const char *table, store_row_fn fn, void *arg);
 /* Whether store_open had to take the backup. */
 bool store_is_restored(const struct store *s);

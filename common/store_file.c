@@ -3,10 +3,9 @@
  * The store's file (store_file.h); the only place that knows sqlite3. One connection, one thread at
  * a time, journal_mode WAL, synchronous FULL, locking_mode EXCLUSIVE, no memory mapping.
  *
- * A table is t_NAME (key, generation, value, checksum) WITHOUT ROWID: one tree, so that there is no
- * index that could disagree. The table meta has one row that every transaction rewrites: the last
- * generation, how many rows there are in all and the sum of their checksums. A row that vanished or
- * turned old cannot hide from that.
+ * A table is t_NAME (id, key, generation, value, checksum) with an index of its keys. The table meta
+ * has one row that every transaction rewrites: the last generation, how many rows there are in all
+ * and the sum of their checksums. A row that vanished or turned old cannot hide from that.
  */
 #include "common/store_file.h"
 
@@ -42,7 +41,7 @@ struct digest {
 
 struct table {
 	char *name; /* owned */
-	sqlite3_stmt *find, *put, *drop;
+	sqlite3_stmt *find, *insert, *update, *drop;
 };
 
 struct store_file {
@@ -323,7 +322,8 @@ static void disconnect(struct store_file *f)
 {
 	for (size_t i = 0; i < f->n_tables; i++) {
 		finalize(&f->tables[i].find);
-		finalize(&f->tables[i].put);
+		finalize(&f->tables[i].insert);
+		finalize(&f->tables[i].update);
 		finalize(&f->tables[i].drop);
 		free(f->tables[i].name);
 	}
@@ -344,19 +344,22 @@ static struct err *prepare_table(struct store_file *f, struct table *t, const ch
 {
 	t->name = xstrdup(name);
 	auto_sql create = sqlite3_mprintf(
-		"CREATE TABLE IF NOT EXISTS \"t_%w\" (key TEXT NOT NULL PRIMARY KEY, "
-		"generation INTEGER NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL) "
-		"WITHOUT ROWID",
+		"CREATE TABLE IF NOT EXISTS \"t_%w\" (id INTEGER PRIMARY KEY, "
+		"key TEXT NOT NULL UNIQUE, generation INTEGER NOT NULL, value BLOB NOT NULL, "
+		"checksum INTEGER NOT NULL)",
 		name);
-	auto_sql find = sqlite3_mprintf("SELECT checksum FROM \"t_%w\" WHERE key = ?1", name);
-	auto_sql put = sqlite3_mprintf(
-		"INSERT INTO \"t_%w\" (key, generation, value, checksum) VALUES (?1, ?2, ?3, ?4) "
-		"ON CONFLICT (key) DO UPDATE SET generation = ?2, value = ?3, checksum = ?4",
+	auto_sql find = sqlite3_mprintf("SELECT id, checksum FROM \"t_%w\" WHERE key = ?1", name);
+	auto_sql insert = sqlite3_mprintf(
+		"INSERT INTO \"t_%w\" (key, generation, value, checksum) VALUES (?1, ?2, ?3, ?4)",
 		name);
-	auto_sql drop = sqlite3_mprintf("DELETE FROM \"t_%w\" WHERE key = ?1", name);
+	auto_sql update = sqlite3_mprintf(
+		"UPDATE \"t_%w\" SET generation = ?2, value = ?3, checksum = ?4 WHERE id = ?1",
+		name);
+	auto_sql drop = sqlite3_mprintf("DELETE FROM \"t_%w\" WHERE id = ?1", name);
 	TRY(run_sql(f, create));
 	TRY(prepare(f, &t->find, find));
-	TRY(prepare(f, &t->put, put));
+	TRY(prepare(f, &t->insert, insert));
+	TRY(prepare(f, &t->update, update));
 	return prepare(f, &t->drop, drop);
 }
 
@@ -456,13 +459,24 @@ static struct err *read_row(
 	return NULL;
 }
 
+/* What a walk adds up. */
+struct walk {
+	struct digest digest;
+	uint64_t pairs; /* of keys and ids, in any order */
+};
+
+static uint64_t pair_sum(const char *key, sqlite3_int64 id)
+{
+	return mix(mix(2, &id, sizeof(id)), key, strlen(key));
+}
+
 static struct err *walk_table(
-	struct store_file *f, const char *table, store_row_fn fn, void *arg, struct digest *d)
+	struct store_file *f, const char *table, store_row_fn fn, void *arg, struct walk *w)
 {
 	auto_stmt st = NULL;
-	auto_str last = NULL;
-	auto_sql sql = sqlite3_mprintf(
-		"SELECT key, generation, value, checksum FROM \"t_%w\" ORDER BY key", table);
+	auto_sql sql = sqlite3_mprintf("SELECT key, generation, value, checksum, id FROM \"t_%w\" "
+				       "NOT INDEXED ORDER BY id",
+		table);
 	int rc;
 
 	TRY(prepare(f, &st, sql));
@@ -470,23 +484,45 @@ static struct err *walk_table(
 		struct store_row row;
 
 		TRY(read_row(f, table, st, &row));
-		if (last && strcmp(last, row.key) >= 0)
-			return damaged(f, "keys are out of order");
-		free(take(last));
-		last = xstrdup(row.key);
-		d->rows++;
-		d->sum += unsigned_column(st, 3);
-		if (row.generation > d->generation)
-			d->generation = row.generation;
+		w->digest.rows++;
+		w->digest.sum += unsigned_column(st, 3);
+		if (row.generation > w->digest.generation)
+			w->digest.generation = row.generation;
+		w->pairs += pair_sum(row.key, sqlite3_column_int64(st, 4));
 		if (fn)
 			TRY(fn(&row, arg));
 	}
 	return rc == SQLITE_DONE ? NULL : open_error(f, sql, rc);
 }
 
+/* The index has the keys that the table has, and in order: else rows would not be found. */
+static struct err *check_index(struct store_file *f, const char *table, uint64_t pairs)
+{
+	auto_stmt st = NULL;
+	auto_str last = xstrdup("");
+	auto_sql sql = sqlite3_mprintf("SELECT key, id FROM \"t_%w\" INDEXED BY "
+				       "\"sqlite_autoindex_t_%w_1\" ORDER BY key",
+		table, table);
+	int rc;
+
+	TRY(prepare(f, &st, sql));
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		const char *key = (const char *)sqlite3_column_text(st, 0);
+
+		if (!key || strcmp(last, key) >= 0)
+			return damaged(f, "keys are out of order");
+		free(take(last));
+		last = xstrdup(key);
+		pairs -= pair_sum(key, sqlite3_column_int64(st, 1));
+	}
+	if (rc != SQLITE_DONE)
+		return open_error(f, sql, rc);
+	return pairs ? damaged(f, "an index is not of its table") : NULL;
+}
+
 struct err *store_file_each(struct store_file *f, const char *table, store_row_fn fn, void *arg)
 {
-	struct digest ignored = {0};
+	struct walk ignored = {0};
 
 	return walk_table(f, table, fn, arg, &ignored);
 }
@@ -506,21 +542,29 @@ static struct err *read_digest(struct store_file *f, struct digest *d)
 							    : damaged(f, "the meta row is damaged");
 }
 
+static struct err *check_table(struct store_file *f, const char *table, struct walk *w)
+{
+	w->pairs = 0;
+	TRY(walk_table(f, table, NULL, NULL, w));
+	return check_index(f, table, w->pairs);
+}
+
 /* Every table that is in the file, also one that no schema knows any more. */
 static struct err *check_rows(struct store_file *f)
 {
-	struct digest found = {0};
+	struct walk w = {0};
 	auto_stmt st = NULL;
 	int rc;
 
 	TRY(read_digest(f, &f->digest));
-	TRY(prepare(f, &st, "SELECT substr(name, 3) FROM sqlite_schema WHERE name GLOB 't_*'"));
+	TRY(prepare(f, &st,
+		"SELECT substr(name, 3) FROM sqlite_schema WHERE type = 'table' AND name GLOB 't_*'"));
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
-		TRY(walk_table(f, (const char *)sqlite3_column_text(st, 0), NULL, NULL, &found));
+		TRY(check_table(f, (const char *)sqlite3_column_text(st, 0), &w));
 	if (rc != SQLITE_DONE)
 		return open_error(f, "sqlite_schema", rc);
-	if (found.rows != f->digest.rows || found.sum != f->digest.sum ||
-		found.generation > f->digest.generation)
+	if (w.digest.rows != f->digest.rows || w.digest.sum != f->digest.sum ||
+		w.digest.generation > f->digest.generation)
 		return damaged(f, "rows are missing or of another time");
 	return NULL;
 }
@@ -620,15 +664,16 @@ static int run_once(sqlite3_stmt *st)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* Takes what KEY has now, if it is there, out of the digest. */
-static int forget_row(struct table *t, const char *key, struct digest *d, bool *is_there)
+/* Takes what KEY has now, if it is there, out of the digest. *ID: of the row, or 0. */
+static int forget_row(struct table *t, const char *key, struct digest *d, sqlite3_int64 *id)
 {
 	sqlite3_bind_text(t->find, 1, key, -1, SQLITE_STATIC);
 	int rc = sqlite3_step(t->find);
-	*is_there = rc == SQLITE_ROW;
-	if (*is_there) {
+	*id = 0;
+	if (rc == SQLITE_ROW) {
+		*id = sqlite3_column_int64(t->find, 0);
 		d->rows--;
-		d->sum -= unsigned_column(t->find, 0);
+		d->sum -= unsigned_column(t->find, 1);
 	}
 	sqlite3_reset(t->find);
 	return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -636,12 +681,12 @@ static int forget_row(struct table *t, const char *key, struct digest *d, bool *
 
 static int delete_row(struct table *t, const char *key, struct digest *d)
 {
-	bool is_there;
-	int rc = forget_row(t, key, d, &is_there);
+	sqlite3_int64 id;
+	int rc = forget_row(t, key, d, &id);
 
-	if (rc != SQLITE_OK || !is_there)
+	if (rc != SQLITE_OK || !id)
 		return rc;
-	sqlite3_bind_text(t->drop, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(t->drop, 1, id);
 	return run_once(t->drop);
 }
 
@@ -649,18 +694,22 @@ static int put_row(struct table *t, const char *key, uint64_t generation, const 
 	size_t size, struct digest *d)
 {
 	uint64_t checksum = row_checksum(t->name, key, generation, value, size);
-	bool is_there;
-	int rc = forget_row(t, key, d, &is_there);
+	sqlite3_int64 id;
+	int rc = forget_row(t, key, d, &id);
 
 	if (rc != SQLITE_OK)
 		return rc;
-	sqlite3_bind_text(t->put, 1, key, -1, SQLITE_STATIC);
-	unsigned_bind(t->put, 2, generation);
-	sqlite3_bind_blob64(t->put, 3, size ? value : "", size, SQLITE_STATIC);
-	unsigned_bind(t->put, 4, checksum);
+	sqlite3_stmt *st = id ? t->update : t->insert;
+	if (id)
+		sqlite3_bind_int64(st, 1, id);
+	else
+		sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+	unsigned_bind(st, 2, generation);
+	sqlite3_bind_blob64(st, 3, size ? value : "", size, SQLITE_STATIC);
+	unsigned_bind(st, 4, checksum);
 	d->rows++;
 	d->sum += checksum;
-	return run_once(t->put);
+	return run_once(st);
 }
 
 struct err *store_upgrade_put(

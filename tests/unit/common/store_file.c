@@ -527,6 +527,8 @@ static void is_never_silent(void **state)
 	log.size = log.n;
 	log.n = 40 * STORE_PAGE_SIZE;
 	check_damage("damaged files", &file, &log, false, &s, &s);
+	write_image(path, &file);
+	write_image(log_path, &log);
 	free(file.bytes);
 	free(log.bytes);
 
