@@ -19,8 +19,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define TEMPORARY_PATTERN ".*.????????.tmp"
-
 int write_all(int fd, const void *bytes, size_t n)
 {
 	const char *at = bytes;
@@ -226,14 +224,23 @@ static void close_dirp(DIR **d)
 		closedir(*d);
 }
 
-int dir_remove_temporaries(const char *dir)
+/* ".START….XXXXXXXX.tmp", as temporary_create makes it. */
+static bool is_temporary(const char *name, const char *start)
+{
+	size_t n = strlen(start);
+
+	return *name == '.' && !strncmp(name + 1, start, n) && strlen(name + 1) >= n &&
+		!fnmatch("*.????????.tmp", name + 1 + n, 0);
+}
+
+int dir_remove_temporaries(const char *dir, const char *start)
 {
 	AUTO(close_dirp) DIR *d = opendir(dir);
 
 	if (!d)
 		return -errno;
 	for (struct dirent *entry; (entry = readdir(d));) {
-		if (fnmatch(TEMPORARY_PATTERN, entry->d_name, FNM_PERIOD))
+		if (!is_temporary(entry->d_name, start))
 			continue;
 		if (unlinkat(dirfd(d), entry->d_name, 0) && errno != ENOENT)
 			return -errno;

@@ -37,8 +37,11 @@ MAY_WAIT must_check struct err *file_load(
 MAY_WAIT must_check struct err *file_store(
 	const char *path, const void *bytes, size_t n, mode_t mode, unsigned flags);
 
-/* Removes what file_write left in DIR when it was killed. Only while nobody else writes there. */
-must_check int dir_remove_temporaries(const char *dir);
+/*
+ * Removes what file_write left in DIR when it was killed: for files whose names start with START.
+ * Only while nobody else writes such files there.
+ */
+must_check int dir_remove_temporaries(const char *dir, const char *start);
 
 /* DIR and those above it that are missing (they get mode 0755 less the umask, DIR exactly MODE; one
  * that was there keeps its own). The names are durable. -ENOTDIR when something else is there. */

@@ -224,9 +224,14 @@ static void temporaries_are_found(void **state)
 		assert_int_equal(file_write(keep[i], "", 0, 0600, 0), 0);
 	assert_int_equal(file_write(".a.12345678.tmp", "", 0, 0600, 0), 0);
 	assert_int_equal(count_entries("."), ARRAY_LEN(keep) + 1);
-	assert_int_equal(dir_remove_temporaries("."), 0);
+	assert_int_equal(dir_remove_temporaries(".", "b"), 0);
+	assert_int_equal(count_entries("."), ARRAY_LEN(keep) + 1);
+	assert_int_equal(dir_remove_temporaries(".", "a"), 0);
 	assert_int_equal(count_entries("."), ARRAY_LEN(keep));
-	assert_int_equal(dir_remove_temporaries("missing"), -ENOENT);
+	assert_int_equal(file_write(".b.12345678.tmp", "", 0, 0600, 0), 0);
+	assert_int_equal(dir_remove_temporaries(".", ""), 0);
+	assert_int_equal(count_entries("."), ARRAY_LEN(keep));
+	assert_int_equal(dir_remove_temporaries("missing", ""), -ENOENT);
 }
 
 static void directories_are_made(void **state)
