@@ -27,7 +27,7 @@ struct err *conf_error(const struct conf_place *at, const char *fmt, ...)
 {
 	va_list ap;
 
-	auto_str place = xasprintf("%s, line %d", at->file, at->line);
+	auto_str place = xasprintf("%s:%d", at->file, at->line);
 	va_start(ap, fmt);
 	auto_str reason = xvasprintf(fmt, ap);
 	va_end(ap);

@@ -4,7 +4,7 @@
  * daemon are a table: from it come reading, checks, defaults, and the documented file that is
  * installed, so no key is without its words. Blocks (small files); loop thread.
  *
- *	xapid.conf, line 12: unknown key 'prot' (did you mean 'port'?)
+ *	xapid.conf:12: unknown key 'prot' (did you mean 'port'?)
  */
 #ifndef XENITH_COMMON_CONF_H
 #define XENITH_COMMON_CONF_H

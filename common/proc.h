@@ -73,7 +73,7 @@ enum proc_pipes {
 struct proc {
 	pid_t pid; /* of the process and its group */
 	int pid_fd;
-	int in_fd, out_fd, err_fd; /* our ends of its streams, non-blocking, or -1: /dev/null */
+	int in_fd, out_fd, err_fd; /* our ends, non-blocking, or -1: /dev/null */
 	bool has_ended; /* it was reaped: status is set */
 	struct proc_status status;
 	char *name; /* the program's, for messages */

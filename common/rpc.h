@@ -44,8 +44,9 @@ struct rpc_limits {
 
 /* ---- server ---- */
 
-/* SERVICES: NULL-terminated; every daemon adds core_service (TASK, UPDATES, debug) itself.
- * Listens on PATH, mode 0660, for root, our own user and our group only. */
+/* SERVICES: NULL-terminated; every daemon adds core_service (TASK, UPDATES, debug) itself. Both
+ * borrow SERVICES for as long as the server lives. Listens on PATH, mode 0660, for root, our own
+ * user and our group only. */
 must_check struct err *rpc_server_new(struct rpc_server **out, const char *path,
 	const struct service *const *services, const struct rpc_limits *limits);
 /* Takes over a listening descriptor (socket activation). */

@@ -65,7 +65,7 @@ void systemd_adopt(void)
 	uint64_t watchdog_us = 0;
 
 	adopt_notify_socket();
-	unsetenv("NOTIFY_SOCKET");
+	unsetenv("NOTIFY_SOCKET"); /* lint: before there are threads */
 	manager.watchdog_ns = 0;
 	if (sd_watchdog_enabled(true, &watchdog_us) > 0)
 		manager.watchdog_ns = (int64_t)watchdog_us * NS_PER_US;

@@ -170,57 +170,56 @@ static void every_error_says_what_would_be_right(void **state)
 	static const struct {
 		const char *text, *expected;
 	} cases[] = {
-		{"prot = 80", "line 1): unknown key 'prot' (did you mean 'port'?)"},
-		{"\n\ncolor = red", "line 3): unknown key 'color' (did you mean 'colour'?)"},
-		{"nothing_like_it = 1", "line 1): unknown key 'nothing_like_it'"},
-		{"PORT = 80", "line 1): unknown key 'PORT'"},
-		{"port 80", "line 1): 'port 80' is not of the form 'key = value'"},
-		{"= 80", "line 1): there is no key before '='"},
-		{"port = 1\n#\nport = 2", "line 3): 'port' is set twice, first in line 1"},
-		{"port = 0", "line 1): port = 0: must be a whole number from 1 to 65535"},
-		{"port = 65536", "line 1): port = 65536: must be a whole number from 1 to 65535"},
-		{"port = 1e3", "line 1): port = 1e3: must be a whole number from 1 to 65535"},
-		{"port = 0x50", "line 1): port = 0x50: must be a whole number from 1 to 65535"},
-		{"port =", "line 1): port = : must be a whole number from 1 to 65535"},
+		{"prot = 80", ":1: unknown key 'prot' (did you mean 'port'?)"},
+		{"\n\ncolor = red", ":3: unknown key 'color' (did you mean 'colour'?)"},
+		{"nothing_like_it = 1", ":1: unknown key 'nothing_like_it'"},
+		{"PORT = 80", ":1: unknown key 'PORT'"},
+		{"port 80", ":1: 'port 80' is not of the form 'key = value'"},
+		{"= 80", ":1: there is no key before '='"},
+		{"port = 1\n#\nport = 2", ":3: 'port' is set twice, first in line 1"},
+		{"port = 0", ":1: port = 0: must be a whole number from 1 to 65535"},
+		{"port = 65536", ":1: port = 65536: must be a whole number from 1 to 65535"},
+		{"port = 1e3", ":1: port = 1e3: must be a whole number from 1 to 65535"},
+		{"port = 0x50", ":1: port = 0x50: must be a whole number from 1 to 65535"},
+		{"port =", ":1: port = : must be a whole number from 1 to 65535"},
 		{"port = 9999999999999999999",
-			"line 1): port = 9999999999999999999: must be a whole number from 1 to "
+			":1: port = 9999999999999999999: must be a whole number from 1 to "
 			"65535"},
 		{"port = 80 # http",
-			"line 1): port = 80 # http: must be a whole number from 1 to "
+			":1: port = 80 # http: must be a whole number from 1 to "
 			"65535; a comment stands on a line of its own"},
-		{"room = -1", "line 1): room = -1: must be a size such as 512, 64KiB, 16MiB, 1GiB"},
-		{"room = 5MB",
-			"line 1): room = 5MB: must be a size such as 512, 64KiB, 16MiB, 1GiB"},
+		{"room = -1", ":1: room = -1: must be a size such as 512, 64KiB, 16MiB, 1GiB"},
+		{"room = 5MB", ":1: room = 5MB: must be a size such as 512, 64KiB, 16MiB, 1GiB"},
 		{"room = 8388608TiB",
-			"line 1): room = 8388608TiB: must be a size such as 512, 64KiB, 16MiB, "
+			":1: room = 8388608TiB: must be a size such as 512, 64KiB, 16MiB, "
 			"1GiB"},
 		{"wait = 10",
-			"line 1): wait = 10: must be a duration such as 500ms, 10s, 5min, 2h, "
+			":1: wait = 10: must be a duration such as 500ms, 10s, 5min, 2h, "
 			"1d, at least 1ms"},
 		{"wait = 0",
-			"line 1): wait = 0: must be a duration such as 500ms, 10s, 5min, 2h, "
+			":1: wait = 0: must be a duration such as 500ms, 10s, 5min, 2h, "
 			"1d, at least 1ms"},
 		{"wait = 1.5h",
-			"line 1): wait = 1.5h: must be a duration such as 500ms, 10s, 5min, "
+			":1: wait = 1.5h: must be a duration such as 500ms, 10s, 5min, "
 			"2h, 1d, at least 1ms"},
-		{"loud = maybe", "line 1): loud = maybe: must be true or false"},
-		{"colour = pink", "line 1): colour = pink: must be red, green or blue"},
-		{"home = var", "line 1): home = var: must be an absolute path"},
-		{"home =", "line 1): home = : must be an absolute path"},
-		{"spare = x", "line 1): spare = x: must be an absolute path, or nothing"},
-		{"title = \"open", "line 1): title: the quotes must end where the value ends"},
-		{"title = \"a\" b", "line 1): title: the quotes must end where the value ends"},
-		{"title = \xff", "line 1): byte 0xff is not UTF-8 text"},
-		{"title = \x1b[2J", "line 1): the character U+001B may not stand in a file"},
-		{"title = \xef\xbb\xbf", "line 1): the character U+FEFF may not stand in a file"},
+		{"loud = maybe", ":1: loud = maybe: must be true or false"},
+		{"colour = pink", ":1: colour = pink: must be red, green or blue"},
+		{"home = var", ":1: home = var: must be an absolute path"},
+		{"home =", ":1: home = : must be an absolute path"},
+		{"spare = x", ":1: spare = x: must be an absolute path, or nothing"},
+		{"title = \"open", ":1: title: the quotes must end where the value ends"},
+		{"title = \"a\" b", ":1: title: the quotes must end where the value ends"},
+		{"title = \xff", ":1: byte 0xff is not UTF-8 text"},
+		{"title = \x1b[2J", ":1: the character U+001B may not stand in a file"},
+		{"title = \xef\xbb\xbf", ":1: the character U+FEFF may not stand in a file"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		auto_err e = read_text(cases[i].text);
 
 		assert_non_null(e);
-		auto_str text = xasprintf("%s): %s", e->params[0], e->params[1]);
-		auto_str expected = xasprintf("x.conf, %s", cases[i].expected);
+		auto_str text = xasprintf("%s: %s", e->params[0], e->params[1]);
+		auto_str expected = xasprintf("x.conf%s", cases[i].expected);
 		assert_string_equal(text, expected);
 		assert_true(err_is(e, &ERR_CONFIGURATION_INVALID));
 	}
@@ -281,7 +280,7 @@ static void an_error_in_a_part_names_it(void **state)
 	put("x.conf.d/10.conf", "\nport = 0");
 	auto_err e = conf_load(&table, 1, "x.conf", false);
 	assert_non_null(e);
-	assert_string_equal(e->params[0], "x.conf.d/10.conf, line 2");
+	assert_string_equal(e->params[0], "x.conf.d/10.conf:2");
 }
 
 static void a_missing_file_is_an_error_where_it_must_be(void **state)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * common/systemd.c: what is taken from the environment and what a manager is told. The manager is a
- * datagram socket of the test; socket activation is tried in a child, whose descriptor 3 it may set.
+ * common/systemd.c: what is taken from the environment and what a manager is told. The manager is
+ * a datagram socket of the test; socket activation is tried in a child, whose descriptor 3 it may
+ * set.
  */
 #include "common/systemd.h"
 
@@ -64,8 +65,8 @@ static void the_manager_is_told(void **state)
 static void a_bad_address_is_nobody(void **state)
 {
 	static const char *const bad[] = {"", "@", "relative", "vsock:2:1234",
-		"/a-path-that-is-much-too-long-for-the-address-of-a-unix-socket-which-holds-only-one-"
-		"hundred-and-eight-bytes"};
+		"/a-path-that-is-much-too-long-for-the-address-of-a-unix-socket-which-holds-only-"
+		"one-hundred-and-eight-bytes"};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		setenv("NOTIFY_SOCKET", bad[i], true);
