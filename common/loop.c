@@ -322,7 +322,8 @@ void loop_init(void)
 	struct event_config *config = event_config_new();
 
 	fiber_require(!loop.base, "loop_init twice");
-	signal(SIGPIPE, SIG_IGN); /* a peer that has gone is an error of the write */
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigaction(SIGPIPE, &ignore, NULL); /* a peer that has gone is an error of the write */
 	event_set_log_callback(drop_message);
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	loop.base = event_base_new_with_config(config);
