@@ -70,6 +70,7 @@ struct literal {
 	enum literal_kind kind;
 	struct loc at;
 	const char *text; /* as written, which is JSON but for WORD */
+	const char *string; /* STRING: what it means */
 };
 
 /* Whoever may set the keys that fit a pattern. */

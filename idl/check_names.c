@@ -35,6 +35,13 @@ static void claim_cases(struct names *n, const struct decl *d)
 		claim(n, &n->ordinary, c_case(n->idl, d, m), m->at);
 }
 
+/* A struct, and its initializer. */
+static void claim_struct(struct names *n, const char *name, struct loc at)
+{
+	if (claim(n, &n->tags, name, at))
+		claim(n, &n->ordinary, c_init(n->idl, name), at);
+}
+
 static void claim_call(struct names *n, const struct decl *d)
 {
 	bool is_free = claim(n, &n->ordinary, c_call(n->idl, d), d->at) &&
@@ -42,7 +49,7 @@ static void claim_call(struct names *n, const struct decl *d)
 		claim(n, &n->ordinary, c_method(n->idl, d), d->at);
 
 	if (is_free && d->members)
-		claim(n, &n->tags, arena_printf(&n->idl->arena, "%s_in", c_call(n->idl, d)), d->at);
+		claim_struct(n, arena_printf(&n->idl->arena, "%s_in", c_call(n->idl, d)), d->at);
 }
 
 static void claim_type(struct names *n, const struct decl *d)
@@ -51,8 +58,10 @@ static void claim_type(struct names *n, const struct decl *d)
 
 	claim(n, &n->ordinary,
 		arena_printf(&n->idl->arena, "%s_type_%s", d->owner->name, d->c_name), d->at);
-	if (d->kind != DECL_ID)
+	if (d->kind == DECL_ENUM)
 		claim(n, &n->tags, name, d->at);
+	else if (d->kind != DECL_ID)
+		claim_struct(n, name, d->at);
 	if (d->kind == DECL_VARIANT)
 		claim(n, &n->tags, arena_printf(&n->idl->arena, "%s_kind", name), d->at);
 	if (d->kind == DECL_VARIANT || d->kind == DECL_ENUM)

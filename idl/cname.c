@@ -47,6 +47,11 @@ const char *c_case(struct idl *idl, const struct decl *d, const struct member *m
 	return c_upper(idl, arena_printf(&idl->arena, "%s_%s", c_named(idl, d), m->name));
 }
 
+const char *c_init(struct idl *idl, const char *c_struct)
+{
+	return c_upper(idl, arena_printf(&idl->arena, "%s_init", c_struct));
+}
+
 const char *c_call(struct idl *idl, const struct decl *d)
 {
 	return c_named(idl, d);

@@ -20,6 +20,8 @@ const char *c_error_parameter(struct idl *idl, const char *name);
 const char *c_named(struct idl *idl, const struct decl *d);
 /* A constant of an enum, or of a variant's kinds: "XENOPS_DISK_LOCAL". */
 const char *c_case(struct idl *idl, const struct decl *d, const struct member *m);
+/* The defaults of a struct: "XENOPS_VBD_INIT". */
+const char *c_init(struct idl *idl, const char *c_struct);
 /* A call: "xenops_vm_start", "XENOPS_METHOD_VM_START" and "api_vm_start". */
 const char *c_call(struct idl *idl, const struct decl *d);
 const char *c_method(struct idl *idl, const struct decl *d);

@@ -38,6 +38,8 @@ void emit_service(struct emitter *e); /* X_service.gen.c */
 void emit_markdown(struct emitter *e);
 void emit_openrpc(struct emitter *e);
 void emit_ast(struct emitter *e);
+/* The defaults, for X.gen.h. */
+void emit_inits(struct emitter *e);
 /* The prototypes, for X.gen.h. */
 void emit_client_prototypes(struct emitter *e);
 void emit_handler_prototypes(struct emitter *e);

@@ -222,6 +222,7 @@ void emit_types(struct emitter *e)
 	emit_each_once(e, emit_entry);
 	emit_errors(e);
 	emit_parameters(e);
+	emit_inits(e);
 	emit_client_prototypes(e);
 	emit_handler_prototypes(e);
 	emit_method_enum(e);

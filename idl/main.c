@@ -145,7 +145,8 @@ static bool has_right_name(const char *path, const struct interface_decl *i)
 static int compile(const char *const *paths, size_t n, const struct options *o)
 {
 	auto_sbuf messages = {0};
-	struct idl idl = {.messages = &messages, .read_source = read_source, .import_dir = o->import_dir};
+	struct idl idl = {
+		.messages = &messages, .read_source = read_source, .import_dir = o->import_dir};
 	struct interface_decl *i = idl_load(&idl, paths, n);
 
 	if (i && !idl.n_errors)

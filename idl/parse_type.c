@@ -130,6 +130,7 @@ bool parse_literal(struct parser *p, struct literal **out)
 
 	l->at = p->token.at;
 	l->text = p->token.text;
+	l->string = p->token.string;
 	*out = l;
 	switch (p->token.kind) {
 	case TOKEN_WORD:

@@ -5,8 +5,8 @@ idlc_src := $(wildcard idl/*.c)
 idlc_obj := $(call objects,$(idlc_src) $(boot_src))
 DEPFILES += $(patsubst %.o,%.d,$(call objects,$(idlc_src)))
 
-# An interface is a file idl/X.idl, or a folder idl/X/ of files that all begin with its line. That of
-# the sample daemon lies beside the daemon, and is nobody's but the tests'.
+# An interface is a file idl/X.idl, or a folder idl/X/ of files that all begin with its line. That
+# of the sample daemon lies beside the daemon, and is nobody's but the tests'.
 interface_dirs := $(patsubst idl/%/,%,$(sort $(dir $(wildcard idl/*/*.idl))))
 own_interfaces := $(patsubst idl/%.idl,%,$(wildcard idl/*.idl)) $(interface_dirs)
 interfaces := $(own_interfaces) sample
@@ -50,8 +50,8 @@ $(filter-out $(idlc_obj),$(common_obj)) $(gen_obj): | $(GEN_HEADERS)
 .PHONY: reference api-sum
 reference: $(IDLC) ## the interfaces' reference pages and OpenRPC, into build/doc/
 	@mkdir -p $(B)/doc
-	@$(foreach i,$(own_interfaces),$(IDLC) --markdown $(B)/doc/$(i).md --openrpc $(B)/doc/$(i).json \
-		$(call interface_src,$(i)) &&) :
+	@$(foreach i,$(own_interfaces),$(IDLC) --markdown $(B)/doc/$(i).md \
+		--openrpc $(B)/doc/$(i).json $(call interface_src,$(i)) &&) :
 
 # tests/lint/api-sum compares idl/api.sum with the interfaces; this writes it anew.
 api-sum: $(IDLC) ## notes the versions of changed interfaces in idl/api.sum

@@ -260,10 +260,11 @@ class Output(unittest.TestCase):
             done = idlc("--out", self.folder, GOLDEN / file)
             self.assertEqual((done.stderr, done.returncode), ("", 0))
 
-    def compile(self, source):
+    def compile(self, source, program=None):
+        """An object of no use, or a program."""
+        out = ["-o", program] if program else ["-c", "-o", "/dev/null"]
         return subprocess.run(
-            [os.environ.get("CC", "gcc"), *FLAGS, "-I", TOP, "-I", self.folder]
-            + ["-c", "-o", "/dev/null", "-x", "c", source],
+            [os.environ.get("CC", "gcc"), *FLAGS, "-I", TOP, "-I", self.folder, *out, source],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -286,6 +287,24 @@ class Output(unittest.TestCase):
         self.assertEqual(self.handler(right), 0)
         self.assertNotEqual(self.handler(right.replace("const char **out", "int64_t *out")), 0)
         self.assertNotEqual(self.handler(right.replace("_each_in", "_stop_in")), 0)
+
+    def test_defaults_are_initializers(self):
+        path = self.folder / "defaults.c"
+        path.write_text(
+            '#include "whole.gen.h"\n#include <assert.h>\n#include <string.h>\n'
+            "int main(void)\n{\n"
+            "\tstruct whole_thing t = WHOLE_THING_INIT;\n"
+            "\tstruct whole_thing_make_in in = WHOLE_THING_MAKE_IN_INIT;\n"
+            "\tassert(in.wait && in.colour == WHOLE_COLOUR_GREEN && !in.thing.id);\n"
+            "\tassert(t.big == INT64_MIN && !strcmp(t.keyword, \"a\\\"b\\\\c/\\u00e9\"));\n"
+            "\tassert(!strcmp(t.empty.b, \"\") && !t.empty.a && !strcmp(t.password.hidden, \"\"));\n"
+            "\tassert(t.raw.len == 4 && !strcmp(t.raw.text, \"null\") && !t.nested.n);\n"
+            "\tassert(t.off == WHOLE_COLOUR_1_5__OFF_ && t.shade == WHOLE_COLOUR_DARK_GREY);\n"
+            "\tassert(t.holds.kind == WHOLE_CONTENT_NOTHING && t.at.y == 0);\n"
+            "\tassert(((struct whole_place)WHOLE_PLACE_INIT).y == -500);\n}\n"
+        )
+        self.assertEqual(self.compile(path, self.folder / "defaults").stdout, "")
+        self.assertEqual(subprocess.run([self.folder / "defaults"]).returncode, 0)
 
     def test_openrpc_is_json_whose_references_lead_somewhere(self):
         path = self.folder / "openrpc.json"
