@@ -3,9 +3,9 @@
  * The store's file (store_file.h); the only place that knows sqlite3. One connection, one thread at
  * a time, journal_mode WAL, synchronous FULL, locking_mode EXCLUSIVE, no memory mapping.
  *
- * A table is t_NAME (id, key, generation, value, checksum) with an index of its keys. The table meta
- * has one row that every transaction rewrites: the last generation, how many rows there are in all
- * and the sum of their checksums. A row that vanished or turned old cannot hide from that.
+ * A table is t_NAME (id, key, generation, value, checksum) with an index of its keys. The table
+ * meta has one row that every transaction rewrites: the last generation, how many rows there are in
+ * all and the sum of their checksums. A row that vanished or turned old cannot hide from that.
  */
 #include "common/store_file.h"
 
@@ -558,7 +558,8 @@ static struct err *check_rows(struct store_file *f)
 
 	TRY(read_digest(f, &f->digest));
 	TRY(prepare(f, &st,
-		"SELECT substr(name, 3) FROM sqlite_schema WHERE type = 'table' AND name GLOB 't_*'"));
+		"SELECT substr(name, 3) FROM sqlite_schema "
+		"WHERE type = 'table' AND name GLOB 't_*'"));
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
 		TRY(check_table(f, (const char *)sqlite3_column_text(st, 0), &w));
 	if (rc != SQLITE_DONE)

@@ -65,15 +65,27 @@ $(base_bin): $(B)/tests/bench/base_%: $(B)/obj/tests/bench/base_%.o $(B)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
+# ---- programs that behaviour tests run: tests/tools/NAME.c ----
+tools_bin := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
+tools_obj := $(call objects,$(wildcard tests/tools/*.c))
+DEPFILES += $(tools_obj:.o=.d)
+
+$(tools_obj): | $(GEN_HEADERS)
+$(tools_bin): $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(LIBS) $(B)/flags
+	$(call say,link,$@)
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) $(LDLIBS)
+
 # ---- what one calls ----
 # T=tests/unit/common/map.c builds that one program only.
 test_source := $(firstword $(subst ::, ,$(T)))
 test_one := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(filter tests/unit/%.c,$(test_source)))
-test_built := $(or $(test_one),all unit fuzz-replays)
+test_built := $(or $(test_one),all unit tools fuzz-replays)
 test_run = $(PYTHON) tests/run --build $(B) $(if $(filter thread,$(SAN)),--marked threads) $(T)
 
-.PHONY: unit fuzz-replays test long test-xen bench bench-check fuzz
+.PHONY: unit tools fuzz-replays test long test-xen bench bench-check fuzz
 unit: $(unit_bin)
+tools: $(tools_bin)
 fuzz-replays: $(fuzz_replays)
 
 test: $(test_built) ## unit and behaviour tests; T=tests/unit/common/map.c[::name] for one
@@ -113,7 +125,7 @@ format: ## formats all C as .clang-format says
 	@git ls-files -co --exclude-standard -z '*.c' '*.h' | xargs -0 -r clang-format -i
 
 # What the compilers are to be quiet about: all that is compiled.
-built: all unit fuzz-replays $(bench_bin) $(base_bin)
+built: all unit tools fuzz-replays $(bench_bin) $(base_bin)
 check: lint check-compilers check-static ## lint, both compilers, static analysis
 check-compilers:
 	@$(MAKE) --no-print-directory CC=gcc built
@@ -132,7 +144,7 @@ $(B)/tidy/%.ok: %.c $(B)/obj/%.o tests/tidy
 .PHONY: coverage coverage-run
 coverage: ## build/coverage/: which lines the tests reach
 	@$(MAKE) --no-print-directory FOR=coverage coverage-run
-coverage-run: all unit fuzz-replays
+coverage-run: all unit tools fuzz-replays
 	@find $(B) -name '*.gcda' -delete
 	-@$(test_run)
 	@$(PYTHON) tests/coverage --build $(B)
