@@ -162,6 +162,35 @@ static maybe_unused void an_overflow_in_a_parked_frame_is_seen(void **state)
 	check_scene("overflows a frame", "stack-buffer-overflow");
 }
 
+/* A thread and a fiber write the same word, and nothing orders them. */
+static int contended;
+
+static void *contends(void *arg)
+{
+	contended++;
+	return NULL;
+}
+
+static void races_fiber(void *arg)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, contends, NULL);
+	CHECK_OK(fiber_yield());
+	contended++;
+	pthread_join(thread, NULL);
+}
+
+static void races(void)
+{
+	run_in_fiber(races_fiber, NULL);
+}
+
+static maybe_unused void a_race_with_a_thread_is_seen(void **state)
+{
+	check_scene("races", "data race");
+}
+
 enum { BLOCKS = 20, BLOCK_BYTES = 1000 };
 
 /* Only its stack knows the blocks. */
@@ -315,6 +344,7 @@ static int play_here(const char *name)
 		{"holds blocks", holds},
 		{"holds blocks, unregistered", holds_unregistered},
 		{"loses blocks", loses},
+		{"races", races},
 		{"parks and aborts", parks_and_aborts},
 	};
 
@@ -335,7 +365,9 @@ int main(int argc, char **argv)
 #if HAVE_ASAN
 		TEST(an_overflow_in_a_parked_frame_is_seen),
 		TEST(a_leak_is_seen_and_a_parked_fiber_is_none),
-#elif !HAVE_TSAN && !defined(__clang__) /* valgrind 3.19 cannot read what clang tells debuggers */
+#elif HAVE_TSAN
+		TEST(a_race_with_a_thread_is_seen),
+#elif !defined(__clang__) /* valgrind 3.19 cannot read what clang tells debuggers */
 		TEST(valgrind_sees_it_too),
 #endif
 	};

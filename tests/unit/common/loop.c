@@ -240,6 +240,40 @@ static void takes_posts_from_threads(void **state)
 	run_in_fiber(posts_fiber, NULL);
 }
 
+/* While nothing happens the loop does not turn. */
+static void wake_up(void *c)
+{
+	cond_signal(c);
+}
+
+static void *posts_later(void *c)
+{
+	struct timespec a_while = {.tv_nsec = 30 * 1000 * 1000};
+
+	nanosleep(&a_while, NULL);
+	loop_post(wake_up, c);
+	return NULL;
+}
+
+static void idle_fiber(void *arg)
+{
+	pthread_t thread;
+	struct cond c;
+
+	cond_init(&c);
+	uint64_t before = loop_counts().turns;
+	pthread_create(&thread, NULL, posts_later, &c);
+	CHECK_OK(cond_wait(&c, "a post", deadline_in(3600 * NS_PER_S)));
+	assert_in_range(loop_counts().turns - before, 1, 3);
+	pthread_join(thread, NULL);
+	assert_true(loop_counts().switches > 0);
+}
+
+static void sleeps_while_idle(void **state)
+{
+	run_in_fiber(idle_fiber, NULL);
+}
+
 /* ---- deferred ---- */
 
 static int n_deferred, ready_when_deferred;
@@ -493,7 +527,8 @@ static void dies_when_misused(void **state)
 
 TEST_MAIN(TEST(waits_for_descriptors), TEST(refuses_bad_descriptors),
 	TEST(survives_reuse_of_descriptors), TEST(waits_for_many_descriptors),
-	TEST(takes_posts_from_threads), TEST(defers_to_the_end_of_the_turn), TEST(takes_signals),
-	TEST(follows_a_step_of_the_clock), TEST(never_wakes_early), TEST(names_who_does_not_end),
+	TEST(takes_posts_from_threads), TEST(sleeps_while_idle),
+	TEST(defers_to_the_end_of_the_turn), TEST(takes_signals), TEST(follows_a_step_of_the_clock),
+	TEST(never_wakes_early), TEST(names_who_does_not_end),
 	TEST(runs_what_is_spawned_at_the_end), TEST(names_who_stalls_the_loop),
 	TEST(dies_when_misused))
