@@ -330,5 +330,33 @@ class Output(unittest.TestCase):
                 self.assertIn(anchor, [head.lower().replace(".", "") for head in heads])
 
 
+class Documentation(unittest.TestCase):
+    """The examples of docs/idl.md are interfaces: each goes on until the next `interface` line."""
+
+    def test_examples_compile(self):
+        page = (TOP / "docs/idl.md").read_text(encoding="utf-8")
+        examples = {}
+        for block in re.findall(r"(?ms)^```idl\n(.*?)^```$", page):
+            head = re.search(r"(?m)^interface (\w+)", block)
+            name = head.group(1) if head else name
+            examples[name] = examples.get(name, "") + block
+        self.assertEqual(list(examples), ["lamps", "lights"])
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in examples.items():
+                path = pathlib.Path(folder, f"{name}.idl")
+                path.write_text(text, encoding="utf-8")
+                done = idlc("--import", TOP / "idl", "--out", folder, path)
+                self.assertEqual((done.stderr, done.returncode), ("", 0))
+            header = "".join(
+                " ".join(path.read_text(encoding="utf-8").split())
+                for path in pathlib.Path(folder).glob("*.gen.h")
+            )
+        for name in ("LAMPS_LAMP_INIT", "LAMPS_LAMP_SWITCH_IN_INIT", "LAMPS_COLOUR_RED"):
+            self.assertIn(name, page + header)
+            self.assertIn(name, header)
+        for prototype in re.findall(r"(?m)^struct err \*[^;]*;", page):
+            self.assertIn(" ".join(prototype.split()), header)
+
+
 if __name__ == "__main__":
     unittest.main()
