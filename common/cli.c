@@ -94,6 +94,12 @@ struct err *cli_call(struct cli *cli, const struct method *m, const void *in, vo
 
 /* ---- the command ---- */
 
+static void set_deadline(struct cli *cli)
+{
+	if (cli->options.timeout_s > 0)
+		cli->deadline = deadline_in((int64_t)(cli->options.timeout_s * (double)NS_PER_S));
+}
+
 static MAY_WAIT struct err *run_method(struct cli *cli, const struct method *m, const void *in)
 {
 	void *out = arena_alloc(&cli->arena, m->out->size + 1);
@@ -109,44 +115,55 @@ static MAY_WAIT struct err *run_method(struct cli *cli, const struct method *m, 
 	return NULL;
 }
 
-/* The arguments as the call's C form. */
-static struct err *read_arguments(
-	struct cli *cli, const struct method *m, int argc, char **argv, void *in)
+/* A call: its arguments become its C form. */
+static MAY_WAIT struct err *run_call(struct cli *cli, const struct method *m)
 {
-	auto_sbuf params = {0};
+	void *in = arena_alloc(&cli->arena, m->in->size + 1);
+	auto_sbuf text = {0};
 
-	TRY(cli_args_read(m, argc, argv, &cli->options, &cli->arena, &params));
-	if (cli->options.help)
+	TRY(cli_args_read(m, cli->argc - 1, cli->argv + 1, &cli->options, &cli->arena, &text));
+	if (cli->options.help) {
+		cli_help_method(cli->spec, m, &text);
+		write_out(&text);
 		return NULL;
-	return codec_decode(m->in, "", sbuf_data(&params), sbuf_len(&params), &cli->arena, in);
+	}
+	TRY(codec_decode(m->in, "", sbuf_data(&text), sbuf_len(&text), &cli->arena, in));
+	set_deadline(cli);
+	return run_method(cli, m, in);
 }
 
-static MAY_WAIT struct err *run_command(struct cli *cli)
+/* A command of its own: what is no general option is its arguments. */
+static MAY_WAIT struct err *run_command(struct cli *cli, const struct cli_command *command)
+{
+	char **argv = arena_calloc(&cli->arena, (size_t)cli->argc + 1, sizeof(*argv));
+	auto_sbuf help = {0};
+	int argc = 0;
+
+	for (int i = 1; i < cli->argc; i++) {
+		bool is_taken;
+
+		TRY(cli_option_read(&cli->options, cli->argc, cli->argv, &i, &is_taken));
+		if (!is_taken)
+			argv[argc++] = cli->argv[i];
+	}
+	if (cli->options.help) {
+		cli_help_command(cli->spec, command, &help);
+		write_out(&help);
+		return NULL;
+	}
+	set_deadline(cli);
+	return command->run(cli, argc, argv);
+}
+
+static MAY_WAIT struct err *run(struct cli *cli)
 {
 	const char *name = cli->argv[0];
 	const struct cli_command *command = cli_find_command(cli->spec, name);
-	const struct method *m = command ? NULL : cli_find_method(cli->spec, name);
-	auto_sbuf help = {0};
+	const struct method *m = cli_find_method(cli->spec, name);
 
-	if (!command && !m)
-		return cli_usage(name, "is no command");
-	if (m) {
-		void *in = arena_alloc(&cli->arena, m->in->size + 1);
-
-		TRY(read_arguments(cli, m, cli->argc - 1, cli->argv + 1, in));
-		cli->deadline = cli->options.timeout_s > 0
-			? deadline_in((int64_t)(cli->options.timeout_s * (double)NS_PER_S))
-			: NEVER;
-		if (!cli->options.help)
-			return run_method(cli, m, in);
-		cli_help_method(cli->spec, m, &help);
-	} else {
-		if (!cli->options.help && !(cli->argc > 1 && !strcmp(cli->argv[1], "--help")))
-			return command->run(cli, cli->argc - 1, cli->argv + 1);
-		cli_help_command(cli->spec, command, &help);
-	}
-	write_out(&help);
-	return NULL;
+	if (command)
+		return run_command(cli, command);
+	return m ? run_call(cli, m) : cli_usage(name, "is no command");
 }
 
 /* Takes the general options before the command. */
@@ -207,7 +224,7 @@ static int report(const struct cli *cli, struct err *e)
 static void run_fiber(void *arg)
 {
 	struct cli *cli = arg;
-	struct err *e = run_command(cli);
+	struct err *e = run(cli);
 
 	the_fiber = NULL;
 	if (e)

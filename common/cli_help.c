@@ -182,7 +182,7 @@ void cli_help_command(
 	sbuf_printf(out, "usage: %s %s%s%s\n\n", spec->program, command->name,
 		command->arguments ? " " : "", command->arguments ? command->arguments : "");
 	add_wrapped(out, command->doc, strlen(command->doc), 0, 0);
-	sbuf_adds(out, "\nGeneral options (before the command):\n");
+	sbuf_adds(out, "\nGeneral options:\n");
 	add_options(out, &a);
 }
 

@@ -67,7 +67,7 @@ static MAY_WAIT struct err *next_updates(struct cli *cli, char *token, int argc,
 	const struct core_updates_get_in in = {.since = token[0] ? token : NULL, .timeout = 30};
 	struct core_updates_answer answer;
 
-	TRY(core_updates_get(cli_client(cli), &in, &a, &answer, NEVER));
+	TRY(core_updates_get(cli_client(cli), &in, &a, &answer, cli_deadline(cli)));
 	for (size_t i = 0; i < answer.updates.n && token[0]; i++)
 		if (is_wanted(&answer.updates.v[i], argc, argv))
 			print_update(cli, &answer.updates.v[i]);

@@ -21,7 +21,7 @@ enum { BAR_WIDTH = 24, POLL_S = 30 };
 struct waiting {
 	struct cli *cli;
 	const char *task;
-	const char *token; /* of UPDATES.get; NULL: none yet */
+	char token[CLI_TOKEN_SIZE]; /* of UPDATES.get; empty: none yet */
 	struct arena arena; /* of one round */
 	bool has_bar;
 	bool is_cancelling;
@@ -57,13 +57,30 @@ static MAY_WAIT struct err *stat_task(struct waiting *w, struct core_task *out)
 	return core_task_stat(cli_client(w->cli), &in, &w->arena, out, cli_deadline(w->cli));
 }
 
+static bool has_changed(const struct waiting *w, const struct core_updates_answer *answer)
+{
+	for (size_t i = 0; i < answer->updates.n; i++)
+		if (!strcmp(answer->updates.v[i].class, "task") &&
+			!strcmp(answer->updates.v[i].id, w->task))
+			return true;
+	return false;
+}
+
+/* Until something is new of the task; the first time, only where the updates stand. */
 static MAY_WAIT struct err *wait_for_change(struct waiting *w)
 {
-	const struct core_updates_get_in in = {.since = w->token, .timeout = POLL_S};
 	struct core_updates_answer answer;
+	bool is_first = !w->token[0];
 
-	TRY(core_updates_get(cli_client(w->cli), &in, &w->arena, &answer, cli_deadline(w->cli)));
-	w->token = arena_strdup(cli_arena(w->cli), answer.token);
+	do {
+		const struct core_updates_get_in in = {
+			.since = w->token[0] ? w->token : NULL, .timeout = POLL_S};
+
+		arena_reset(&w->arena);
+		TRY(core_updates_get(
+			cli_client(w->cli), &in, &w->arena, &answer, cli_deadline(w->cli)));
+		snprintf(w->token, sizeof(w->token), "%s", answer.token);
+	} while (!is_first && !answer.complete && !has_changed(w, &answer));
 	return NULL;
 }
 
@@ -134,7 +151,8 @@ struct err *cli_wait_task(struct cli *cli, const char *task, const struct type *
 
 	clear_bar(&w);
 	if (e) {
-		fprintf(stderr, "%s: task %s goes on\n", cli->spec->program, task);
+		if (err_is(e, &ERR_TIMEOUT) || err_is(e, &ERR_SHUTTING_DOWN))
+			fprintf(stderr, "%s: task %s goes on\n", cli->spec->program, task);
 	} else {
 		e = task_result(&w, &t, result, out);
 		err_free(core_task_destroy(cli_client(cli), &destroy, &w.arena, cli_deadline(cli)));
