@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/sbuf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -251,6 +252,7 @@ static struct err *string_parse(
 		TRY(unquote(k, at, text, &s));
 	else
 		s = xstrdup(text);
+	assert(s);
 	if (k->kind == CONF_PATH && *s != '/' && (*s || *k->standard))
 		return wrong(k, at, s);
 	free(*out);

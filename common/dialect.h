@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The few words that this tree adds to C. Every file may rely on them; nothing is added here lightly.
- * Errors have their own header (err.h), memory too (mem.h, arena.h).
+ * The few words that this tree adds to C. Every file may rely on them; nothing is added here
+ * lightly. Errors have their own header (err.h), memory too (mem.h, arena.h).
  */
 #ifndef XENITH_COMMON_DIALECT_H
 #define XENITH_COMMON_DIALECT_H

@@ -38,18 +38,31 @@ struct err {
 	int line;
 };
 
+/* An error that is there. Only clang's analyzer has to be told so; the others read attributes. */
+#ifdef __clang_analyzer__
+#define err_not_null(e) \
+	({ \
+		struct err *made_ = (e); \
+		if (!made_) \
+			__builtin_unreachable(); \
+		made_; \
+	})
+#else
+#define err_not_null(e) (e)
+#endif
+
 /*
  * err(CODE, param …): the IDL compiler writes a typed function err_make_CODE for each error, so a
  * wrong number of parameters does not compile.
  */
-#define err(CODE, ...) err_make_##CODE(__FILE__, __LINE__ __VA_OPT__(, ) __VA_ARGS__)
+#define err(CODE, ...) err_not_null(err_make_##CODE(__FILE__, __LINE__ __VA_OPT__(, ) __VA_ARGS__))
 
 /* A code with parameters as they came over a wire. FILE NULL: made elsewhere. */
 must_check struct err *err_new(const char *file, int line, const char *code, size_t n_params,
 	const char *const *params) __attribute__((__returns_nonnull__));
 
 /* A failed system call; ERRNUM is positive. Its code is SYSTEM_ERROR. */
-#define err_errno(errnum, ...) err_errno_at(__FILE__, __LINE__, errnum, __VA_ARGS__)
+#define err_errno(errnum, ...) err_not_null(err_errno_at(__FILE__, __LINE__, errnum, __VA_ARGS__))
 must_check struct err *err_errno_at(const char *file, int line, int errnum, const char *fmt, ...)
 	printf_like(4, 5) __attribute__((__returns_nonnull__));
 
@@ -82,7 +95,7 @@ static inline void err_freep(struct err **e)
 	do { \
 		struct err *try_ = (expr); \
 		if (try_) \
-			return err_wrap(try_, __VA_ARGS__); \
+			return err_not_null(err_wrap(try_, __VA_ARGS__)); \
 	} while (0)
 
 #endif

@@ -18,8 +18,8 @@ struct listener;
 typedef void (*listen_fn)(int fd, void *arg);
 
 /*
- * A Unix socket at PATH (of any length) with exactly MODE. A socket that a dead daemon left there is
- * replaced; one that somebody answers on is SYSTEM_ERROR, EADDRINUSE.
+ * A Unix socket at PATH (of any length) with exactly MODE. A socket that a dead daemon left there
+ * is replaced; one that somebody answers on is SYSTEM_ERROR, EADDRINUSE.
  */
 must_check struct err *listen_unix(
 	struct listener **out, const char *path, mode_t mode, listen_fn fn, void *arg);

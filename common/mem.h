@@ -10,6 +10,7 @@
 
 #include <stdarg.h>
 
+/* As those of libc, but for that they never return NULL. */
 void *xmalloc(size_t size) __attribute__((__malloc__, __returns_nonnull__));
 void *xcalloc(size_t n, size_t size) __attribute__((__malloc__, __returns_nonnull__));
 /* N elements of SIZE bytes; the multiplication cannot overflow unseen. */

@@ -35,11 +35,12 @@ struct call {
 	const char *id; /* in log lines: the caller's tag if it gave one, else our number */
 };
 
+/* A member that is 0 means its default. */
 struct rpc_limits {
-	size_t message_size; /* bytes of one message (default 16 MiB); 0: the default, as of all */
+	size_t message_size; /* bytes of one message (default 16 MiB) */
 	unsigned calls; /* in flight on one connection (default 1024) */
 	unsigned connections; /* default 1024 */
-	int64_t write_stall_ns; /* a peer that reads nothing for so long is cut off (default 60 s) */
+	int64_t write_stall_ns; /* a peer that reads nothing is cut off then (default 60 s) */
 };
 
 /* ---- server ---- */

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A connection's life (rpc_conn.h): one fiber reads, cuts the bytes into lines and gives each to the
- * calls of one or the other direction. It stops reading while the peer has too many calls in flight,
- * unless calls of our own wait for answers on the same connection: then it refuses new ones instead,
- * or both ends could wait for each other.
+ * A connection's life (rpc_conn.h): one fiber reads, cuts the bytes into lines and gives each to
+ * the calls of one or the other direction. It stops reading while the peer has too many calls in
+ * flight, unless calls of our own wait for answers on the same connection: then it refuses new ones
+ * instead, or both ends could wait for each other.
  */
 #define LOG_MODULE "rpc"
 
 #include "common/rpc_conn.h"
 
-#include "common/loop.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/mem.h"
 #include "core.gen.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One connection, the same at both ends: calls in flight both ways. rpc_conn.c is its life and its
- * lines, rpc_inbound.c the calls of the peer, rpc_outbound.c the calls to it. Of rpc_*.c alone; loop
- * thread only.
+ * lines, rpc_inbound.c the calls of the peer, rpc_outbound.c the calls to it. Of rpc_*.c alone;
+ * loop thread only.
  *
  * A connection is kept by references: one while it is open, one each call in flight. Closing
  * cancels the fibers of inbound calls and ends the outbound ones with an error.

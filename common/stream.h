@@ -16,8 +16,8 @@ struct cond;
 struct stream;
 struct tls_session;
 
-/* Takes over FD (a socket or pipe, made non-blocking). -1: a stream in memory alone, for fuzzing: it
- * is at its end, and swallows what is written. */
+/* Takes over FD (a socket or pipe, made non-blocking). -1: a stream in memory alone, for
+ * fuzzing: it is at its end, and swallows what is written. */
 struct stream *stream_new(int fd);
 /* Closes at once; what was not written is lost. Fibers that wait on it get CONNECTION_LOST. */
 void stream_free(struct stream *s);

@@ -24,8 +24,9 @@ struct update {
 };
 
 /* Updates newer than SINCE, each object once, oldest first; waits until there is one or DEADLINE
- * (then N is 0, and it is no error). *TOKEN is to be given the next time. A token of another run of
- * the daemon, or one too old for what was forgotten, is answered with everything and *is_complete. */
+ * (then N is 0, and it is no error). *TOKEN is to be given the next time. A token of another run
+ * of the daemon, or one too old for what was forgotten, is answered with everything and
+ * *is_complete. */
 MAY_WAIT must_check struct err *updates_get(const char *since, int64_t deadline, struct arena *a,
 	struct update **out, size_t *n, const char **token, bool *is_complete);
 

@@ -5,6 +5,7 @@
  */
 #include "idl/cname.h"
 
+#include <assert.h>
 #include <string.h>
 
 const char *c_upper(struct idl *idl, const char *name)
@@ -253,6 +254,7 @@ const char *type_text(struct idl *idl, const struct type_use *t)
 	case FORM_LIST:
 	case FORM_SET:
 	case FORM_MAP:
+		assert(t->of);
 		return arena_printf(&idl->arena, t->of->form == FORM_OPTION ? "%s (%s)" : "%s %s",
 			makers[t->form], inner);
 	}

@@ -5,6 +5,7 @@
  */
 #include "idl/emit.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -107,6 +108,7 @@ static int emit_all(struct idl *idl, const struct interface_decl *i, const struc
 	struct emitter e = {.idl = idl, .interface = i};
 	int status = 0;
 
+	assert(i);
 	if (o->out)
 		status = write_c(&e, o->out);
 	if (!status && o->depfile)

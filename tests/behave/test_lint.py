@@ -11,8 +11,8 @@ MARKS = ("plain",)
 TOP = pathlib.Path(os.environ.get("XENITH_TOP", pathlib.Path(__file__).parents[2]))
 LINT = TOP / "tests/lint"
 C_HEAD = (
-    "/* SPDX-License-Identifier: LGPL-2.1-or-later */\n/*\n * A sample that is here for the rules of"
-    " lint alone,\n * and which nobody includes.\n */\n"
+    "/* SPDX-License-Identifier: LGPL-2.1-or-later */\n"
+    "/*\n * A sample that is here for the rules of lint alone,\n * and which nobody includes.\n */\n"
 )
 GUARDED = "#ifndef XENITH_COMMON_X_H\n#define XENITH_COMMON_X_H\n#endif\n"
 

@@ -18,6 +18,7 @@
 #include "common/task.h"
 #include "core.gen.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct sample_text_in {
@@ -99,7 +100,7 @@ static struct err *sample_echo(struct call *c, const void *in, void *out)
 	const struct sample_text_in *text = in;
 
 	sample.echoes++;
-	strncpy(sample.last_id, c->id, sizeof(sample.last_id) - 1);
+	snprintf(sample.last_id, sizeof(sample.last_id), "%s", c->id);
 	*(const char **)out = text->text;
 	return NULL;
 }
