@@ -139,7 +139,10 @@ struct err *fiber_spawn(struct fiber **out, fiber_fn fn, void *arg, const char *
 	}
 	struct fiber *f = xnew(struct fiber);
 	va_start(ap, name_fmt);
-	vsnprintf(f->name, sizeof(f->name), name_fmt, ap);
+	if (!strcmp(name_fmt, "%s")) /* a fiber a call: vsnprintf would be most of a spawn */
+		copy_text(f->name, sizeof(f->name), va_arg(ap, const char *));
+	else
+		vsnprintf(f->name, sizeof(f->name), name_fmt, ap);
 	va_end(ap);
 	copy_text(f->tag, sizeof(f->tag), fiber_tag());
 	f->stack = stack;

@@ -30,12 +30,13 @@
 /* Libraries that were built without -fstack-clash-protection may step over a single page. */
 #define GUARD_BYTES ((size_t)64 * 1024)
 /* Free stacks beyond this are unmapped; beyond the other, trimmed whenever they come back. */
-#define POOL_MAX    256
-#define POOL_DEEP   32
-#define TRIM_EVERY  16
-#define KEEP_BYTES  ((size_t)16 * 1024)
-#define N_COLORS    16
-#define COLOR_BYTES ((size_t)64)
+#define POOL_MAX        256
+#define POOL_DEEP       32
+#define TRIM_EVERY      64 /* uses; asking the kernel costs as much as the rest of a spawn */
+#define TRIM_EVERY_DEEP 16
+#define KEEP_BYTES      ((size_t)16 * 1024)
+#define N_COLORS        16
+#define COLOR_BYTES     ((size_t)64)
 
 static struct list pool = LIST_INIT(pool);
 static size_t n_pooled, n_mapped;
@@ -111,7 +112,8 @@ void fiber_stack_put(struct fiber_stack *s)
 		stack_unmap(s);
 		return;
 	}
-	if (n_pooled >= POOL_DEEP || ++s->uses % TRIM_EVERY == 0)
+	unsigned every = n_pooled >= POOL_DEEP ? TRIM_EVERY_DEEP : TRIM_EVERY;
+	if (s->uses++ % every == 0) /* the first time too: most of a burst is used once */
 		stack_trim(s);
 	list_push_front(&pool, &s->link);
 	n_pooled++;
