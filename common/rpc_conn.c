@@ -201,14 +201,18 @@ void rpc_conn_take_lines(struct rpc_conn *c)
 	}
 }
 
-static void refuse_long_line(struct rpc_conn *c)
+struct err *rpc_message_too_long(const struct rpc_conn *c)
 {
 	char limit[32];
 
 	snprintf(limit, sizeof(limit), "%zu", c->limits.message_size);
+	return err(LIMIT_EXCEEDED, "bytes of a message", limit);
+}
+
+static void refuse_long_line(struct rpc_conn *c)
+{
 	c->is_refused = true;
-	refuse(c, (struct json_text){0}, RPC_OWN_ERROR,
-		err(LIMIT_EXCEEDED, "bytes of a message", limit));
+	refuse(c, (struct json_text){0}, RPC_OWN_ERROR, rpc_message_too_long(c));
 }
 
 /* Waits until a call may be taken from the peer, or there is no peer. */

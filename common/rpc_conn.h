@@ -60,6 +60,7 @@ void rpc_conn_take_lines(struct rpc_conn *c);
 void rpc_conn_call_ended(struct rpc_conn *c);
 /* LIMITS (or NULL) with the defaults filled in. */
 struct rpc_limits rpc_limits_filled(const struct rpc_limits *limits);
+must_check struct err *rpc_message_too_long(const struct rpc_conn *c);
 /* Bytes that may be unwritten before a call waits for the peer to read. */
 #define RPC_UNWRITTEN_MAX ((size_t)1024 * 1024)
 

@@ -8,15 +8,14 @@
 
 #include "common/rpc_conn.h"
 
-#include "common/clock.h"
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/number.h"
 #include "common/task.h"
 #include "core.gen.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,12 +33,11 @@ struct inbound {
 	void *in, *out; /* in the arena */
 	struct err *bad_params; /* owned, or NULL */
 	size_t bytes; /* of its message */
-	int64_t since; /* when it came */
 };
 
 static struct list pool = LIST_INIT(pool);
 static unsigned n_pooled;
-static uint64_t n_calls; /* of this run: the ids of calls without a tag */
+static int64_t n_calls; /* of this run: the ids of calls without a tag */
 
 static struct inbound *inbound_new(struct rpc_conn *c)
 {
@@ -165,11 +163,9 @@ static void refuse(struct rpc_conn *c, const struct rpc_head *h, enum rpc_code c
 static struct err *check_message(const struct rpc_conn *c, const char *text, size_t len)
 {
 	struct json_reader r;
-	char limit[32];
 
-	snprintf(limit, sizeof(limit), "%zu", c->limits.message_size);
 	if (len > c->limits.message_size)
-		return err(LIMIT_EXCEEDED, "bytes of a message", limit);
+		return rpc_message_too_long(c);
 	json_reader_init(&r, text, len, NULL);
 	return r.problem ? err(LIMIT_EXCEEDED, "depth of a message", "64") : NULL;
 }
@@ -343,16 +339,15 @@ static struct inbound *read_late(struct rpc_conn *c, struct rpc_head *h)
 
 static void fill_call(struct inbound *in, const struct rpc_head *h)
 {
-	char number[24];
+	char number[5 + NUMBER_INT_SIZE] = "call-";
 	size_t n = h->tag.len < TAG_MAX ? h->tag.len : TAG_MAX;
 
 	in->id = (struct json_text){arena_strndup(&in->arena, h->id.text, h->id.len), h->id.len};
 	in->out = arena_alloc(&in->arena, in->call.method->out->size);
 	in->bytes = h->len;
-	in->since = clock_mono_ns();
 	n_calls++;
 	if (!h->tag.len)
-		n = (size_t)snprintf(number, sizeof(number), "call-%" PRIu64, n_calls);
+		n = 5 + number_put_int(n_calls, number + 5);
 	in->call.id = arena_strndup(&in->arena, h->tag.len ? h->tag.text : number, n);
 }
 
@@ -406,7 +401,6 @@ void rpc_inbound_dump(const struct rpc_conn *c, struct json_writer *w)
 		json_write_object(w);
 		json_member_string(w, "call", in->call.method->name);
 		json_member_string(w, "id", in->call.id);
-		json_member_int(w, "ms", (clock_mono_ns() - in->since) / NS_PER_MS);
 		json_write_object_end(w);
 	}
 	json_write_array_end(w);

@@ -209,11 +209,9 @@ static MAY_WAIT struct err *wait_for_answer(
 static struct err *check_request(struct rpc_conn *c, const char *text, size_t len)
 {
 	struct json_reader r;
-	char limit[32];
 
-	snprintf(limit, sizeof(limit), "%zu", c->limits.message_size);
 	if (len > c->limits.message_size)
-		return err(LIMIT_EXCEEDED, "bytes of a message", limit);
+		return rpc_message_too_long(c);
 	json_reader_init(&r, text, len, NULL);
 	return r.problem ? err(LIMIT_EXCEEDED, "depth of a message", "64") : NULL;
 }

@@ -88,9 +88,27 @@ static bool read_version(struct rpc_head *h)
 	return h->is_version_2;
 }
 
+/* The digits that stand here, when there is nothing else to the number: our own ids. */
+static bool read_digits(struct json_reader *r, struct json_text *out)
+{
+	const char *p = r->at;
+
+	if (p == r->end || *p < '1' || *p > '9')
+		return false;
+	while (p < r->end && *p >= '0' && *p <= '9')
+		p++;
+	if (p == r->end || (*p != ',' && *p != '}'))
+		return false;
+	*out = (struct json_text){r->at, (size_t)(p - r->at)};
+	r->at = p;
+	return true;
+}
+
 /* Answers repeat the id as it stood, so it is kept as text. */
 static bool read_id(struct rpc_head *h)
 {
+	if (read_digits(&h->r, &h->id))
+		return true;
 	switch (json_peek(&h->r)) {
 	case JSON_KIND_STRING:
 	case JSON_KIND_INTEGER:
