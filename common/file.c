@@ -216,6 +216,21 @@ MAY_WAIT struct err *file_store(
 	return s.r ? err_errno(-s.r, "writing %s", path) : NULL;
 }
 
+static void drop_run(void *arg)
+{
+	struct store *s = arg;
+
+	s->r = file_remove(s->path, s->flags);
+}
+
+MAY_WAIT struct err *file_drop(const char *path, unsigned flags)
+{
+	struct store s = {.path = path, .flags = flags};
+
+	TRY_CTX(offload("removing a file", drop_run, &s), "removing %s", path);
+	return s.r ? err_errno(-s.r, "removing %s", path) : NULL;
+}
+
 /* ---- directories ---- */
 
 static void close_dirp(DIR **d)

@@ -37,6 +37,8 @@ MAY_WAIT must_check struct err *file_load(
 MAY_WAIT must_check struct err *file_store(
 	const char *path, const void *bytes, size_t n, mode_t mode, unsigned flags);
 
+MAY_WAIT must_check struct err *file_drop(const char *path, unsigned flags);
+
 /*
  * Removes what file_write left in DIR when it was killed: for files whose names start with START.
  * Only while nobody else writes such files there.

@@ -28,8 +28,7 @@ char *proc_status_text(struct proc_status status, char buf[static PROC_STATUS_SI
 /* ---- run to its end ---- */
 
 struct proc_spec {
-	const char *const
-		*argv; /* NULL-terminated; argv[0]: a path, or a name to be found in PATH */
+	const char *const *argv; /* NULL-terminated; argv[0]: a path, or a name in PATH */
 	const char *const *env; /* NULL: ours */
 	const char *cwd; /* NULL: ours */
 	const void *input; /* for its stdin; NULL: /dev/null */
@@ -79,8 +78,8 @@ struct proc {
 	char *name; /* the program's, for messages */
 };
 
-/* Starts it; from SPEC only argv, env, cwd, log_fd, fds count. From a fiber or, before it runs, the loop's
- * thread. */
+/* Starts it; from SPEC only argv, env, cwd, log_fd, fds count. From a fiber or, before it runs, the
+ * loop's thread. */
 must_check struct err *proc_start(struct proc **out, const struct proc_spec *spec, unsigned pipes);
 /* Waits for its end (which may have been long ago) and reaps it. */
 MAY_WAIT must_check struct err *proc_wait(

@@ -6,10 +6,10 @@
 #include "common/conf.h"
 
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/sbuf.h"
 #include "core.gen.h"
+#include "tests/unit/common/scratch.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>
@@ -239,25 +239,14 @@ static void input_is_limited(void **state)
 	CHECK_ERR(conf_read(&table, 1, "a\0b", 3, "x.conf"), CONFIGURATION_INVALID);
 }
 
-static char scratch[64];
-
-static int make_scratch(void **state)
+static int set_up(void **state)
 {
-	snprintf(scratch, sizeof(scratch), "/tmp/xenith-conf-XXXXXX");
-	return mkdtemp(scratch) && !chdir(scratch) && !mkdir("x.conf.d", 0700) ? 0 : -1;
+	return make_scratch(state) || mkdir("x.conf.d", 0700);
 }
 
-static int remove_scratch(void **state)
+static int tear_down(void **state)
 {
-	auto_str command = xasprintf("rm -rf '%s'", scratch);
-
-	forget(state);
-	return chdir("/") || system(command) ? -1 : 0; /* lint: a test's own directory */
-}
-
-static void put(const char *path, const char *text)
-{
-	assert_int_equal(file_write(path, text, strlen(text), 0600, 0), 0);
+	return forget(state) || remove_scratch(state);
 }
 
 static void files_are_read_in_order(void **state)
@@ -384,13 +373,12 @@ static void what_is_printed_reads_back(void **state)
 	}
 }
 
-#define READS(fn)      cmocka_unit_test_setup_teardown(fn, NULL, forget)
-#define IN_SCRATCH(fn) cmocka_unit_test_setup_teardown(fn, make_scratch, remove_scratch)
+#define READS(fn) cmocka_unit_test_setup_teardown(fn, NULL, forget)
+#define LOADS(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 TEST_MAIN(READS(defaults_are_there), READS(every_kind_is_read), READS(units_are_known),
 	READS(quotes_keep_blanks), READS(every_error_says_what_would_be_right),
-	READS(input_is_limited), IN_SCRATCH(files_are_read_in_order),
-	IN_SCRATCH(an_error_in_a_part_names_it),
-	IN_SCRATCH(a_missing_file_is_an_error_where_it_must_be),
-	IN_SCRATCH(a_bad_reload_keeps_the_old), IN_SCRATCH(tables_share_a_file),
-	READS(the_printed_file_documents_every_key), READS(what_is_printed_reads_back))
+	READS(input_is_limited), LOADS(files_are_read_in_order), LOADS(an_error_in_a_part_names_it),
+	LOADS(a_missing_file_is_an_error_where_it_must_be), LOADS(a_bad_reload_keeps_the_old),
+	LOADS(tables_share_a_file), READS(the_printed_file_documents_every_key),
+	READS(what_is_printed_reads_back))

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "core.gen.h"
+#include "tests/unit/common/scratch.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -98,15 +99,13 @@ static const struct daemon_spec sample = {
 
 /* ---- the test's side ---- */
 
-static char scratch[64];
 static int manager_fd;
 
 static int set_up(void **state)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 
-	snprintf(scratch, sizeof(scratch), "/tmp/xenith-daemon-XXXXXX");
-	if (!mkdtemp(scratch) || chdir(scratch) || mkdir("etc", 0700))
+	if (make_scratch(state) || mkdir("etc", 0700))
 		return -1;
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/manager", scratch);
 	manager_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -115,31 +114,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	auto_str command = xasprintf("rm -rf '%s'", scratch);
-
 	close(manager_fd);
-	return chdir("/") || system(command) ? -1 : 0; /* lint: a test's own directory */
-}
-
-static void put(const char *path, const char *text)
-{
-	assert_int_equal(file_write(path, text, strlen(text), 0600, 0), 0);
-}
-
-static bool file_says(const char *path, const char *text)
-{
-	auto_str content = NULL;
-
-	return !file_read(path, 1 << 20, &content, NULL) && strstr(content, text);
-}
-
-static void check_says(const char *path, const char *text)
-{
-	auto_str content = NULL;
-
-	assert_int_equal(file_read(path, 1 << 20, &content, NULL), 0);
-	if (!strstr(content, text))
-		fail_msg("%s does not say '%s' but:\n%s", path, text, content);
+	return remove_scratch(state);
 }
 
 /* Starts the daemon with --dir and up to three more arguments. stdout and stderr go to files. */

@@ -33,6 +33,7 @@ static int counted_renameat(int from_fd, const char *from, int to_fd, const char
 #include "common/fiber.h"
 #include "common/loop.h"
 #include "core.gen.h"
+#include "tests/unit/common/scratch.h"
 #include "tests/unit/test.h"
 
 #include <pthread.h>
@@ -57,20 +58,11 @@ static int counted_renameat(int from_fd, const char *from, int to_fd, const char
 	return renameat(from_fd, from, to_fd, to);
 }
 
-static char scratch[64];
-
-static int make_scratch(void **state)
+/* Counts begin anew with each test. */
+static int set_up(void **state)
 {
 	memset(steps, 0, sizeof(steps));
-	strcpy(scratch, "/tmp/xenith-file-XXXXXX"); /* lint: a constant that fits */
-	return mkdtemp(scratch) && !chdir(scratch) ? 0 : -1;
-}
-
-static int remove_scratch(void **state)
-{
-	auto_str command = xasprintf("rm -rf '%s'", scratch);
-
-	return chdir("/") || system(command) ? -1 : 0; /* lint: a test's own directory */
+	return make_scratch(state);
 }
 
 static size_t count_entries(const char *dir)
@@ -310,6 +302,9 @@ static void load_and_store(void *arg)
 	assert_string_equal(out, "by a fiber");
 	CHECK_ERR(file_load("missing", 100, &out, &len), SYSTEM_ERROR);
 	CHECK_ERR(file_store("missing/a", "", 0, 0600, 0), SYSTEM_ERROR);
+	CHECK_OK(file_drop("a", FILE_DURABLE));
+	CHECK_OK(file_drop("a", 0));
+	assert_int_equal(access("a", F_OK), -1);
 	fiber_cancel(fiber_current());
 	CHECK_ERR(file_store("b", "", 0, 0600, 0), CANCELLED);
 	loop_stop();
@@ -325,11 +320,11 @@ static void fibers_load_and_store(void **state)
 	assert_int_equal(access("b", F_OK), -1);
 }
 
-#define IN_SCRATCH(fn) cmocka_unit_test_setup_teardown(fn, make_scratch, remove_scratch)
+#define COUNTED(fn) cmocka_unit_test_setup_teardown(fn, set_up, remove_scratch)
 
-TEST_MAIN(IN_SCRATCH(reads_what_was_written), IN_SCRATCH(reading_is_bounded),
-	IN_SCRATCH(durable_is_synced_before_and_after), IN_SCRATCH(a_failure_leaves_the_old),
-	IN_SCRATCH(a_link_is_replaced_not_followed), IN_SCRATCH(readers_see_one_or_the_other),
-	IN_SCRATCH(fibers_load_and_store), IN_SCRATCH(temporaries_are_found),
-	IN_SCRATCH(directories_are_made), IN_SCRATCH(one_process_has_the_lock),
-	IN_SCRATCH(a_killed_holder_frees_the_lock))
+TEST_MAIN(COUNTED(reads_what_was_written), COUNTED(reading_is_bounded),
+	COUNTED(durable_is_synced_before_and_after), COUNTED(a_failure_leaves_the_old),
+	COUNTED(a_link_is_replaced_not_followed), COUNTED(readers_see_one_or_the_other),
+	COUNTED(fibers_load_and_store), COUNTED(temporaries_are_found),
+	COUNTED(directories_are_made), COUNTED(one_process_has_the_lock),
+	COUNTED(a_killed_holder_frees_the_lock))

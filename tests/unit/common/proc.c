@@ -11,6 +11,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "core.gen.h"
+#include "tests/unit/common/runtime.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -25,25 +26,13 @@
 /* The program of a test: a line for sh. */
 #define SH(line) ((const char *const[]){"/bin/sh", "-c", line, NULL})
 
-/* Runs a test's body in a fiber of a loop of its own. */
-static void in_fiber(fiber_fn fn)
-{
-	loop_init();
-	CHECK_OK(fiber_spawn(NULL, fn, NULL, "test"));
-	loop_run(20 * NS_PER_S);
-	loop_fini();
-}
-
 #define FIBER_TEST(name) \
 	static void name##_body(void *arg); \
 	static void name(void **state) \
 	{ \
-		in_fiber(name##_body); \
+		run_in_fiber(name##_body, NULL); \
 	} \
 	static void name##_body(void *arg)
-
-/* loop_run returns when it is stopped and no fiber is left. */
-#define FIBER_TEST_END loop_stop()
 
 /* Whether the process runs; a zombie does not. */
 static bool is_running(pid_t pid)
@@ -75,7 +64,6 @@ FIBER_TEST(output_is_collected)
 	assert_memory_equal(r.out, "a\0b", 4);
 	assert_string_equal(r.err, "bad\n");
 	assert_int_equal(r.status.exit_code, 0);
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(stderr_can_be_merged)
@@ -87,7 +75,6 @@ FIBER_TEST(stderr_can_be_merged)
 		&r));
 	assert_string_equal(r.out, "1\n2\n3\n");
 	assert_string_equal(r.err, "");
-	FIBER_TEST_END;
 }
 
 /* More than two pipes hold, both ways at once. */
@@ -110,7 +97,6 @@ FIBER_TEST(much_input_goes_through)
 		NULL));
 	CHECK_OK(proc_run(
 		&(struct proc_spec){.argv = SH("! read x"), .input = "", .input_len = 0}, NULL));
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(status_is_told)
@@ -132,7 +118,6 @@ FIBER_TEST(status_is_told)
 	CHECK_OK(proc_run(&(struct proc_spec){.argv = SH("exit 7"), .any_status = true}, &r));
 	assert_int_equal(r.status.exit_code, 7);
 	assert_int_equal(r.status.signal, 0);
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(one_that_cannot_start_is_an_error)
@@ -149,7 +134,6 @@ FIBER_TEST(one_that_cannot_start_is_an_error)
 	CHECK_ERR(proc_run(&a_dir, NULL), SYSTEM_ERROR);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no zombie either */
 	assert_int_equal(errno, ECHILD);
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(output_is_limited)
@@ -164,7 +148,6 @@ FIBER_TEST(output_is_limited)
 	short_one.max_output = 5;
 	CHECK_OK(proc_run(&short_one, &r));
 	assert_string_equal(r.out, "12345");
-	FIBER_TEST_END;
 }
 
 /* The pid that a program has written to its pipe, a line. */
@@ -198,7 +181,6 @@ FIBER_TEST(a_deadline_ends_the_whole_group)
 	check_ends(read_pid(fds[0]));
 	close(fds[0]);
 	close(fds[1]);
-	FIBER_TEST_END;
 }
 
 static MAY_WAIT void run_until_cancelled(void *arg)
@@ -223,7 +205,6 @@ FIBER_TEST(a_cancelled_waiter_kills_it)
 	fiber_cancel(f);
 	check_ends(pid);
 	close(fds[0]);
-	FIBER_TEST_END;
 }
 
 /* What a helper leaves running in its group ends with it, and holds nobody up. */
@@ -233,7 +214,6 @@ FIBER_TEST(leftovers_are_killed)
 
 	CHECK_OK(proc_run(&(struct proc_spec){.argv = SH("sleep 1000 & echo $!")}, &r));
 	check_ends((pid_t)strtol(r.out, NULL, 10));
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(its_surroundings_are_clean)
@@ -263,7 +243,6 @@ FIBER_TEST(its_surroundings_are_clean)
 	assert_string_equal(lines[5], "500");
 	assert_string_equal(lines[6], lines[7]); /* it leads its group */
 	child_set_file_limit(0);
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(descriptors_are_handed_on)
@@ -285,7 +264,6 @@ FIBER_TEST(descriptors_are_handed_on)
 		close(a[i]);
 		close(b[i]);
 	}
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(one_that_stays_is_talked_to)
@@ -313,7 +291,6 @@ FIBER_TEST(one_that_stays_is_talked_to)
 	proc_signal(p, SIGKILL); /* nobody's */
 	proc_stop(p, 0);
 	proc_free(p);
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(one_that_is_freed_is_killed)
@@ -325,7 +302,6 @@ FIBER_TEST(one_that_is_freed_is_killed)
 	proc_free(p);
 	check_ends(pid);
 	proc_free(NULL);
-	FIBER_TEST_END;
 }
 
 FIBER_TEST(stopping_is_gentle_first)
@@ -341,7 +317,6 @@ FIBER_TEST(stopping_is_gentle_first)
 	assert_true(p->has_ended);
 	assert_int_equal(p->status.exit_code, 5);
 	proc_free(p);
-	FIBER_TEST_END;
 }
 
 /* A helper dies with the daemon, even when that is killed. */
@@ -349,7 +324,7 @@ static void start_and_wait(void *arg)
 {
 	struct proc *p;
 	int *fd = arg;
-	struct proc_spec spec = {.argv = SH("echo $$ >&3; sleep 1000"), .fds = fd, .n_fds = 1};
+	struct proc_spec spec = {.argv = SH("echo $$ >&3; exec sleep 1000"), .fds = fd, .n_fds = 1};
 
 	CHECK_OK(proc_start(&p, &spec, 0));
 	err_free(proc_wait(p, NEVER, NULL));
@@ -365,7 +340,6 @@ FIBER_TEST(wait_for_the_helpers_end)
 	assert_true(is_running(helper));
 	kill(daemon, SIGKILL);
 	check_ends(helper);
-	FIBER_TEST_END;
 }
 
 static void a_helper_dies_with_its_daemon(void **state)

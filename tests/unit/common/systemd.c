@@ -64,9 +64,9 @@ static void the_manager_is_told(void **state)
 
 static void a_bad_address_is_nobody(void **state)
 {
-	static const char *const bad[] = {"", "@", "relative", "vsock:2:1234",
-		"/a-path-that-is-much-too-long-for-the-address-of-a-unix-socket-which-holds-only-"
-		"one-hundred-and-eight-bytes"};
+	static const char long_one[] = "/a-path-that-is-much-too-long-for-the-address-of-a-unix-"
+				       "socket-which-holds-only-one-hundred-and-eight-bytes";
+	static const char *const bad[] = {"", "@", "relative", "vsock:2:1234", long_one};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		setenv("NOTIFY_SOCKET", bad[i], true);
