@@ -9,7 +9,6 @@
 #include "common/codec_build.h"
 #include "common/datetime.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -290,25 +289,6 @@ static void write_bytes(const struct bytes *b, struct json_writer *w)
 	json_write_raw(w, o, size + 2);
 }
 
-static bool holds_default(const struct field *f, const void *value)
-{
-	auto_arena a = {0};
-	void *usual = arena_alloc(&a, f->type->size);
-
-	if (!f->default_json)
-		return false;
-	auto_err e = codec_decode(f->type, "", f->default_json, strlen(f->default_json), &a, usual);
-	return !e && codec_equal(f->type, value, usual);
-}
-
-/* Whether the member may be missing: it would be read as what it is. */
-static bool may_be_left_out(const struct field *f, const void *value, unsigned flags)
-{
-	if (f->type->kind == TYPE_OPTION && !f->default_json)
-		return !codec_option_value(f->type, value);
-	return flags & CODEC_OMIT_DEFAULTS && holds_default(f, value);
-}
-
 static void write_record(
 	const struct type *t, const char *value, unsigned flags, struct json_writer *w)
 {
@@ -316,7 +296,7 @@ static void write_record(
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct field *f = &t->fields[i];
 
-		if (may_be_left_out(f, value + f->offset, flags))
+		if (codec_may_be_left_out(f, value + f->offset, flags))
 			continue;
 		json_write_name(w, f->name);
 		write_value(f->type, value + f->offset, flags, w);
@@ -324,20 +304,10 @@ static void write_record(
 	json_write_object_end(w);
 }
 
-static const struct type_case *case_of(const struct type *t, const void *value)
-{
-	int kind;
-
-	memcpy(&kind, value, sizeof(kind));
-	const struct type_case *c = type_case_of(t, kind);
-	assert(c);
-	return c;
-}
-
 static void write_variant(
 	const struct type *t, const char *value, unsigned flags, struct json_writer *w)
 {
-	const struct type_case *c = case_of(t, value);
+	const struct type_case *c = codec_case_of(t, value);
 
 	if (!c->type) {
 		json_write_string(w, c->name);
@@ -408,9 +378,7 @@ static void write_value(
 	case TYPE_STRING:
 		return json_write_string(w, *(const char *const *)value);
 	case TYPE_SECRET:
-		return json_write_string(w,
-			flags & CODEC_MASK_SECRETS ? "***"
-						   : ((const struct secret *)value)->hidden);
+		return json_write_string(w, codec_secret_text(value, flags));
 	case TYPE_BYTES:
 		return write_bytes(value, w);
 	case TYPE_DATETIME:
@@ -418,7 +386,7 @@ static void write_value(
 	case TYPE_ANY:
 		return write_any(value, w);
 	case TYPE_ENUM:
-		return json_write_string(w, case_of(t, value)->name);
+		return json_write_string(w, codec_case_of(t, value)->name);
 	case TYPE_RECORD:
 		return write_record(t, value, flags, w);
 	case TYPE_VARIANT:

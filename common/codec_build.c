@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "core.gen.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* As much of a peer's text as an error repeats. */
@@ -88,6 +89,39 @@ void *codec_option_place(const struct type *t, struct arena *a, void *out)
 	void *place = arena_alloc(a, t->of->size);
 	memcpy(out, &place, sizeof(place));
 	return place;
+}
+
+static bool holds_default(const struct field *f, const void *value)
+{
+	auto_arena a = {0};
+	void *usual = arena_alloc(&a, f->type->size);
+
+	if (!f->default_json)
+		return false;
+	auto_err e = codec_decode(f->type, "", f->default_json, strlen(f->default_json), &a, usual);
+	return !e && codec_equal(f->type, value, usual);
+}
+
+bool codec_may_be_left_out(const struct field *f, const void *value, unsigned flags)
+{
+	if (f->type->kind == TYPE_OPTION && !f->default_json)
+		return !codec_option_value(f->type, value);
+	return flags & CODEC_OMIT_DEFAULTS && holds_default(f, value);
+}
+
+const struct type_case *codec_case_of(const struct type *t, const void *value)
+{
+	int kind;
+
+	memcpy(&kind, value, sizeof(kind));
+	const struct type_case *c = type_case_of(t, kind);
+	assert(c);
+	return c;
+}
+
+const char *codec_secret_text(const struct secret *secret, unsigned flags)
+{
+	return flags & CODEC_MASK_SECRETS ? "***" : secret->hidden;
 }
 
 struct err *codec_read_enum(const struct type *t, const char *name, size_t len, void *out)

@@ -23,7 +23,17 @@ must_check struct err *codec_at_key(struct err *e, const char *key, size_t len);
 /* "'foo' is none of: running, halted". */
 must_check struct err *codec_no_such_case(const struct type *t, const char *name, size_t len);
 
-/* ---- values ---- */
+/* ---- values, to be written ---- */
+
+/* Whether the member may be missing: it would be read as what it is. */
+bool codec_may_be_left_out(const struct field *f, const void *value, unsigned flags);
+/* The case that an enum or variant holds. */
+const struct type_case *codec_case_of(const struct type *t, const void *value)
+	__attribute__((__returns_nonnull__));
+/* A secret, or stars for it. */
+const char *codec_secret_text(const struct secret *secret, unsigned flags);
+
+/* ---- values, as they are read ---- */
 
 /* The value inside of an option, or NULL when it is absent. */
 const void *codec_option_value(const struct type *t, const void *value);

@@ -206,3 +206,19 @@ bool number_read_double(const char *text, size_t len, double *out)
 	*out = is_negative ? -v : v;
 	return true;
 }
+
+bool number_read_loose(const char *text, double *out)
+{
+	char *end;
+
+	/* No hexadecimal, no "nan(…)". */
+	if (strpbrk(text, "xXpP("))
+		return false;
+	double v = strtod_l(text, &end, the_c_locale());
+	if (end == text || end[strspn(end, " \t\r\n")])
+		return false;
+	if (isinf(v) && !strpbrk(text, "iI"))
+		return false;
+	*out = v;
+	return true;
+}

@@ -21,5 +21,8 @@ bool number_read_int(const char *text, size_t len, int64_t *out);
 /* Reads a number that is known to have the form of a JSON number, correctly rounded. False: it is
  * too large for a double. */
 bool number_read_double(const char *text, size_t len, double *out);
+/* A decimal number in any usual form, "nan" or "inf" too, as other programs print them; blanks
+ * around it are passed over. False: it is none, or too large. */
+bool number_read_loose(const char *text, double *out);
 
 #endif

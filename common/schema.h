@@ -17,7 +17,7 @@
  *	variant         struct {enum; union} "name", or {"name": value} when the case has a value
  *	list T          struct {T *v; size_t n;}
  *	map T           struct {struct {const char *key; T value;} *v; size_t n;}   keys are strings
- *	T?              T *                  NULL: absent (of a string or id: the const char * itself)
+ *	T?              T *                  NULL: absent (of a string: the const char * itself)
  */
 #ifndef XENITH_COMMON_SCHEMA_H
 #define XENITH_COMMON_SCHEMA_H
