@@ -166,7 +166,7 @@ static void repeated_members_of_large_objects(void **state)
 		many_members(&b, n, "other");
 		assert_true(is_json(sbuf_data(&b), sbuf_len(&b)));
 		for (int i = 0; i < n; i++) {
-			char last[8];
+			char last[16];
 
 			snprintf(last, sizeof(last), "k%d", i);
 			many_members(&b, n, last);
