@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The parser's own parts: parse.c holds the cursor and the statements, parse_type.c types and
- * default values, parse_member.c fields, parameters and cases. A function that returns false has
- * said why; who called it goes on behind the next ';' or '}'.
+ * default values, parse_member.c fields, parameters and cases, parse_call.c calls. A function that
+ * returns false has said why; who called it goes on behind the next ';' or '}'.
  */
 #ifndef XENITH_IDL_PARSE_H
 #define XENITH_IDL_PARSE_H
@@ -63,6 +63,9 @@ bool parse_parameters(struct parser *p, struct decl *d);
 
 /* A new declaration that stands at the end of the interface's. */
 struct decl *parse_decl_new(struct parser *p, enum decl_kind kind, const char *doc);
+
+/* ---- parse_call.c ---- */
+
 /* A call behind the word `call`. CLASS: the one that it is a message of, or NULL. */
 bool parse_call(struct parser *p, struct decl *class, const char *doc);
 
