@@ -20,7 +20,7 @@
 MAY_WAIT must_check struct err *offload(const char *what, void (*fn)(void *arg), void *arg);
 /* The number of pool threads (default 4); they start when first needed. */
 void offload_set_threads(unsigned n);
-/* Joins the threads. After the loop has ended. */
+/* Joins the threads: after loop_run, before loop_fini. */
 void offload_fini(void);
 
 /*
