@@ -73,6 +73,7 @@ override LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE
 
 # ---- what the folders add to ----
 PROGRAMS :=
+TEST_PROGRAMS :=
 DEPFILES :=
 
 LIBCOMMON := $(B)/lib/libcommon.a
@@ -95,16 +96,23 @@ endef
 .PHONY: FORCE
 
 # $(eval $(call program,NAME,SOURCES,LIBRARIES)): a program in $(B)/bin, of sources, libcommon, what
-# idlc made, and further libraries.
-define program
-PROGRAMS += $(B)/bin/$(1)
+# idlc made, and further libraries. test_program: the same in $(B)/tests, never installed.
+define program_at
 DEPFILES += $(patsubst %.o,%.d,$(call objects,$(2)))
 $(call objects,$(2)): | $(GEN_HEADERS)
-$(call remember,$(B)/obj/bin/$(1).list,$(2) $(3))
-$(B)/bin/$(1): $(call objects,$(2)) $(LIBS) $(B)/obj/bin/$(1).list $(B)/flags
+$(call remember,$(B)/obj/$(1).list,$(2) $(3))
+$(B)/$(1): $(call objects,$(2)) $(LIBS) $(B)/obj/$(1).list $(B)/flags
 	$$(call say,link,$$@)
 	@mkdir -p $$(@D)
 	@$$(CC) $$(LDFLAGS) -o $$@ $(call objects,$(2)) $$(LIBS_GROUP) $(3) $$(LDLIBS)
+endef
+define program
+PROGRAMS += $(B)/bin/$(1)
+$(call program_at,bin/$(1),$(2),$(3))
+endef
+define test_program
+TEST_PROGRAMS += $(B)/tests/$(1)
+$(call program_at,tests/$(1),$(2),$(3))
 endef
 
 # $(eval $(call optional,NAME,PKG,WHAT)): NAME is yes when pkg-config knows PKG; else `make` says in

@@ -2,6 +2,8 @@
 # targets and their corpora, benches. tests/run runs them and ends with
 # "N passed, N failed, N skipped".
 
+include tests/sample/rules.mk
+
 # ---- unit tests ----
 unit_src := $(wildcard tests/unit/*/*.c)
 unit_bin := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(unit_src))
@@ -85,7 +87,7 @@ test_run = $(PYTHON) tests/run --build $(B) $(if $(filter thread,$(SAN)),--marke
 
 .PHONY: unit tools fuzz-replays test long test-xen bench bench-check fuzz
 unit: $(unit_bin)
-tools: $(tools_bin)
+tools: $(tools_bin) $(TEST_PROGRAMS)
 fuzz-replays: $(fuzz_replays)
 
 test: $(test_built) ## unit and behaviour tests; T=tests/unit/common/map.c[::name] for one

@@ -160,6 +160,12 @@ static MAY_WAIT struct err *live(struct member *member)
 	return e;
 }
 
+/* It ended with the exit status that says: my command line, or my configuration, is wrong. */
+static bool is_hopeless(const struct member *member)
+{
+	return !strcmp(member->last_end, "exit 2") || !strcmp(member->last_end, "exit 78");
+}
+
 /* The pause before the next start: ends early when somebody asks for a start, or the stack stops. */
 static MAY_WAIT void rest(struct member *member, int64_t pause)
 {
@@ -190,6 +196,12 @@ MAY_WAIT void member_fiber(void *arg)
 		set_state(member, LAUNCHER_DAEMON_STATE_WAITING);
 		if (member->is_restart_asked) {
 			member->is_restart_asked = false;
+			continue;
+		}
+		if (is_hopeless(member)) {
+			log_error("%s is not started again before somebody asks", member->name);
+			set_state(member, LAUNCHER_DAEMON_STATE_STOPPED);
+			rest(member, NEVER);
 			continue;
 		}
 		member->restarts++;

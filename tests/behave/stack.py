@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A stack in a private directory, brought up by the launcher and taken down after the test."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+BUILD = pathlib.Path(os.environ.get("XENITH_BUILD", "build")).absolute()
+XENITH = BUILD / "bin" / "xenith"
+SAMPLED = BUILD / "tests" / "sampled"
+SAMPLE_CLI = BUILD / "tests" / "sample-cli"
+HANG = 90  # seconds; only to catch what hangs
+
+
+class Stack:
+    """Test cases make one in setUp: Stack(self, "--also", SAMPLED)."""
+
+    def __init__(self, case, *up_args):
+        self.dir = pathlib.Path(tempfile.mkdtemp())
+        case.addCleanup(subprocess.run, ["rm", "-rf", str(self.dir)], check=True)
+        case.addCleanup(self.finish, case)
+        done = self.xenith("up", *up_args)
+        case.assertEqual(done.returncode, 0, done.stdout + done.stderr + self.logs())
+
+    def xenith(self, *args):
+        return subprocess.run(
+            [str(XENITH), *map(str, args), "--dir", str(self.dir)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=HANG,
+        )
+
+    def socket(self, daemon):
+        return self.dir / "run" / f"{daemon}.sock"
+
+    def status(self, daemon):
+        everything = json.loads(self.xenith("status", "--json").stdout)
+        return next(d for d in everything["daemons"] if d["name"] == daemon)
+
+    def logs(self):
+        return "".join(path.read_text() for path in sorted(self.dir.glob("log/*.log")))
+
+    def finish(self, case):
+        """Ends the stack; a bug in a log, or a sanitizer's report, fails the test."""
+        self.xenith("down")
+        logs = self.logs()
+        for sign in (" bug ", "bug:", "Sanitizer", "runtime error:", "Assertion"):
+            case.assertNotIn(sign, logs)
