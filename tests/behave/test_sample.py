@@ -3,8 +3,9 @@
 
 import os
 import random
-import signal
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -156,8 +157,10 @@ class Killed(unittest.TestCase):
     """kill -9 at random moments under writes: what was acknowledged is there, and nothing by half."""
 
     def setUp(self):
-        self.stack = Stack(self, "--also", SAMPLED)
-        self.path = self.stack.socket("sampled")
+        self.dir = tempfile.mkdtemp()
+        self.addCleanup(subprocess.run, ["rm", "-rf", self.dir], check=True)
+        self.path = f"{self.dir}/run/sampled.sock"
+        self.daemon = None
         self.kept = {}  # id: text, acknowledged
         self.maybe = set()  # texts whose answer did not come
         self.lock = threading.Lock()
@@ -180,8 +183,20 @@ class Killed(unittest.TestCase):
             except (Gone, Failed, OSError):
                 pass
 
+    def start(self):
+        self.daemon = subprocess.Popen(
+            [str(SAMPLED), "--dir", self.dir],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self):
+        self.daemon.kill()
+        self.daemon.wait(HANG)
+
     def test_no_acknowledged_note_is_lost(self):
-        rounds = int(os.environ.get("KILLS", "12"))
+        rounds = int(os.environ.get("KILLS", "30"))
         choice = random.Random(int(os.environ.get("SEED", "1")))
         writers = [threading.Thread(target=self.write, args=(i,)) for i in range(4)]
         for writer in writers:
@@ -189,16 +204,19 @@ class Killed(unittest.TestCase):
         in_flight = 0
         try:
             for _ in range(rounds):
+                self.start()
                 with connect(self.path) as client:
                     client.call("echo", text="up")
                 time.sleep(choice.random() * 0.2)
                 with self.lock:
                     in_flight += bool(self.maybe)
-                os.kill(self.stack.status("sampled")["pid"], signal.SIGKILL)
+                self.kill()
         finally:
             self.is_over = True
             for writer in writers:
                 writer.join(HANG)
+        self.start()
+        self.addCleanup(self.kill)
         with connect(self.path) as client:
             notes = {n["id"]: n["text"] for n in client.call("Note.list")}
         print(f"# {rounds} kills, {in_flight} with a write in flight, {len(self.kept)} notes")
