@@ -360,6 +360,8 @@ static void loop_tear_down(void)
 {
 	timer_disarm(&self.watchdog);
 	rpc_server_free(take(self.server)); /* it is there only after a stop at once */
+	if (self.spec->fini)
+		self.spec->fini();
 	task_fini();
 	updates_fini();
 	rpc_inbound_fini();

@@ -6,7 +6,7 @@
  *
  * In order: options, configuration, lock, loop; in a fiber: init, the socket opens, READY=1. SIGHUP
  * loads the configuration again. SIGTERM or SIGINT: the socket closes, stop, then every wait ends
- * with SHUTTING_DOWN; a second one skips stop.
+ * with SHUTTING_DOWN, and fini comes last; a second one skips stop.
  */
 #ifndef XENITH_COMMON_DAEMON_H
 #define XENITH_COMMON_DAEMON_H
@@ -36,6 +36,7 @@ struct daemon_spec {
 		void); /* before the socket opens; NULL: nothing to do, as below */
 	MAY_WAIT struct err *(*reload)(void); /* the new configuration is there */
 	MAY_WAIT void (*stop)(void); /* the socket is closed, fibers can still wait */
+	void (*fini)(void); /* the last fiber has ended: frees what init got to, even if it failed */
 };
 
 /* Where a daemon's things are: absolute, without a slash at the end. */

@@ -190,6 +190,19 @@ static void answer_result(struct inbound *in, const struct type *type, const voi
 	stream_flush_later(in->conn->stream);
 }
 
+/* What is called, and with what; secrets are masked. */
+static void log_call(const struct inbound *in)
+{
+	auto_sbuf text = {0};
+	struct json_writer w;
+
+	if (!log_is_on(&log_this_module, LOG_DEBUG_))
+		return;
+	json_writer_init(&w, &text);
+	codec_write(in->call.method->in, in->in, CODEC_MASK_SECRETS, &w);
+	log_debug("%s %s", in->call.method->name, sbuf_str(&text));
+}
+
 static void log_failure(const struct inbound *in, struct err *e)
 {
 	if (err_is(e, &ERR_CANCELLED))
@@ -225,6 +238,7 @@ static void call_run(void *arg)
 	struct rpc_conn *c = in->conn;
 
 	fiber_set_tag(in->call.id);
+	log_call(in);
 	auto_err e = run_handler(in);
 	if (e)
 		log_failure(in, e);
@@ -264,6 +278,7 @@ static MAY_WAIT struct err *task_run(struct task *t, void *arg)
 	struct inbound *in = arg;
 
 	in->call.task = t;
+	log_call(in);
 	struct err *e = run_handler(in);
 	if (!e)
 		task_set_result(t, in->call.method->out, in->out);

@@ -30,9 +30,8 @@ int main(int argc, char **argv)
 		.version = XENITH_VERSION,
 		.services = services,
 		.init = init,
+		.fini = notes_close,
 	};
-	int status = daemon_run(argc, argv, &spec);
 
-	notes_close();
-	return status;
+	return daemon_run(argc, argv, &spec);
 }

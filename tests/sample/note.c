@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/mem.h"
+#include "common/offload.h"
 #include "common/store.h"
 #include "common/updates.h"
 #include "tests/sample/sample.h"
@@ -23,6 +24,11 @@ static const struct store_schema schema = {
 struct change {
 	struct note *note;
 	bool is_removal;
+};
+
+struct opening {
+	const char *path;
+	struct err *e;
 };
 
 static void note_free(struct note *n)
@@ -92,20 +98,30 @@ static struct err *read_row(const struct store_row *row, void *arg)
 	return NULL;
 }
 
-struct err *notes_open(const char *path)
+/* Opening checks the whole file: that is for the pool. */
+static void open_store(void *arg)
 {
-	const struct store_options options = {
+	static const struct store_options options = {
 		.schema = &schema, .undo = change_undo, .done = change_done};
+	struct opening *o = arg;
+
+	o->e = store_open(&sample.store, o->path, &options);
+}
+
+MAY_WAIT struct err *notes_open(const char *path)
+{
+	struct opening o = {.path = path};
 
 	list_init(&sample.notes);
-	TRY(store_open(&sample.store, path, &options));
+	TRY(offload("opening the store", open_store, &o));
+	TRY(o.e);
 	return store_load(sample.store, "note", read_row, NULL);
 }
 
 void notes_close(void)
 {
 	store_close(take(sample.store));
-	list_for_each_safe (n, &sample.notes, struct note, link)
+	for (struct note *n; (n = list_pop_front(&sample.notes, struct note, link));)
 		note_free(n);
 	map_fini(&sample.by_id);
 }

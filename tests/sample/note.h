@@ -19,8 +19,8 @@ struct note {
 	struct sample_note value;
 };
 
-/* Opens the store at PATH and reads every note. Blocks: at start-up. */
-must_check struct err *notes_open(const char *path);
+/* Opens the store at PATH and reads every note. */
+MAY_WAIT must_check struct err *notes_open(const char *path);
 void notes_close(void);
 
 /* Both change the memory at once; what they did is on the disk when notes_settle returns. */
