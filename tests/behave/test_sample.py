@@ -17,14 +17,14 @@ MARKS = ("threads",)
 HANG = 60  # seconds; only to catch what hangs
 
 
-def connect(path):
+def connect(path, is_over=lambda: False):
     """A client of a daemon that may be starting."""
     end = time.monotonic() + HANG
     while True:
         try:
             return Client(path)
         except OSError:
-            if time.monotonic() > end:
+            if time.monotonic() > end or is_over():
                 raise
             time.sleep(0.005)
 
@@ -170,7 +170,7 @@ class Killed(unittest.TestCase):
         n = 0
         while not self.is_over:
             try:
-                with connect(self.path) as client:
+                with connect(self.path, lambda: self.is_over) as client:
                     while not self.is_over:
                         n += 1
                         text = f"{writer}-{n}"
