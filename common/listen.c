@@ -94,14 +94,21 @@ int unix_connect(const char *path, int *fd)
 
 /* ---- accepting ---- */
 
-/* No descriptor is left: take the connection with the spare one and close it. */
-static void turn_away(struct listener *l)
+/*
+ * No descriptor is left: take the connection with the spare one and close it. The kernel says
+ * EMFILE before it looks whether anybody is there: 0, or -EAGAIN when nobody is.
+ */
+static int turn_away(struct listener *l)
 {
-	log_rl(LOG_ERROR_, "out of descriptors: a connection is turned away");
 	close_fdp(&l->spare_fd);
 	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+	int r = fd < 0 ? -errno : 0;
+
 	close_fdp(&fd);
 	l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (!r)
+		log_rl(LOG_ERROR_, "out of descriptors: a connection is turned away");
+	return r;
 }
 
 /* Takes one connection: 0, or -errno. */
@@ -119,20 +126,17 @@ static int accept_one(struct listener *l)
 
 static MAY_WAIT struct err *after_failure(struct listener *l, int errnum)
 {
+	if (errnum == EMFILE || errnum == ENFILE)
+		errnum = -turn_away(l);
 	switch (errnum) {
 	case EAGAIN:
 		return fiber_wait_fd(l->fd, FD_READABLE, "connections", NEVER);
+	case 0:
 	case EINTR:
 	case ECONNABORTED:
 	case EPERM: /* a firewall */
 	case EPROTO:
 		return NULL;
-	case EMFILE:
-	case ENFILE:
-		turn_away(l);
-		if (l->spare_fd >= 0)
-			return NULL;
-		return fiber_sleep(RETRY_AFTER);
 	default:
 		log_rl(LOG_ERROR_, "accepting: %s", strerrordesc_np(errnum));
 		return fiber_sleep(RETRY_AFTER);
@@ -195,11 +199,14 @@ static int bind_unix(int fd, const struct unix_address *a, mode_t mode)
 static int bind_over_dead(int fd, const struct unix_address *a, const char *path, mode_t mode)
 {
 	auto_fd probe = -1;
+	struct stat st;
 	int r = bind_unix(fd, a, mode);
 
 	if (r != -EADDRINUSE)
 		return r;
-	if (unix_connect(path, &probe) != -ECONNREFUSED)
+	/* a file that is no socket refuses connections too */
+	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode) ||
+		unix_connect(path, &probe) != -ECONNREFUSED)
 		return -EADDRINUSE;
 	if (unlink(path) < 0)
 		return -errno;
