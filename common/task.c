@@ -391,7 +391,8 @@ void task_fini(void)
 			t->spec.arg_free(t->spec.arg);
 		task_free(t);
 	}
-	timer_disarm(&all.forget);
+	if (loop_is_here()) /* else the loop has ended, and its timers with it */
+		timer_disarm(&all.forget);
 	map_fini(&all.by_id);
 	memset(&all, 0, sizeof(all));
 }
