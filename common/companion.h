@@ -26,10 +26,11 @@ struct companion_spec {
 	size_t n_fds;
 };
 
+/* The start time tells a process from a later one of the same number. */
 struct companion {
 	char *dir, *name;
 	pid_t pid;
-	uint64_t start_time; /* clock ticks since boot; tells it from a later one of the pid */
+	uint64_t start_time; /* clock ticks since boot */
 	int pid_fd; /* -1: it had ended when it was looked for */
 };
 

@@ -337,6 +337,24 @@ static void on_terminate(int signum)
 
 /* ---- the whole ---- */
 
+/* Its part of debug.diagnostics. */
+static void diagnostics_write(struct json_writer *w)
+{
+	static const char *const phases[] = {[PHASE_STARTING] = "starting",
+		[PHASE_READY] = "ready",
+		[PHASE_STOPPING] = "stopping"};
+
+	json_write_object(w);
+	json_member_int(w, "pid", getpid());
+	json_member_string(w, "phase", phases[self.phase]);
+	json_member_string(w, "config", self.paths.config);
+	json_member_string(w, "state", self.paths.state);
+	json_member_string(w, "run", self.paths.run);
+	json_write_object_end(w);
+}
+
+static struct diagnostics_section diagnostics = {.name = "daemon", .write = diagnostics_write};
+
 /* From the loop: a loop that hangs misses it. */
 static void watchdog_feed(struct timer *t)
 {
@@ -350,6 +368,7 @@ static struct err *loop_set_up(void)
 	TRY(loop_on_signal(SIGTERM, on_terminate));
 	TRY(loop_on_signal(SIGINT, on_terminate));
 	TRY(loop_on_signal(SIGHUP, on_hangup));
+	diagnostics_add(&diagnostics);
 	timer_init(&self.watchdog, watchdog_feed);
 	if (systemd_watchdog_ns())
 		watchdog_feed(&self.watchdog);
@@ -359,6 +378,7 @@ static struct err *loop_set_up(void)
 static void loop_tear_down(void)
 {
 	timer_disarm(&self.watchdog);
+	diagnostics_remove(&diagnostics);
 	rpc_server_free(take(self.server)); /* it is there only after a stop at once */
 	if (self.spec->fini)
 		self.spec->fini();

@@ -5,7 +5,8 @@
  * Arguments only, never a shell. What is to outlive the daemon is a companion (companion.h).
  *
  * A helper's group ends with it: what it left running in its group is killed. (What has made itself
- * a session of its own, as daemons do, stays.)
+ * a session of its own, as daemons do, stays.) When the daemon is killed, the kernel kills the
+ * helper itself; that the helper's own children go too is then the service manager's work.
  */
 #ifndef XENITH_COMMON_PROC_H
 #define XENITH_COMMON_PROC_H

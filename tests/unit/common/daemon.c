@@ -100,6 +100,7 @@ static const struct daemon_spec sample = {
 /* ---- the test's side ---- */
 
 static int manager_fd;
+static int passed_fd = -1; /* to be descriptor 3 of the next daemon */
 
 static int set_up(void **state)
 {
@@ -134,6 +135,14 @@ static pid_t start(const char *a, const char *b, const char *c)
 	snprintf(address, sizeof(address), "%s/manager", scratch);
 	setenv("NOTIFY_SOCKET", address, true);
 	unsetenv("XENITH_LOG");
+	if (passed_fd >= 0) {
+		char own_pid[24];
+
+		snprintf(own_pid, sizeof(own_pid), "%ld", (long)getpid());
+		setenv("LISTEN_PID", own_pid, true);
+		setenv("LISTEN_FDS", "1", true);
+		dup2(passed_fd, 3);
+	}
 	if (!freopen("out", "w", stdout) || !freopen("err", "a", stderr))
 		_exit(99);
 	exit(daemon_run(argc, argv, &sample));
@@ -348,6 +357,39 @@ static void its_process_is_set_up(void **state)
 	stop(pid);
 }
 
+static void it_tells_of_itself(void **state)
+{
+	pid_t pid = start(NULL, NULL, NULL);
+
+	check_told("READY=1");
+	auto_str answer = call(
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"debug.diagnostics\",\"params\":{}}\n");
+	auto_str run = xasprintf("\"phase\":\"ready\",\"config\":\"%s/etc/testd.conf\"", scratch);
+	assert_non_null(strstr(answer, run));
+	stop(pid);
+}
+
+/* The manager listens; what connected before the daemon was there is served. */
+static void a_passed_socket_is_served(void **state)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	auto_fd fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_int_equal(mkdir("run", 0755), 0);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/run/testd.sock", scratch);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	passed_fd = fd;
+	pid_t pid = start(NULL, NULL, NULL);
+	passed_fd = -1;
+	auto_str answer =
+		call("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"debug.version\",\"params\":{}}\n");
+	assert_non_null(strstr(answer, "\"testd\""));
+	check_told("READY=1");
+	stop(pid);
+	assert_int_equal(access("run/testd.sock", F_OK), 0); /* it is the manager's */
+}
+
 #define DAEMON_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 TEST_MAIN(DAEMON_TEST(it_starts_serves_and_stops), DAEMON_TEST(one_at_a_time),
@@ -355,4 +397,5 @@ TEST_MAIN(DAEMON_TEST(it_starts_serves_and_stops), DAEMON_TEST(one_at_a_time),
 	DAEMON_TEST(a_wrong_file_has_its_status), DAEMON_TEST(options_are_explained),
 	DAEMON_TEST(the_configuration_is_printed), DAEMON_TEST(a_failed_start_has_its_status),
 	DAEMON_TEST(a_start_can_be_stopped), DAEMON_TEST(the_watchdog_is_fed),
-	DAEMON_TEST(its_process_is_set_up))
+	DAEMON_TEST(its_process_is_set_up), DAEMON_TEST(it_tells_of_itself),
+	DAEMON_TEST(a_passed_socket_is_served))
