@@ -23,10 +23,13 @@ $(B)/tools/idlc: $(idlc_obj) $(B)/tools/idlc.list $(B)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^)
 
-# The stamp is newer than the interface; the outputs only change when their content does.
+# The stamp is newer than the interface; the outputs only change when their content does. One that
+# somebody removed is made again.
+gone = $(if $(filter-out $(wildcard $(1)),$(1)),FORCE)
 define interface
 $(call remember,$(B)/gen/$(1).list,$(call interface_src,$(1)))
-$(B)/gen/$(1).stamp: $(call interface_src,$(1)) $(IDLC) $(B)/gen/$(1).list
+$(B)/gen/$(1).stamp: $(call interface_src,$(1)) $(IDLC) $(B)/gen/$(1).list \
+		$(call gone,$(call gen_files,$(1)))
 	$$(call say,idlc,$(1))
 	@mkdir -p $$(@D)
 	@$(IDLC) --import idl --out $(B)/gen --depfile $(B)/gen/$(1).d --target $$@ \
