@@ -152,6 +152,8 @@ static bool at_statement(const struct parser *p)
 
 void parser_skip_member(struct parser *p, int depth)
 {
+	if (p->member_is_odd)
+		note_at(p->idl, p->member_at, "perhaps a '}' is missing before this");
 	p->recovering = true;
 	while (p->token.kind != TOKEN_END && !at_statement(p)) {
 		bool is_inside = p->depth > depth, is_last = parser_at(p, ';') && !is_inside;
@@ -164,8 +166,10 @@ void parser_skip_member(struct parser *p, int depth)
 	}
 }
 
-bool parser_at_end(const struct parser *p)
+bool parser_at_end(struct parser *p)
 {
+	p->member_at = p->token.at;
+	p->member_is_odd = at_statement(p);
 	return parser_at(p, '}') || p->token.kind == TOKEN_END ||
 		(p->recovering && at_statement(p));
 }

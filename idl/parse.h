@@ -16,6 +16,8 @@ struct parser {
 	struct loc end; /* behind the one before */
 	struct interface_decl *interface;
 	int depth; /* of { } */
+	struct loc member_at; /* where the member begins that is being parsed */
+	bool member_is_odd; /* it looks like a statement */
 	bool recovering; /* since an error: comments that belong nowhere are no news */
 };
 
@@ -43,7 +45,7 @@ bool parse_mark_once(struct parser *p, unsigned *seen, unsigned bit);
 /* After an error inside { } of the given depth: to the next member, or to the end. */
 void parser_skip_member(struct parser *p, int depth);
 /* Whether no more members come. */
-bool parser_at_end(const struct parser *p);
+bool parser_at_end(struct parser *p);
 /* The '}' after the members. */
 bool parser_close(struct parser *p, const char *where);
 
