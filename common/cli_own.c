@@ -14,20 +14,27 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct err *no_arguments(int argc, char **argv)
+/* A call without parameters, as a command of another name. */
+static MAY_WAIT struct err *print_call(struct cli *cli, const char *call, int argc, char **argv)
 {
-	return argc ? cli_usage(argv[0], "is one argument too many") : NULL;
+	const struct method *m = cli_find_method(cli->spec, call);
+	void *out = arena_alloc(&cli->arena, m->out->size);
+
+	if (argc)
+		return cli_usage(argv[0], "is one argument too many");
+	TRY(cli_call(cli, m, NULL, out));
+	cli_print(cli, m->out, out);
+	return NULL;
 }
 
 static MAY_WAIT struct err *run_tasks(struct cli *cli, int argc, char **argv)
 {
-	const struct method *m = cli_find_method(cli->spec, "TASK.list");
-	struct core_task_list tasks;
+	return print_call(cli, "TASK.list", argc, argv);
+}
 
-	TRY(no_arguments(argc, argv));
-	TRY(cli_call(cli, m, NULL, &tasks));
-	cli_print(cli, m->out, &tasks);
-	return NULL;
+static MAY_WAIT struct err *run_diagnostics(struct cli *cli, int argc, char **argv)
+{
+	return print_call(cli, "debug.diagnostics", argc, argv);
 }
 
 static MAY_WAIT struct err *run_wait(struct cli *cli, int argc, char **argv)
@@ -89,17 +96,6 @@ static MAY_WAIT struct err *run_events(struct cli *cli, int argc, char **argv)
 		}
 		TRY(e);
 	}
-}
-
-static MAY_WAIT struct err *run_diagnostics(struct cli *cli, int argc, char **argv)
-{
-	const struct method *m = cli_find_method(cli->spec, "debug.diagnostics");
-	struct json_text out;
-
-	TRY(no_arguments(argc, argv));
-	TRY(cli_call(cli, m, NULL, &out));
-	cli_print(cli, m->out, &out);
-	return NULL;
 }
 
 static MAY_WAIT struct err *run_completion(struct cli *cli, int argc, char **argv)

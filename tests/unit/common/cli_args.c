@@ -6,12 +6,11 @@
 #include "common/cli_parts.h"
 
 #include "common/codec.h"
-#include "common/file.h"
-#include "common/mem.h"
 #include "core.gen.h"
 #include "network.gen.h"
 #include "rrd.gen.h"
 #include "storage.gen.h"
+#include "tests/unit/common/scratch.h"
 #include "tests/unit/test.h"
 #include "xenops.gen.h"
 
@@ -209,42 +208,31 @@ static void asks_for_nothing_when_help_is_wanted(void **state)
 	assert_true(o.help);
 }
 
-/* Runs with FILE holding CONTENT; the caller frees nothing. */
-static void check_file(const char *method, const char *const *args, const char *path,
-	const char *content, const char *json)
+static void check_file(
+	const char *method, const char *const *args, const char *content, const char *json)
 {
 	struct cli_options o = {0};
 	auto_arena a = {0};
 	auto_sbuf params = {0};
 
-	assert_int_equal(file_write(path, content, strlen(content), 0600, 0), 0);
+	put("value", content);
 	CHECK_OK(read_line(method, args, &o, &a, &params));
 	assert_string_equal(sbuf_str(&params), json);
 }
 
 static void reads_files(void **state)
 {
-	char dir[] = "/tmp/xenith-cli-XXXXXX";
+	const char *const value[] = {"a", "@value", NULL};
+	const char *const literal[] = {"a", "@@here", NULL};
 
-	assert_non_null(mkdtemp(dir));
-	auto_str path = xasprintf("%s/value", dir);
-	auto_str at = xasprintf("@%s", path);
-	const char *const suspend[] = {"a", at, NULL};
-	const char *const migrate[] = {"a", at, NULL};
-	const char *const script[] = {"a", "--script", at, NULL};
-	const char *const literal[] = {"a", "--script", "@@here", NULL};
-
-	check_file("VM.suspend", suspend, path, "{ \"local\": \"/x\" }\n",
+	check_file("VM.suspend", value, "{ \"local\":\n\"/x\" }\n",
 		"{\"vm\":\"a\",\"image\":{\"local\":\"/x\"}}");
-	check_file("VM.migrate", migrate, path, "https://u:p@h/\n",
+	check_file("VM.migrate", value, "https://u:p@h/\n",
 		"{\"vm\":\"a\",\"url\":\"https://u:p@h/\"}");
-	check_file(
-		"VM.run_script", script, path, "a\nb\n", "{\"vm\":\"a\",\"script\":\"a\\nb\\n\"}");
-	check_file("VM.run_script", literal, path, "", "{\"vm\":\"a\",\"script\":\"@here\"}");
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rmdir(dir), 0);
+	check_file("VM.run_script", value, "a\nb\n", "{\"vm\":\"a\",\"script\":\"a\\nb\\n\"}");
+	check_file("VM.run_script", literal, "", "{\"vm\":\"a\",\"script\":\"@here\"}");
 }
 
 TEST_MAIN(TEST(reads_command_lines), TEST(refuses_what_it_cannot_read),
 	TEST(takes_general_options_beside_its_own), TEST(prefers_a_parameter_to_a_general_option),
-	TEST(asks_for_nothing_when_help_is_wanted), TEST(reads_files))
+	TEST(asks_for_nothing_when_help_is_wanted), IN_SCRATCH(reads_files))
