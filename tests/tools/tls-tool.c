@@ -2,11 +2,11 @@
 /*
  * What tests/behave/test_tls.py runs: TLS of common/tls.h with somebody else at the other end.
  *
- *	tls-tool serve CERT               makes CERT when it is not there; prints "PORT FINGERPRINT",
- *	                                  echoes bytes, one line of text a session on its end; reads
- *	                                  CERT anew on SIGHUP ("reloaded")
+ *	tls-tool serve CERT
+ *		makes CERT when it is not there; prints "PORT FINGERPRINT", echoes bytes, says how
+ *		each session ended; reads CERT anew on SIGHUP ("reloaded")
  *	tls-tool connect PORT NAME none|pinned FINGERPRINT|ca FILE
- *	                                  sends "hello" to 127.0.0.1, prints the version and what came
+ *		sends "hello" to 127.0.0.1 and prints what came
  *
  * An error is printed as "error: CODE(...)".
  */
