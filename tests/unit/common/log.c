@@ -6,6 +6,7 @@
 #include "common/fiber.h"
 #include "common/loop.h"
 #include "common/mem.h"
+#include "common/offload.h"
 #include "core.gen.h"
 #include "tests/unit/test.h"
 
@@ -336,10 +337,23 @@ static void tags_are_one_word(void **state)
 	assert_string_equal(l.tag, "task_17\\nx");
 }
 
-static void logs_with_tag(void *arg)
+static void logs_from_the_pool(void *arg)
+{
+	log_info("for %s", (const char *)arg);
+}
+
+static MAY_WAIT void logs_with_tag(void *arg)
 {
 	fiber_set_tag(arg);
 	log_info("from a fiber");
+	CHECK_OK(offload("logging", logs_from_the_pool, arg));
+}
+
+static MAY_WAIT void stops_when_alone(void *arg)
+{
+	while (fiber_count() > 1)
+		CHECK_OK(fiber_yield());
+	loop_stop();
 }
 
 static void lines_carry_the_fibers_tag(void **state)
@@ -350,11 +364,14 @@ static void lines_carry_the_fibers_tag(void **state)
 	capture();
 	CHECK_OK(fiber_spawn(NULL, logs_with_tag, first, "one"));
 	CHECK_OK(fiber_spawn(NULL, logs_with_tag, second, "two"));
-	loop_stop(); /* the loop ends when the fibers have */
+	CHECK_OK(fiber_spawn(NULL, stops_when_alone, NULL, "three"));
 	loop_run(10 * NS_PER_S);
 	auto_str text = captured();
 	check_matches(text, "testd\\[main\\] task-1 from a fiber\n");
 	check_matches(text, "testd\\[main\\] task_2 from a fiber\n");
+	check_matches(text, "testd\\[main\\] task-1 for task-1\n");
+	check_matches(text, "testd\\[main\\] task_2 for task 2\n");
+	offload_fini();
 	loop_fini();
 }
 
