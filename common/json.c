@@ -564,9 +564,11 @@ static int by_name(const void *a, const void *b)
 bool json_names_repeat(struct json_names *names, size_t from)
 {
 	const size_t few = 16;
-	struct json_name *v = names->v + from;
 	size_t n = names->n - from;
 
+	if (n < 2) /* there may be no array yet */
+		return false;
+	struct json_name *v = names->v + from;
 	if (n > few)
 		qsort(v, n, sizeof(*v), by_name);
 	for (size_t i = 1; i < n; i++)
