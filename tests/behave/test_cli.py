@@ -238,7 +238,8 @@ class Cli(unittest.TestCase):
         return done.stdout.split()
 
     def test_completes_commands_options_and_names(self):
-        self.assertEqual(self.complete("note-"), ["note-add", "note-get", "note-list", "note-remove"])
+        notes = ["note-add", "note-get", "note-list", "note-remove"]
+        self.assertEqual(self.complete("note-"), notes)
         self.assertIn("events", self.complete(""))
         self.assertEqual(self.complete("--dir", "/x", "work-r"), ["work-run"])
         self.assertEqual(self.complete("note-add", "--mo"), ["--mood"])
