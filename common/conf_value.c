@@ -14,6 +14,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* In quotes, with every character escaped, it still fits a line: what is read can be printed. */
+#define MAX_STRING_SIZE 2000
+
 struct unit {
 	const char *name;
 	int64_t factor;
@@ -253,6 +256,8 @@ static struct err *string_parse(
 	else
 		s = xstrdup(text);
 	assert(s);
+	if (strlen(s) > MAX_STRING_SIZE)
+		return conf_error(at, "%s: longer than %d bytes", k->name, MAX_STRING_SIZE);
 	if (k->kind == CONF_PATH && *s != '/' && (*s || *k->standard))
 		return wrong(k, at, s);
 	free(*out);

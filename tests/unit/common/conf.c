@@ -236,6 +236,18 @@ static void input_is_limited(void **state)
 	memset(text, '#', 4097);
 	CHECK_ERR(conf_read(&table, 1, text, 4097, "x.conf"), CONFIGURATION_INVALID);
 	CHECK_OK(conf_read(&table, 1, text, 4096, "x.conf"));
+	/* The longest value prints to a line that reads back, though escapes make it longer. */
+	auto_sbuf line = {0}, printed = {0};
+	sbuf_adds(&line, "title=\" ");
+	for (int i = 0; i < 1999; i++)
+		sbuf_addc(&line, i % 2 ? '\\' : 'x');
+	sbuf_addc(&line, '"');
+	CHECK_OK(read_text(sbuf_str(&line)));
+	conf_print(&table, 1, "x", &printed);
+	CHECK_OK(read_text(sbuf_str(&printed)));
+	sbuf_truncate(&line, sbuf_len(&line) - 1);
+	sbuf_adds(&line, "xxx\"");
+	CHECK_ERR(read_text(sbuf_str(&line)), CONFIGURATION_INVALID);
 	CHECK_ERR(conf_read(&table, 1, "a\0b", 3, "x.conf"), CONFIGURATION_INVALID);
 }
 
