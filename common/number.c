@@ -156,10 +156,10 @@ static bool take_apart(const char *p, const char *end, uint64_t *mantissa, int *
 			in_fraction = true;
 			continue;
 		}
+		if ((m || *p != '0') && ++digits > 19)
+			return false;
 		m = m * 10 + (uint64_t)(*p - '0');
 		scale -= in_fraction;
-		if (m && ++digits > 19)
-			return false;
 	}
 	if (p < end) {
 		int64_t written;

@@ -87,7 +87,8 @@ class Xmlrpc(unittest.TestCase):
         self.assertEqual(tool("result", stdin=text)[1], "-7 no <such> thing")
         with self.assertRaises(xmlrpc.client.Fault) as caught:
             xmlrpc.client.loads(tool("fault", "42", "é & <x>")[1])
-        self.assertEqual((caught.exception.faultCode, caught.exception.faultString), (42, "é & <x>"))
+        fault = caught.exception
+        self.assertEqual((fault.faultCode, fault.faultString), (42, "é & <x>"))
 
     def test_a_wrong_type_is_an_error(self):
         text = xmlrpc.client.dumps((["a"],), "echo")

@@ -98,6 +98,7 @@ static void decimals_are_read_correctly_rounded(void **state)
 	check_read("1e-999");
 	check_read("0.000000000000000000000000000000000000001");
 	check_read("9007199254740993");
+	check_read("92233720368547758080"); /* ten times 2^63: nothing, in 64 bits */
 	check_read("9007199254740992.5");
 	check_read("8.5e22");
 	check_read("1e23");
