@@ -32,11 +32,12 @@ struct daemon_spec {
 	void *conf; /* the struct that they fill */
 	size_t conf_size;
 	const struct service *const *services; /* NULL-terminated; core's is added */
-	MAY_WAIT struct err *(*init)(
-		void); /* before the socket opens; NULL: nothing to do, as below */
+	/* Before the socket opens. NULL: nothing to do, as below. */
+	MAY_WAIT struct err *(*init)(void);
 	MAY_WAIT struct err *(*reload)(void); /* the new configuration is there */
 	MAY_WAIT void (*stop)(void); /* the socket is closed, fibers can still wait */
-	void (*fini)(void); /* the last fiber has ended: frees what init got to, even if it failed */
+	/* The last fiber has ended: frees what init got to, even if it failed. */
+	void (*fini)(void);
 };
 
 /* Where a daemon's things are: absolute, without a slash at the end. */

@@ -50,8 +50,8 @@ void timer_init(struct timer *t, void (*fn)(struct timer *t));
 void timer_arm(struct timer *t, int64_t at);
 void timer_disarm(struct timer *t);
 
-/* A signal (SIGTERM, SIGHUP, …) calls FN on the loop, in the next turn; several of one kind may come
- * as one. FN may spawn fibers. */
+/* A signal (SIGTERM, SIGHUP, …) calls FN on the loop, in the next turn; several of one kind may
+ * come as one. FN may spawn fibers. */
 must_check struct err *loop_on_signal(int signum, void (*fn)(int signum));
 
 /* libevent's base, for common/{stream,listen}.c alone. */

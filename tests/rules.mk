@@ -23,7 +23,8 @@ FUZZ_OBJ_json := $(B)/obj/tests/unit/json_oracle.o
 $(B)/tests/unit/bench/bench: $(B)/obj/tests/bench/bench.o
 $(B)/tests/unit/idl/roundtrip: $(B)/obj/tests/unit/random_value.o
 DEPFILES += $(B)/obj/tests/unit/random_value.d
-$(B)/obj/tests/unit/idl/roundtrip.o $(B)/obj/tests/fuzz/fuzz-codec.o: CPPFLAGS += '-DINTERFACES=$(foreach i,$(interfaces),X($(i)))'
+$(B)/obj/tests/unit/idl/roundtrip.o $(B)/obj/tests/fuzz/fuzz-codec.o: \
+	CPPFLAGS += '-DINTERFACES=$(foreach i,$(interfaces),X($(i)))'
 
 # ---- fuzz targets: tests/fuzz/fuzz-NAME.c, its corpus in tests/fuzz/corpus/NAME/ ----
 # As a plain program that replays its corpus (make test), and with libFuzzer (make fuzz).

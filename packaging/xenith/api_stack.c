@@ -2,17 +2,15 @@
 /*
  * The calls of the launcher interface: what runs, and to stop or restart it.
  */
-#include "packaging/xenith/supervisor.h"
-
 #include "common/arena.h"
 #include "common/loop.h"
 #include "common/proc.h"
 #include "common/rpc.h"
-
-#include <signal.h>
-
 #include "core.gen.h"
 #include "launcher.gen.h"
+#include "packaging/xenith/supervisor.h"
+
+#include <signal.h>
 
 #define RESTART_GRACE (20 * NS_PER_S)
 

@@ -3,17 +3,15 @@
  * What the launcher writes for others: D/env, shell lines for scripts and tests, and a file of
  * settings for a daemon that takes its options.
  */
-#include "packaging/xenith/supervisor.h"
-
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/proc.h"
 #include "common/sbuf.h"
+#include "core.gen.h"
+#include "packaging/xenith/supervisor.h"
 
 #include <ctype.h>
 #include <string.h>
-
-#include "core.gen.h"
 
 /* 'text' as a shell takes it literally. */
 static void add_quoted(struct sbuf *b, const char *text)

@@ -2,8 +2,8 @@
 /*
  * The last lines of a log file, for a terminal: after a failed start, and for `xenith logs`.
  */
-#ifndef XENITH_PACKAGING_LOG_TAIL_H
-#define XENITH_PACKAGING_LOG_TAIL_H
+#ifndef XENITH_PACKAGING_XENITH_LOG_TAIL_H
+#define XENITH_PACKAGING_XENITH_LOG_TAIL_H
 
 #include "common/dialect.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * xenith, the launcher: brings the daemons up in a private directory, watches over them there, and
- * acts on the units of an installed system. Where to read on: options.c (the command line), verb_*.c
- * (one file a verb), supervisor.c (what stays behind `xenith up`).
+ * acts on the units of an installed system. Where to read on: options.c (the command line),
+ * verb_*.c (one file a verb), supervisor.c (what stays behind `xenith up`).
  */
 #include "packaging/xenith/options.h"
 #include "packaging/xenith/verbs.h"

@@ -3,13 +3,13 @@
  * One daemon under the supervisor: started, watched, and started again with a pause that doubles
  * each time it dies, until it has been ready for a while.
  */
-#include "packaging/xenith/supervisor.h"
-
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/proc.h"
 #include "common/vec.h"
+#include "core.gen.h"
+#include "packaging/xenith/supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +17,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "core.gen.h"
 
 #define READY_WITHIN  (60 * NS_PER_S)
 #define FIRST_PAUSE   (100 * NS_PER_MS)
@@ -166,7 +164,8 @@ static bool is_hopeless(const struct member *member)
 	return !strcmp(member->last_end, "exit 2") || !strcmp(member->last_end, "exit 78");
 }
 
-/* The pause before the next start: ends early when somebody asks for a start, or the stack stops. */
+/* The pause before the next start: ends early when somebody asks for a start, or the stack
+ * stops. */
 static MAY_WAIT void rest(struct member *member, int64_t pause)
 {
 	int64_t until = deadline_in(pause);

@@ -4,13 +4,14 @@
  */
 #include "packaging/xenith/notify.h"
 
+#include "core.gen.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-
-#include "core.gen.h"
 
 struct err *notify_open(const char *path, int *out)
 {
@@ -19,7 +20,7 @@ struct err *notify_open(const char *path, int *out)
 
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return err(INVALID_VALUE, path, "longer than the path of a socket may be");
-	strncpy(sa.sun_path, path, sizeof(sa.sun_path) - 1);
+	memcpy(sa.sun_path, path, strlen(path));
 	auto_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return err_errno(errno, "making the socket %s", path);
@@ -50,7 +51,7 @@ static void read_line(const char *line, struct notice *out)
 	if (!strcmp(line, "READY=1"))
 		out->is_ready = true;
 	else if (!strncmp(line, "STATUS=", 7))
-		strncpy(out->status, line + 7, sizeof(out->status) - 1);
+		snprintf(out->status, sizeof(out->status), "%s", line + 7);
 }
 
 int notify_read(int fd, struct notice *out)

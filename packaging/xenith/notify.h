@@ -3,8 +3,8 @@
  * The launcher's side of sd_notify: a datagram socket in the private directory on which a started
  * program says READY=1. Who says it is known from the kernel (SCM_CREDENTIALS), not from the text.
  */
-#ifndef XENITH_PACKAGING_NOTIFY_H
-#define XENITH_PACKAGING_NOTIFY_H
+#ifndef XENITH_PACKAGING_XENITH_NOTIFY_H
+#define XENITH_PACKAGING_XENITH_NOTIFY_H
 
 #include "common/dialect.h"
 #include "common/err.h"

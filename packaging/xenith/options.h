@@ -2,8 +2,8 @@
 /*
  * The launcher's command line: a verb and its options. Read once, before anything is started.
  */
-#ifndef XENITH_PACKAGING_OPTIONS_H
-#define XENITH_PACKAGING_OPTIONS_H
+#ifndef XENITH_PACKAGING_XENITH_OPTIONS_H
+#define XENITH_PACKAGING_XENITH_OPTIONS_H
 
 #include "common/dialect.h"
 

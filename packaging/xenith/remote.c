@@ -8,13 +8,12 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/rpc.h"
+#include "core.gen.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-
-#include "core.gen.h"
 
 struct run {
 	const struct options *options;
@@ -35,7 +34,7 @@ bool remote_is_up(const char *dir)
 
 	if (fd < 0 || strlen(path) >= sizeof(sa.sun_path))
 		return false;
-	strncpy(sa.sun_path, path, sizeof(sa.sun_path) - 1);
+	memcpy(sa.sun_path, path, strlen(path));
 	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * The verbs' connection to the supervisor of a private directory.
  */
-#ifndef XENITH_PACKAGING_REMOTE_H
-#define XENITH_PACKAGING_REMOTE_H
+#ifndef XENITH_PACKAGING_XENITH_REMOTE_H
+#define XENITH_PACKAGING_XENITH_REMOTE_H
 
 #include "common/dialect.h"
 #include "common/err.h"
@@ -13,7 +13,8 @@ struct rpc_client;
 
 typedef MAY_WAIT struct err *(*remote_fn)(struct rpc_client *c, const struct options *o);
 
-/* Runs FN in a fiber with a client of D's supervisor (it connects at the first call); prints an error; returns the exit status. */
+/* Runs FN in a fiber with a client of D's supervisor (it connects at the first call); prints an
+ * error; returns the exit status. */
 int remote_run(const struct options *o, remote_fn fn);
 
 /* D's socket of the supervisor; from malloc. */

@@ -11,6 +11,7 @@
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/rpc.h"
+#include "core.gen.h"
 #include "packaging/xenith/notify.h"
 #include "packaging/xenith/remote.h"
 #include "packaging/xenith/verbs.h"
@@ -21,8 +22,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "core.gen.h"
 
 /* A daemon that ignores SIGTERM for so long is killed: its state survives that. */
 #define STOP_GRACE (20 * NS_PER_S)

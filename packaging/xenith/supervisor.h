@@ -3,8 +3,8 @@
  * All state of the supervisor that `xenith up` leaves behind: the daemons of one private directory.
  * Loop thread only.
  */
-#ifndef XENITH_PACKAGING_SUPERVISOR_H
-#define XENITH_PACKAGING_SUPERVISOR_H
+#ifndef XENITH_PACKAGING_XENITH_SUPERVISOR_H
+#define XENITH_PACKAGING_XENITH_SUPERVISOR_H
 
 #include "common/dialect.h"
 #include "common/err.h"

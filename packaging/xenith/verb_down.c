@@ -3,21 +3,19 @@
  * `xenith down` and `xenith restart`: the supervisor does it; this waits for it and says what it
  * answered.
  */
-#include "packaging/xenith/verbs.h"
-
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/fiber.h"
 #include "common/rpc.h"
+#include "core.gen.h"
+#include "launcher.gen.h"
 #include "packaging/xenith/remote.h"
+#include "packaging/xenith/verbs.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
-
-#include "core.gen.h"
-#include "launcher.gen.h"
 
 #define STOP_DEADLINE_S 90
 

@@ -2,18 +2,16 @@
 /*
  * `xenith status`: what runs, as a table or as JSON.
  */
-#include "packaging/xenith/verbs.h"
-
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/rpc.h"
+#include "launcher.gen.h"
 #include "packaging/xenith/remote.h"
+#include "packaging/xenith/verbs.h"
 
 #include <stdio.h>
 #include <time.h>
-
-#include "launcher.gen.h"
 
 static void print_daemon(const struct launcher_daemon *d, int64_t now)
 {

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * `xenith up`: starts the supervisor as a process of its own, waits until every daemon is ready, and
- * says where they are. When one fails, its last log lines are shown and nothing stays running.
+ * `xenith up`: starts the supervisor as a process of its own, waits until every daemon is ready,
+ * and says where they are. When one fails, its last log lines are shown and nothing stays running.
  */
-#include "packaging/xenith/verbs.h"
-
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/fiber.h"
 #include "common/file.h"
 #include "common/mem.h"
 #include "common/rpc.h"
+#include "core.gen.h"
+#include "launcher.gen.h"
 #include "packaging/xenith/log_tail.h"
 #include "packaging/xenith/remote.h"
+#include "packaging/xenith/verbs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,9 +21,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-
-#include "core.gen.h"
-#include "launcher.gen.h"
 
 #define UP_WITHIN (90 * NS_PER_S)
 

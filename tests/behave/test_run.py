@@ -4,6 +4,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -123,6 +124,13 @@ class Runner(unittest.TestCase):
             time.sleep(0.1)
         else:
             self.fail(f"{pid} still runs")
+
+    def test_signals_are_not_ignored(self):
+        self.unit("a/x", 'grep -q "^SigIgn:.*0000000$" /proc/self/status && echo "ok 1 - one"\n'
+                         'echo "1..1"\n')
+        before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGQUIT, before)
+        self.check("1 passed, 0 failed, 0 skipped")
 
     def test_a_filter(self):
         self.unit("a/x", '[ "$1" = two ] || exit 1; echo "1..1"; echo "ok 1 - two"\n')

@@ -6,12 +6,11 @@
 #include "common/codec.h"
 #include "common/rpc.h"
 #include "common/uuid.h"
+#include "sample.gen.h"
 #include "tests/sample/note.h"
 #include "tests/sample/sample.h"
 
 #include <string.h>
-
-#include "sample.gen.h"
 
 MAY_WAIT struct err *api_note_add(
 	struct call *c, const struct sample_note_add_in *in, const char **out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Keeps the notes (note.h). A note that was removed lives on in its change until the store says that
- * the removal is durable: only then nothing can bring it back.
+ * Keeps the notes (note.h). A note that was removed lives on in its change until the store says
+ * that the removal is durable: only then nothing can bring it back.
  */
 #include "tests/sample/note.h"
 

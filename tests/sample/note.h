@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The notes: in memory, each change also given to the store. A change is told to watchers when it is
- * durable, and taken back when it cannot be.
+ * The notes: in memory, each change also given to the store. A change is told to watchers when it
+ * is durable, and taken back when it cannot be.
  */
 #ifndef XENITH_TESTS_SAMPLE_NOTE_H
 #define XENITH_TESTS_SAMPLE_NOTE_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * All state of the sample daemon: the notes. A daemon of its own for the tests, and the pattern that
- * docs/hacking.md explains; never installed.
+ * All state of the sample daemon: the notes. A daemon of its own for the tests, and the pattern
+ * that docs/hacking.md explains; never installed.
  */
-#ifndef XENITH_TESTS_SAMPLE_H
-#define XENITH_TESTS_SAMPLE_H
+#ifndef XENITH_TESTS_SAMPLE_SAMPLE_H
+#define XENITH_TESTS_SAMPLE_SAMPLE_H
 
 #include "common/list.h"
 #include "common/map.h"

@@ -181,7 +181,7 @@ WITH_SERVER(one_byte_at_a_time)
 	struct stream *s = raw_new();
 
 	for (size_t i = 0; i < strlen(ECHO); i++) {
-		raw_send_n(s, ECHO + i, 1);
+		raw_send_n(s, &ECHO[i], 1);
 		CHECK_OK(fiber_yield());
 	}
 	expect(s, ECHO_ANSWER);
@@ -368,7 +368,8 @@ WITH_SERVER(oversized)
 	sbuf_fini(&b);
 }
 
-/* Requests without end from a peer that reads no answer: it is not read either, and then cut off. */
+/* Requests without end from a peer that reads no answer: it is not read either, and then cut
+ * off. */
 WITH_SERVER(a_peer_that_does_not_read_is_cut_off)
 {
 	static const char large[] =
