@@ -9,6 +9,7 @@
 #include "common/loop.h"
 #include "common/rpc.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/vm_record.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -40,86 +41,10 @@ static const struct type type_echo_in = {.kind = TYPE_RECORD,
 	.n = 1,
 	.unknown_case = -1};
 
-/* A record of the size and mixture of XenAPI's VM. */
-struct vm {
-	const char *refs[16];
-	int64_t numbers[12];
-	bool truths[10];
-	struct string_list vbds, vifs;
-	struct string_map other_config, platform;
-};
-
-#define REF(i) \
-	{ \
-		.name = "reference_" #i, .type = &type_string, \
-		.offset = offsetof(struct vm, refs[i]) \
-	}
-#define NUMBER(i) \
-	{ \
-		.name = "memory_" #i, .type = &type_int, .offset = offsetof(struct vm, numbers[i]) \
-	}
-#define TRUTH(i) \
-	{ \
-		.name = "is_a_" #i, .type = &type_bool, .offset = offsetof(struct vm, truths[i]) \
-	}
-
-static const struct field vm_fields[] = {
-	REF(0),
-	REF(1),
-	REF(2),
-	REF(3),
-	REF(4),
-	REF(5),
-	REF(6),
-	REF(7),
-	REF(8),
-	REF(9),
-	REF(10),
-	REF(11),
-	REF(12),
-	REF(13),
-	REF(14),
-	REF(15),
-	NUMBER(0),
-	NUMBER(1),
-	NUMBER(2),
-	NUMBER(3),
-	NUMBER(4),
-	NUMBER(5),
-	NUMBER(6),
-	NUMBER(7),
-	NUMBER(8),
-	NUMBER(9),
-	NUMBER(10),
-	NUMBER(11),
-	TRUTH(0),
-	TRUTH(1),
-	TRUTH(2),
-	TRUTH(3),
-	TRUTH(4),
-	TRUTH(5),
-	TRUTH(6),
-	TRUTH(7),
-	TRUTH(8),
-	TRUTH(9),
-	{.name = "VBDs", .type = &type_list_string, .offset = offsetof(struct vm, vbds)},
-	{.name = "VIFs", .type = &type_list_string, .offset = offsetof(struct vm, vifs)},
-	{.name = "other_config",
-		.type = &type_map_string,
-		.offset = offsetof(struct vm, other_config)},
-	{.name = "platform", .type = &type_map_string, .offset = offsetof(struct vm, platform)},
-};
-static const struct type type_vm = {.kind = TYPE_RECORD,
-	.size = sizeof(struct vm),
-	.name = "vm",
-	.fields = vm_fields,
-	.n = ARRAY_LEN(vm_fields),
-	.unknown_case = -1};
-
 enum { CALL_ECHO, CALL_RECORD };
 static const struct method methods[] = {
 	[CALL_ECHO] = {.name = "echo", .in = &type_echo_in, .out = &type_string},
-	[CALL_RECORD] = {.name = "record", .in = &type_vm, .out = &type_void},
+	[CALL_RECORD] = {.name = "record", .in = &type_vm_record, .out = &type_void},
 };
 static const struct interface interface = {
 	.name = "bench", .version = 1, .methods = methods, .n_methods = ARRAY_LEN(methods)};
@@ -182,7 +107,7 @@ struct load {
 	bool is_record;
 	/* of a round */
 	struct rpc_client *clients[MAX_CLIENTS];
-	struct vm vm;
+	struct vm_record vm;
 	struct bench_samples samples;
 	size_t left;
 	unsigned callers;
@@ -192,30 +117,6 @@ struct load {
 static struct load *load;
 /* an answer of 200 bytes with it */
 static char text[200 - sizeof("{\"jsonrpc\":\"2.0\",\"id\":1234567890,\"result\":\"\"}\n") + 2];
-
-static const char *const some_refs[] = {"OpaqueRef:9f1c7a52-0d8e-4b63-a1f2-6c3d5e7b9a10",
-	"OpaqueRef:3b2a1908-f7e6-4d5c-b4a3-928170655443"};
-
-static void make_vm(struct vm *vm)
-{
-	static const struct string_map_entry other[] = {{"auto_poweron", "true"},
-		{"base_template_name", "Debian Bookworm 12"}, {"folder", "/production/web"},
-		{"install-methods", "cdrom,nfs,http,ftp"}, {"mac_seed", some_refs[1] + 10}};
-	static const struct string_map_entry platform[] = {{"acpi", "1"}, {"apic", "true"},
-		{"device-model", "qemu-upstream-compat"}, {"hpet", "true"}, {"nx", "true"},
-		{"pae", "true"}, {"timeoffset", "0"}, {"vga", "std"}, {"videoram", "8"},
-		{"viridian", "false"}};
-
-	for (size_t i = 0; i < ARRAY_LEN(vm->refs); i++)
-		vm->refs[i] = some_refs[i % 2];
-	for (size_t i = 0; i < ARRAY_LEN(vm->numbers); i++)
-		vm->numbers[i] = (int64_t)1 << (3 * i);
-	vm->vbds = (struct string_list){(const char **)some_refs, 2};
-	vm->vifs = (struct string_list){(const char **)some_refs, 1};
-	vm->other_config = (struct string_map){(struct string_map_entry *)other, ARRAY_LEN(other)};
-	vm->platform =
-		(struct string_map){(struct string_map_entry *)platform, ARRAY_LEN(platform)};
-}
 
 static void call_once(struct rpc_client *c, struct arena *a)
 {
@@ -285,7 +186,7 @@ static void round_of(void *arg, struct bench_figures *out)
 {
 	load = arg;
 	memset(text, 't', sizeof(text) - 1);
-	make_vm(&load->vm);
+	vm_record_make(&load->vm);
 	pid_t server = server_start();
 	loop_init();
 	must(fiber_spawn(NULL, measure, out, "measure"));
@@ -295,19 +196,6 @@ static void round_of(void *arg, struct bench_figures *out)
 }
 
 /* ---- the rows ---- */
-
-/* The record as text, for the base. */
-static void write_record(const char *file)
-{
-	auto_sbuf b = {0};
-	struct vm vm = {0};
-	FILE *f = fopen(file, "we");
-
-	make_vm(&vm);
-	codec_encode(&type_vm, &vm, &b);
-	if (!f || fwrite(sbuf_data(&b), 1, sbuf_len(&b), f) != sbuf_len(&b) || fclose(f))
-		abort();
-}
 
 int main(int argc, char **argv)
 {
@@ -322,7 +210,7 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		return 1;
 	close(fd);
-	write_record(file);
+	vm_record_write(file);
 	snprintf(record_base, sizeof(record_base), "base_unix_echo 2300 1 1 each jansson %s", file);
 	const struct bench_row rows[] = {
 		{.name = "echo, one call at a time",
