@@ -24,7 +24,7 @@ void sbuf_clear(struct sbuf *b);
 
 static inline char *sbuf_data(const struct sbuf *b)
 {
-	return b->base + b->start;
+	return b->base ? b->base + b->start : NULL;
 }
 
 static inline size_t sbuf_len(const struct sbuf *b)
