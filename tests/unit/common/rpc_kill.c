@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * common/rpc_*.c when peers die by SIGKILL at random moments: in the middle of calls, long polls,
- * task calls, writes and reads of large messages. Afterwards no fiber and no connection is left, and a
- * neighbour that called all the while got every answer. Then the same with servers that die.
+ * task calls, writes and reads of large messages. Afterwards no fiber and no connection is left,
+ * and a neighbour that called all the while got every answer. Then the same with servers that die.
  */
 #include "common/mem.h"
 #include "common/rpc_conn.h"

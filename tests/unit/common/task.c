@@ -272,7 +272,6 @@ IN_FIBER(forgotten_after_an_hour)
 
 IN_FIBER(the_newest_ten_thousand_are_kept)
 {
-	auto_arena a = {0};
 	struct task *t = NULL;
 	char first[64] = "";
 
