@@ -191,7 +191,7 @@ int store_log_mark_clean(const char *path, uint64_t generation)
 }
 
 /* Zeros that were written, not a hole or a promise: overwriting them changes no metadata. */
-int store_log_create(const char *path, uint64_t generation)
+static int lay_out(const char *path, uint64_t generation)
 {
 	auto_fd fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	static const char zeros[64 * 1024];
@@ -208,4 +208,17 @@ int store_log_create(const char *path, uint64_t generation)
 		left -= n;
 	}
 	return write_mark(fd, generation);
+}
+
+/* Under another name first: half of one would be taken for a damaged log. */
+int store_log_create(const char *path, uint64_t generation)
+{
+	auto_str new_path = xasprintf("%s.new", path);
+	int r = lay_out(new_path, generation);
+
+	if (!r && rename(new_path, path))
+		r = -errno;
+	if (r)
+		unlink(new_path);
+	return r;
 }

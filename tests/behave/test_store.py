@@ -215,6 +215,29 @@ class Traced(Store):
                 self.assertNotIn(("begin",), after)
         self.assertGreater(n_fatal, 0)
 
+    def test_kill_while_opening(self):
+        """kill -9 at each call that changes a file, from the first on: what is there opens."""
+        calls = "write,pwrite64,fsync,fdatasync,rename,unlink,ftruncate,openat"
+        budget = float(os.environ.get("BUDGET") or 3)
+        until = time.monotonic() + budget if budget else float("inf")
+        points = list(range(1, 250))
+        random.Random(int(os.environ.get("SEED") or 1)).shuffle(points)
+        n_killed = 0
+        for seen, nth in enumerate(points):
+            if seen > 5 and time.monotonic() > until:
+                break
+            with self.subTest(nth=nth), tempfile.TemporaryDirectory() as folder:
+                self.file = os.path.join(folder, "db")
+                inject = f"{calls}:signal=KILL:when={nth}"
+                done = self.strace("write", self.file, "2", "3", "300", calls=calls, inject=inject)
+                n_killed += done.returncode != 0
+                self.check_kept(done.stdout)
+                # Whatever was left behind, it can be gone on with.
+                self.assertEqual(run("write", self.file, "2", "3", "300").returncode, 0)
+                self.assertEqual(self.rows(), {0: 3, 1: 3})
+        self.assertGreater(n_killed, 0)
+        print(f"# {seen + 1} of {len(points)} points (kill while opening)")
+
     def test_full_disk(self):
         done = self.strace(
             "write", self.file, "8", "40", "300", inject="pwrite64:error=ENOSPC:when=40..90"
