@@ -4,7 +4,7 @@
  * follows from a full disk. The writer thread (store_writer.c) makes commits of the queue;
  * store_file.c is the file, store_log.c the log beside it.
  *
- *	store_put ──► queue ──► writer: one commit, one sync ──► news ──► barriers, done, undo
+ *	store_put ─► end of the turn ─► queue ─► one commit, one sync ─► news ─► barriers, done, undo
  */
 #include "common/store.h"
 
@@ -36,6 +36,8 @@ struct store {
 	char *path; /* owned */
 	struct store_file *file; /* the writer's, once that runs */
 	struct store_writer *writer; /* from the first change on */
+	struct list changed; /* of struct store_change, in this turn of the loop; oldest first */
+	struct deferred hand_over; /* gives them to the writer when the turn ends */
 	uint64_t generation; /* the newest that was given */
 	uint64_t settled; /* up to this all are durable or undone */
 	vec_of(struct undone_range) undone; /* oldest first */
@@ -93,6 +95,14 @@ static void ask_for_probe(struct timer *t)
 	store_writer_probe(container_of(t, struct store, probe)->writer);
 }
 
+/* One batch a turn: who is woken by the same sync goes into the next one together. */
+static void hand_over(struct deferred *d)
+{
+	struct store *s = container_of(d, struct store, hand_over);
+
+	store_writer_add(s->writer, &s->changed);
+}
+
 struct err *store_open(struct store **out, const char *path, const struct store_options *options)
 {
 	struct store_file *file;
@@ -110,6 +120,8 @@ struct err *store_open(struct store **out, const char *path, const struct store_
 	s->file = file;
 	s->is_restored = store_file_is_restored(file);
 	s->generation = s->settled = store_file_generation(file);
+	list_init(&s->changed);
+	s->hand_over.fn = hand_over;
 	list_init(&s->barriers);
 	cond_init(&s->backup_ended);
 	timer_init(&s->probe, ask_for_probe);
@@ -132,6 +144,8 @@ void store_close(struct store *s)
 		return;
 	if (s->writer) {
 		timer_disarm(&s->probe);
+		loop_defer_cancel(&s->hand_over);
+		hand_over(&s->hand_over);
 		store_writer_stop(s->writer);
 		bool is_posted = atomic_load(&s->is_posted);
 		take_news(s);
@@ -224,7 +238,8 @@ static uint64_t add_change(struct store *s, const char *table, struct store_chan
 	c->table = table_index(s, table);
 	c->generation = ++s->generation;
 	s->counts.changes++;
-	store_writer_add(s->writer, c);
+	list_push_back(&s->changed, &c->link);
+	loop_defer(&s->hand_over);
 	return s->generation;
 }
 
@@ -320,6 +335,7 @@ static void finish_undone(struct store *s, struct list *undone)
 
 	if (list_is_empty(undone))
 		return;
+	list_splice_back(undone, &s->changed);
 	range.first = list_first(undone, struct store_change, link)->generation;
 	vec_push(&s->undone, range);
 	undo_all(s, undone);

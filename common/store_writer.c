@@ -276,10 +276,10 @@ void store_writer_free(struct store_writer *w)
 	free(w);
 }
 
-void store_writer_add(struct store_writer *w, struct store_change *c)
+void store_writer_add(struct store_writer *w, struct list *changes)
 {
 	pthread_mutex_lock(&w->lock);
-	list_push_back(&w->queue, &c->link);
+	list_splice_back(&w->queue, changes);
 	wake(w);
 	pthread_mutex_unlock(&w->lock);
 }

@@ -37,8 +37,8 @@ void store_writer_stop(struct store_writer *w);
 /* Nothing that it holds may be needed any more. */
 void store_writer_free(struct store_writer *w);
 
-/* Takes over the change. Not while changes are refused for want of space. */
-void store_writer_add(struct store_writer *w, struct store_change *c);
+/* Takes over the list. Not while changes are refused for want of space. */
+void store_writer_add(struct store_writer *w, struct list *changes);
 /* After a failure for want of space: see whether there is some. */
 void store_writer_probe(struct store_writer *w);
 void store_writer_backup(struct store_writer *w);
