@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,17 @@
 #define STABLE_AFTER  (2 * NS_PER_S) /* who lives so long is started again after FIRST_PAUSE */
 
 extern char **environ;
+
+char *member_program(const char *name)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return xstrdup(name);
+	self[n] = '\0';
+	return xasprintf("%.*s/%s", (int)(strrchr(self, '/') - self), self, name);
+}
 
 struct err *member_add(const char *program)
 {
@@ -179,10 +191,29 @@ static MAY_WAIT void rest(struct member *member, int64_t pause)
 	member->is_restart_asked = false;
 }
 
+/* What follows a death: nothing, when somebody asked for it; else a pause, which is returned. */
+static int64_t pause_after_death(struct member *member, int64_t lived, int64_t *next)
+{
+	if (member->is_restart_asked) {
+		member->is_restart_asked = false;
+		return 0;
+	}
+	if (is_hopeless(member)) {
+		log_error("%s is not started again before somebody asks", member->name);
+		set_state(member, LAUNCHER_DAEMON_STATE_STOPPED);
+		return NEVER;
+	}
+	int64_t pause = lived > STABLE_AFTER ? FIRST_PAUSE : *next;
+	*next = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
+	member->restarts++;
+	log_warn("%s is started again in %" PRId64 " ms", member->name, pause / NS_PER_MS);
+	return pause;
+}
+
 MAY_WAIT void member_fiber(void *arg)
 {
 	struct member *member = arg;
-	int64_t pause = FIRST_PAUSE;
+	int64_t next = FIRST_PAUSE;
 
 	while (!supervisor.is_stopping) {
 		int64_t began = clock_mono_ns();
@@ -193,22 +224,9 @@ MAY_WAIT void member_fiber(void *arg)
 		if (supervisor.is_stopping)
 			break;
 		set_state(member, LAUNCHER_DAEMON_STATE_WAITING);
-		if (member->is_restart_asked) {
-			member->is_restart_asked = false;
-			continue;
-		}
-		if (is_hopeless(member)) {
-			log_error("%s is not started again before somebody asks", member->name);
-			set_state(member, LAUNCHER_DAEMON_STATE_STOPPED);
-			rest(member, NEVER);
-			continue;
-		}
-		member->restarts++;
-		if (clock_mono_ns() - began > STABLE_AFTER)
-			pause = FIRST_PAUSE;
-		log_warn("%s is started again in %" PRId64 " ms", member->name, pause / NS_PER_MS);
-		rest(member, pause);
-		pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
+		int64_t pause = pause_after_death(member, clock_mono_ns() - began, &next);
+		if (pause)
+			rest(member, pause);
 	}
 	set_state(member, LAUNCHER_DAEMON_STATE_STOPPED);
 }

@@ -17,7 +17,6 @@
 #include "packaging/xenith/verbs.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,18 +99,11 @@ static MAY_WAIT void notify_fiber(void *arg)
 	err_free(e);
 }
 
-/* The daemons that lie beside this program; one that does not exist is left out. */
+/* A daemon that is not built yet is left out. */
 static struct err *add_daemons(void)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return err_errno(errno, "finding this program");
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(daemons); i++) {
-		auto_str program = xasprintf("%s/%s", self, daemons[i]);
+		auto_str program = member_program(daemons[i]);
 
 		if (access(program, X_OK) == 0)
 			TRY(member_add(program));

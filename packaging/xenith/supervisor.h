@@ -46,6 +46,8 @@ extern struct supervisor supervisor;
 
 /* ---- member.c ---- */
 
+/* Where the daemon of this name lies: beside the running program. From malloc. */
+char *member_program(const char *name);
 must_check struct err *member_add(const char *program);
 void member_free(struct member *member);
 struct member *member_find(const char *name);

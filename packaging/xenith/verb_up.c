@@ -13,6 +13,7 @@
 #include "launcher.gen.h"
 #include "packaging/xenith/log_tail.h"
 #include "packaging/xenith/remote.h"
+#include "packaging/xenith/supervisor.h"
 #include "packaging/xenith/verbs.h"
 
 #include <errno.h>
@@ -132,11 +133,24 @@ static MAY_WAIT struct err *up(struct rpc_client *c, const struct options *o)
 	return wait_ready(c, o);
 }
 
+/* A demo host is made of XenAPI calls. */
+static bool lacks_xapid(void)
+{
+	auto_str program = member_program("xapid");
+
+	return access(program, X_OK) < 0;
+}
+
 int verb_up(const struct options *o)
 {
 	auto_str log_dir = xasprintf("%s/log", o->dir);
 	auto_str log_path = xasprintf("%s/xenith.log", log_dir);
 
+	if (o->demo && lacks_xapid()) {
+		fputs("xenith: --demo needs xapid, and there is none beside this program\n",
+			stderr);
+		return EXIT_FAILED;
+	}
 	if (remote_is_up(o->dir)) {
 		printf("%s runs already\n", o->dir);
 		return remote_run(o, up);

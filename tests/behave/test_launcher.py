@@ -126,6 +126,22 @@ class Launcher(unittest.TestCase):
         self.assertEqual(oned["last_end"], "signal 9")
         self.assertIn("oned has died (signal 9)", self.xenith("logs", "xenith").stdout)
 
+    def test_one_that_is_configured_wrongly_is_not_started_again_and_again(self):
+        text = READY.replace("time.sleep(1000)", "sys.exit(78)")
+        self.up("--also", self.program("oned", text))
+        self.wait_for("its end", lambda: self.daemon("oned")["state"] == "stopped")
+        self.assertEqual(self.daemon("oned")["restarts"], 0)
+        self.program("oned", READY)
+        self.assertEqual(self.xenith("restart", "oned").returncode, 0)
+        self.assertEqual(self.daemon("oned")["state"], "ready")
+
+    def test_a_demo_without_xapid_is_refused(self):
+        if (XENITH.parent / "xapid").exists():
+            self.skipTest("there is a xapid")
+        done = self.xenith("up", "--demo")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("needs xapid", done.stderr)
+
     def test_restart_waits_until_it_is_ready_again(self):
         self.up("--also", self.program("oned", READY))
         before = self.daemon("oned")["pid"]
