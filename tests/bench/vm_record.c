@@ -87,7 +87,8 @@ void vm_record_make(struct vm_record *vm)
 {
 	static const struct string_map_entry other[] = {{"auto_poweron", "true"},
 		{"base_template_name", "Debian Bookworm 12"}, {"folder", "/production/web"},
-		{"install-methods", "cdrom,nfs,http,ftp"}, {"mac_seed", some_refs[1] + 10}};
+		{"install-methods", "cdrom,nfs,http,ftp"},
+		{"mac_seed", "3b2a1908-f7e6-4d5c-b4a3-928170655443"}};
 	static const struct string_map_entry platform[] = {{"acpi", "1"}, {"apic", "true"},
 		{"device-model", "qemu-upstream-compat"}, {"hpet", "true"}, {"nx", "true"},
 		{"pae", "true"}, {"timeoffset", "0"}, {"vga", "std"}, {"videoram", "8"},
