@@ -4,7 +4,7 @@
  * follows from a full disk. The writer thread (store_writer.c) makes commits of the queue;
  * store_file.c is the file, store_log.c the log beside it.
  *
- *	store_put ─► end of the turn ─► queue ─► one commit, one sync ─► news ─► barriers, done, undo
+ *	store_put → end of the turn → queue → one commit, one sync → news → barriers, done, undo
  */
 #include "common/store.h"
 
