@@ -162,8 +162,12 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c $(B)/flags
 .PHONY: all install run clean help
 all: $(PROGRAMS) $(LEFT_OUT) ## everything
 
-run: all ## the whole stack on a private directory, until Ctrl-C; DIR=, BACKEND=
-	@$(if $(RUN),$(RUN),echo 'run: the launcher is not built yet' >&2; exit 1)
+BACKEND ?= simulator
+DIR ?= $(abspath $(B)/stack)
+run: deps ## installs, builds, and brings the stack up in a private directory; DIR=, BACKEND=
+	@$(MAKE) --no-print-directory all
+	@$(B)/bin/xenith up --dir '$(DIR)' --backend '$(BACKEND)'
+	@echo "$(B)/bin/xenith status|logs|down --dir '$(DIR)' goes on from here"
 
 install: $(INSTALLS) ## into DESTDIR= PREFIX=/usr
 

@@ -280,9 +280,17 @@ static struct err *any_array(const struct xml_node *value, unsigned depth, struc
 	return NULL;
 }
 
+/* What stays text: a string, or a kind that JSON has not. NULL for all else. */
+static const struct xml_node *text_node(const struct xml_node *value)
+{
+	if (is_a(value, "dateTime.iso8601") || is_a(value, "base64"))
+		return content(value);
+	return string_node(value);
+}
+
 static struct err *any_scalar(const struct xml_node *value, struct json_writer *w)
 {
-	const struct xml_node *text = string_node(value) ?: content(value);
+	const struct xml_node *text = text_node(value);
 	int64_t i;
 	double d;
 	bool b;
@@ -298,7 +306,7 @@ static struct err *any_scalar(const struct xml_node *value, struct json_writer *
 		json_write_bool(w, b);
 	} else if (is_nil(value)) {
 		json_write_null(w);
-	} else if (string_node(value) || is_a(value, "dateTime.iso8601") || is_a(value, "base64")) {
+	} else if (text) {
 		json_write_string_n(w, text->text, text->text_len);
 	} else {
 		return wrong(value, "a type of XML-RPC");
