@@ -198,7 +198,7 @@ static struct err *read_list(
 	const struct type *t, const struct xml_node *value, struct arena *a, struct any_list *out)
 {
 	struct codec_growing g = {.arena = a, .size = t->of->size};
-	const struct xml_node *v;
+	const struct xml_node *v = NULL;
 
 	TRY(enter_array(value, &v));
 	for (; v; v = v->next) {
@@ -270,7 +270,7 @@ static struct err *any_struct(const struct xml_node *value, unsigned depth, stru
 
 static struct err *any_array(const struct xml_node *value, unsigned depth, struct json_writer *w)
 {
-	const struct xml_node *v;
+	const struct xml_node *v = NULL;
 
 	TRY(enter_array(value, &v));
 	json_write_array(w);

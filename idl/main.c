@@ -154,7 +154,7 @@ static int compile(const char *const *paths, size_t n, const struct options *o)
 	if (i && !idl.n_errors)
 		check_interface(&idl, i);
 	int status = 1;
-	if (!idl.n_errors && (!o->out || n > 1 || has_right_name(paths[0], i)))
+	if (i && !idl.n_errors && (!o->out || n > 1 || has_right_name(paths[0], i)))
 		status = emit_all(&idl, i, o);
 	fputs(sbuf_str(&messages), stderr);
 	idl_fini(&idl);

@@ -104,11 +104,8 @@ class AddCall(unittest.TestCase):
         daemon, client = self.start()
         with client:
             self.assertEqual(client.call("Sum.of", numbers=[1, 2, 39]), 42)
-        said = subprocess.run(
-            [self.root / "build/tests/sample-cli", "--dir", self.root / "state", "Sum.of", "--help"],
-            capture_output=True,
-            text=True,
-        )
+        cli = self.root / "build/tests/sample-cli"
+        said = subprocess.run([cli, "Sum.of", "--help"], capture_output=True, text=True)
         self.assertIn("The sum of some numbers", said.stdout)
 
 

@@ -72,13 +72,16 @@ class Server(unittest.TestCase):
             raise
 
     def check_echo(self, peer, payload=b"hello"):
-        sent = threading.Thread(target=peer.sendall, args=(payload,))
-        sent.start()
-        got = b""
-        while len(got) < len(payload):
-            got += peer.recv(65536)
-        sent.join()
-        self.assertEqual(got, payload)
+        # A piece at a time: one SSL object is not to be read and written by two threads at once.
+        for start in range(0, len(payload), 65536):
+            piece = payload[start : start + 65536]
+            peer.sendall(piece)
+            got = b""
+            while len(got) < len(piece):
+                more = peer.recv(65536)
+                self.assertNotEqual(more, b"", "the connection was closed")
+                got += more
+            self.assertEqual(got, piece)
 
     def test_versions(self):
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
