@@ -24,7 +24,8 @@
 struct list fiber_all = LIST_INIT(fiber_all);
 
 static struct list ready = LIST_INIT(ready);
-static struct list this_turn = LIST_INIT(this_turn); /* those of ready when the turn began */
+static struct list this_round = LIST_INIT(this_round); /* those of ready when the round began */
+static struct list yielded = LIST_INIT(yielded); /* ready again in the next turn */
 static struct fiber_context loop_context;
 static size_t n_fibers;
 static uint64_t n_switches;
@@ -203,14 +204,13 @@ static void note_time(const struct fiber *f, int64_t ns)
 	}
 }
 
-void fiber_run_ready(void)
+static void run_round(void)
 {
 	struct fiber *f;
 	int64_t before = loop_tick_ns();
 
-	assert(!current && list_is_empty(&this_turn));
-	list_splice_back(&this_turn, &ready);
-	while ((f = list_pop_front(&this_turn, struct fiber, link))) {
+	list_splice_back(&this_round, &ready);
+	while ((f = list_pop_front(&this_round, struct fiber, link))) {
 		fiber_run(f);
 		int64_t after = loop_tick_ns();
 		note_time(f, after - before);
@@ -218,6 +218,18 @@ void fiber_run_ready(void)
 		if (f->state == FIBER_ENDED)
 			fiber_free(f);
 	}
+}
+
+/*
+ * Those that are ready, and then, once, those that they have made ready: whoever reads a connection
+ * starts a call or wakes the caller, and the answer need not wait for the kernel to be asked first.
+ */
+void fiber_run_ready(void)
+{
+	assert(!current && list_is_empty(&this_round));
+	run_round();
+	run_round();
+	list_splice_back(&ready, &yielded);
 }
 
 bool fiber_any_ready(void)
@@ -325,7 +337,7 @@ struct err *fiber_yield(void)
 	struct fiber *f = require_may_wait("a turn");
 
 	TRY(refusal(f, NEVER, loop_now(), "a turn"));
-	list_push_back(&ready, &f->link);
+	list_push_back(&yielded, &f->link);
 	park(f, FIBER_READY);
 	return NULL;
 }

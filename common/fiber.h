@@ -24,8 +24,8 @@ struct json_writer;
 typedef void (*fiber_fn)(void *arg);
 
 /*
- * Makes a fiber that runs FN(ARG) in a later turn; its stack goes back to the pool when FN
- * returns. Fails (LIMIT_EXCEEDED) when the kernel gives no stack. OUT may be NULL; the handle is
+ * Makes a fiber that runs FN(ARG) after this one has waited; its stack goes back to the pool when
+ * FN returns. Fails (LIMIT_EXCEEDED) when the kernel gives no stack. OUT may be NULL; the handle is
  * valid until FN has returned. The new fiber inherits log tag and nothing else.
  */
 must_check struct err *fiber_spawn(

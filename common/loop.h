@@ -2,8 +2,8 @@
 /*
  * The daemon's one loop. It owns all state: libevent callbacks only mark fibers runnable, and the
  * ready fibers run from one place, between two turns of event_base_loop(EVLOOP_ONCE). A turn runs
- * the fibers that were ready at its start, not those that become ready meanwhile. A turn of over
- * 50 ms is logged with the fiber that took longest.
+ * the fibers that were ready at its start, then those that these made ready, and no others. A turn
+ * of over 50 ms is logged with the fiber that took longest.
  */
 #ifndef XENITH_COMMON_LOOP_H
 #define XENITH_COMMON_LOOP_H

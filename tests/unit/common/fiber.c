@@ -57,6 +57,38 @@ static void takes_turns(void **state)
 	run_in_fiber(takes_turns_fiber, NULL);
 }
 
+static uint64_t turn_of_child, turn_of_grandchild;
+
+static void notes_turn(void *arg)
+{
+	*(uint64_t *)arg = loop_counts().turns;
+}
+
+static void notes_turn_and_spawns(void *arg)
+{
+	notes_turn(arg);
+	CHECK_OK(fiber_spawn(NULL, notes_turn, &turn_of_grandchild, "grandchild"));
+}
+
+static void same_turn_fiber(void *arg)
+{
+	CHECK_OK(fiber_yield()); /* who has yielded is among the first of a turn */
+	uint64_t turn = loop_counts().turns;
+
+	CHECK_OK(fiber_spawn(NULL, notes_turn_and_spawns, &turn_of_child, "child"));
+	CHECK_OK(fiber_yield());
+	assert_int_equal(loop_counts().turns, turn + 1);
+	assert_int_equal(turn_of_child, turn);
+	CHECK_OK(fiber_yield());
+	assert_int_equal(turn_of_grandchild, turn + 1);
+}
+
+/* Whom a fiber makes ready runs in the same turn; whom that one makes ready, in the next. */
+static void a_turn_goes_one_step_further(void **state)
+{
+	run_in_fiber(same_turn_fiber, NULL);
+}
+
 /* A fiber that makes itself ready again and again does not keep the loop from its other work. */
 static bool timer_fired;
 static void fire(struct timer *t)
@@ -516,7 +548,8 @@ static void dies_when_misused(void **state)
 #define TESTS_OF_PLAIN_BUILDS TEST(spawn_fails_when_the_kernel_gives_no_stack),
 #endif
 
-TEST_MAIN(TESTS_OF_PLAIN_BUILDS TEST(takes_turns), TEST(a_busy_fiber_does_not_starve_timers),
-	TEST(keeps_errno), TEST(times_out), TEST(own_deadline), TEST(cancels),
-	TEST(no_signal_is_lost), TEST(stop_ends_waits), TEST(mutex_is_fair),
-	TEST(tags_are_inherited), TEST(ten_thousand_fit_in_60_mib), TEST(dies_when_misused))
+TEST_MAIN(TESTS_OF_PLAIN_BUILDS TEST(takes_turns), TEST(a_turn_goes_one_step_further),
+	TEST(a_busy_fiber_does_not_starve_timers), TEST(keeps_errno), TEST(times_out),
+	TEST(own_deadline), TEST(cancels), TEST(no_signal_is_lost), TEST(stop_ends_waits),
+	TEST(mutex_is_fair), TEST(tags_are_inherited), TEST(ten_thousand_fit_in_60_mib),
+	TEST(dies_when_misused))
