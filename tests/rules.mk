@@ -122,7 +122,7 @@ fuzz-run: $(fuzz_bin)
 .PHONY: fuzz-run
 
 # ---- the tree itself: tests/lint holds one script a rule ----
-.PHONY: lint format check check-compilers check-static built
+.PHONY: lint format check check-static built
 lint: ## rules of the tree and its format; compiles nothing
 	@tests/lint/all
 format: ## formats all C as .clang-format says
@@ -130,10 +130,14 @@ format: ## formats all C as .clang-format says
 
 # What the compilers are to be quiet about: all that is compiled.
 built: all unit tools fuzz-replays $(bench_bin) $(base_bin)
-check: lint check-compilers check-static ## lint, both compilers, static analysis
-check-compilers:
-	@$(MAKE) --no-print-directory CC=gcc built
-	@$(MAKE) --no-print-directory CC=clang built
+# One after the other, since they build the same objects; each tells what it found.
+check: ## lint, both compilers, static analysis
+	@failed=; \
+	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
+	$(MAKE) --no-print-directory -k CC=gcc built || failed="$$failed gcc"; \
+	$(MAKE) --no-print-directory -k CC=clang built || failed="$$failed clang"; \
+	$(MAKE) --no-print-directory -k CC=gcc check-static || failed="$$failed static"; \
+	[ -z "$$failed" ] || { echo "check:$$failed failed"; exit 1; }
 # clang-tidy looks again at what was compiled again. Which checks: tests/tidy.
 tidy_src := $(filter-out tests/%,$(shell git ls-files -co --exclude-standard '*.c' 2>/dev/null))
 tidy_ok := $(patsubst %.c,$(B)/tidy/%.ok,$(filter $(tidy_src),$(wildcard $(tidy_src))))
