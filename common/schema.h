@@ -78,6 +78,11 @@ enum field_flags {
 	FIELD_CREATE = 8, /* an argument of create, read-only afterwards */
 	FIELD_PERSISTENT = 16, /* kept in the database file; else it ends with the daemon */
 	FIELD_UNIQUE = 32,
+	FIELD_INTERNAL = 64, /* no record and no getter has it */
+	FIELD_DANGLING = 128, /* may refer to what is not there */
+	FIELD_EFFECT = 256, /* to set it does more than to note it */
+	FIELD_REMOVED = 512,
+	FIELD_PROTOTYPED = 1024,
 };
 
 struct map_key_role {
@@ -96,6 +101,9 @@ struct field {
 	const char *deprecated; /* what to use instead */
 	/* of a class's field only: */
 	const char *role; /* who may set it */
+	const char *other_role; /* who may as well, though of less */
+	const char *reader; /* who may read it; NULL: whoever may read the object */
+	const char *inverse; /* the field of the other class that mirrors this one */
 	const struct map_key_role *map_keys;
 	uint32_t n_map_keys;
 };
@@ -114,6 +122,7 @@ struct type {
 	const char *name; /* as the IDL has it; an id's own name too */
 	const char *doc;
 	const struct type *of; /* LIST, MAP, OPTION: the element */
+	const struct type *key; /* MAP: what keys mean, which are strings; NULL: nothing more */
 	const struct field *fields; /* RECORD */
 	const struct type_case *cases; /* ENUM, VARIANT */
 	uint32_t n; /* fields or cases */
@@ -128,6 +137,16 @@ enum method_flags {
 	METHOD_TASK = 1, /* answers with a task's id; the result is the task's */
 	METHOD_DEPRECATED = 2,
 	METHOD_READ_ONLY = 4, /* changes nothing: no audit line, may be retried */
+	/* of a class's message only: */
+	METHOD_STATIC = 8, /* of no one object */
+	METHOD_ASYNC = 16, /* there as Async.… too, which answers with a task */
+	METHOD_HIDDEN = 32, /* not for the public: no reference tells of it */
+	METHOD_INTRAPOOL = 64, /* only for other hosts of the pool */
+	METHOD_EMERGENCY = 128, /* served in emergency mode and by hosts that are not the master */
+	METHOD_SESSIONLESS = 256, /* no session comes first */
+	METHOD_UNCOUNTED = 512, /* not among current_operations */
+	METHOD_REMOVED = 1024,
+	METHOD_PROTOTYPED = 2048,
 };
 
 typedef struct err *(*method_fn)(struct call *c, const void *in, void *out);
@@ -141,6 +160,7 @@ struct method {
 	uint32_t n_errors;
 	const char *doc, *since, *deprecated;
 	const char *role; /* least role, where the interface has roles */
+	const char *other_role; /* one that may as well, though it is less */
 };
 
 struct interface {
@@ -166,6 +186,16 @@ struct service {
 	const method_fn *handlers;
 };
 
+enum class_flags {
+	CLASS_CONSTRUCTED = 1, /* has create and destroy made of its fields */
+	CLASS_LISTED = 2, /* has get_all and the like */
+	CLASS_EVENTS = 4, /* its changes are events */
+	CLASS_STATELESS = 8, /* no objects of it are kept: messages, or the form of a result */
+	CLASS_SINGLETON = 16, /* there is one object */
+	CLASS_REMOVED = 32,
+	CLASS_PROTOTYPED = 64,
+};
+
 /* A class of the data model. */
 struct class
 {
@@ -176,6 +206,11 @@ struct class
 	uint32_t n_fields;
 	const struct method *const *messages; /* the explicit ones */
 	uint32_t n_messages;
+	uint32_t flags;
+	const char *since, *deprecated;
+	const char *role; /* who may create and destroy */
+	const char *other_role;
+	const char *reader; /* who may read its objects */
 	bool is_persistent;
 };
 

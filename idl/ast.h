@@ -51,6 +51,8 @@ struct type_use {
 	enum base_kind base; /* BASE */
 	const char *from; /* NAMED: the interface before the dot, or NULL */
 	const char *name; /* NAMED, REF */
+	bool is_class; /* NAMED: the record of a class */
+	struct type_use *key; /* MAP: what its keys mean, or NULL: strings */
 	struct type_use *of; /* LIST, SET, MAP, OPTION */
 	struct decl *decl; /* NAMED, REF: what the name means, once checked */
 };
@@ -71,6 +73,16 @@ struct literal {
 	struct loc at;
 	const char *text; /* as written, which is JSON but for WORD */
 	const char *string; /* STRING: what it means */
+	struct literal *items; /* LIST, OBJECT: the values */
+	const char *text_before; /* of an item: it with those before it */
+	struct literal *next; /* of those in one list or object */
+};
+
+/* The least role that may do something; NULL for none. */
+struct role_use {
+	const char *name;
+	const char *other; /* one that may as well, or NULL */
+	struct loc at, other_at;
 };
 
 /* Whoever may set the keys that fit a pattern. */
@@ -101,8 +113,11 @@ struct member {
 	enum access access;
 	bool is_persistent;
 	bool is_unique;
-	const char *role; /* or NULL */
-	struct loc role_at;
+	struct role_use role; /* that may set it */
+	struct role_use reader; /* that may read it */
+	const char *inverse; /* the field of the other class that this one mirrors, or NULL */
+	struct loc inverse_at;
+	unsigned marks; /* of marks.h */
 	struct key_role *keys;
 };
 
@@ -153,12 +168,15 @@ struct decl {
 	bool is_task;
 	bool is_read;
 	bool is_static; /* a message that is of no one object */
-	const char *role;
-	struct loc role_at;
+	struct role_use role;
+	struct loc self_at;
+	const char *self; /* what the first parameter of a message is called */
+	unsigned marks; /* of marks.h: CALL, CLASS */
 	const char *since;
 	const char *deprecated;
 	/* CLASS */
 	bool is_persistent;
+	struct role_use reader; /* that may read its objects */
 	enum walk walk; /* over types that contain each other */
 };
 
@@ -183,6 +201,7 @@ struct interface_decl {
 	long version;
 	const char *handlers; /* the first part of the handlers' names: "api" */
 	const char *doc;
+	bool doc_is_meant; /* it was a ## one */
 	struct import *imports, **imports_end;
 	struct role_decl *roles, **roles_end; /* least first */
 	struct decl *decls, **decls_end; /* all, messages of classes too, in their order */

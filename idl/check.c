@@ -55,6 +55,12 @@ static struct map *map_of(struct interface_decl *i, enum decl_kind kind)
 	return &i->types;
 }
 
+/* Messages and errors of a data model have names that were given elsewhere, and many say it all. */
+static bool is_said_by_its_name(const struct interface_decl *i, const struct decl *d)
+{
+	return i->roles && (d->class || d->kind == DECL_ERROR || d->kind == DECL_ENUM);
+}
+
 static void register_decl(struct idl *idl, struct interface_decl *i, struct decl *d)
 {
 	struct map *m = map_of(i, d->kind);
@@ -62,7 +68,7 @@ static void register_decl(struct idl *idl, struct interface_decl *i, struct decl
 
 	if (m == &i->types)
 		check_type_name(idl, d);
-	if (!d->doc)
+	if (!d->doc && !is_said_by_its_name(i, d))
 		error_at(idl, d->at, "%s '%s' has no doc comment (## …) before it",
 			kind_names[d->kind], d->name);
 	if (first) {
@@ -98,10 +104,21 @@ static struct interface_decl *import_find(const struct interface_decl *i, const 
 	return NULL;
 }
 
+static void resolve_class(struct idl *idl, struct interface_decl *i, struct type_use *t)
+{
+	t->decl = map_get(&i->classes, t->name);
+	if (!t->decl)
+		error_at(idl, t->at, "there is no class '%s'", t->name);
+}
+
 static void resolve_named(struct idl *idl, struct interface_decl *i, struct type_use *t)
 {
 	struct interface_decl *from = t->from ? import_find(i, t->from) : i;
 
+	if (t->is_class) {
+		resolve_class(idl, i, t);
+		return;
+	}
 	if (!from) {
 		error_at(idl, t->at, "interface '%s' is not imported", t->from);
 		return;
@@ -127,14 +144,14 @@ static void resolve_type(struct idl *idl, struct interface_decl *i, struct type_
 		resolve_named(idl, i, t);
 		return;
 	case FORM_REF:
-		t->decl = map_get(&i->classes, t->name);
-		if (!t->decl)
-			error_at(idl, t->at, "there is no class '%s'", t->name);
+		resolve_class(idl, i, t);
 		return;
 	case FORM_LIST:
 	case FORM_SET:
 	case FORM_MAP:
 	case FORM_OPTION:
+		if (t->key)
+			resolve_type(idl, i, t->key);
 		resolve_type(idl, i, t->of);
 		return;
 	}
@@ -166,7 +183,7 @@ static void resolve_errors(struct idl *idl, struct interface_decl *i, struct dec
 
 /* ---- roles ---- */
 
-static void check_role(
+static void check_one_role(
 	struct idl *idl, const struct interface_decl *i, const char *role, struct loc at)
 {
 	for (struct role_decl *r = i->roles; r; r = r->next)
@@ -175,19 +192,27 @@ static void check_role(
 	error_at(idl, at, "there is no role '%s'", role);
 }
 
+static void check_role(struct idl *idl, const struct interface_decl *i, const struct role_use *role)
+{
+	if (role->name)
+		check_one_role(idl, i, role->name, role->at);
+	if (role->other)
+		check_one_role(idl, i, role->other, role->other_at);
+}
+
 static void check_roles(struct idl *idl, const struct interface_decl *i, const struct decl *d)
 {
-	if (d->role)
-		check_role(idl, i, d->role, d->role_at);
-	else if (d->kind == DECL_CALL && i->roles)
+	check_role(idl, i, &d->role);
+	check_role(idl, i, &d->reader);
+	if (!d->role.name && d->kind == DECL_CALL && i->roles)
 		error_at(idl, d->at, "the interface has roles, call '%s' has none", d->name);
 	for (struct member *m = d->members; m; m = m->next) {
-		if (m->role)
-			check_role(idl, i, m->role, m->role_at);
+		check_role(idl, i, &m->role);
+		check_role(idl, i, &m->reader);
 		if (m->keys && m->type->form != FORM_MAP)
 			error_at(idl, m->at, "only a map has keys");
 		for (struct key_role *k = m->keys; k; k = k->next)
-			check_role(idl, i, k->role, k->at);
+			check_one_role(idl, i, k->role, k->at);
 	}
 }
 
@@ -216,6 +241,18 @@ static void check_error_parameter(struct idl *idl, const struct member *m)
 		error_at(idl, t->at, "a parameter of an error is one plain value, and no secret");
 }
 
+/* Keys are strings on the wire, so each must have one obvious form as a string. */
+static void check_key(struct idl *idl, const struct type_use *t)
+{
+	bool is_plain = t->form == FORM_REF ||
+		(t->form == FORM_BASE && (t->base == BASE_INT || t->base == BASE_STRING)) ||
+		(t->form == FORM_NAMED &&
+			(!t->decl || t->decl->kind == DECL_ID || t->decl->kind == DECL_ENUM));
+
+	if (!is_plain)
+		error_at(idl, t->at, "a key is a string, an int, an id, a case or a reference");
+}
+
 /* A map has one value a key: an absent one is a key that is not there. */
 static void check_no_option_inside(struct idl *idl, const struct type_use *t)
 {
@@ -224,8 +261,29 @@ static void check_no_option_inside(struct idl *idl, const struct type_use *t)
 	else if (t->form == FORM_SET && t->of->form != FORM_BASE && t->of->form != FORM_NAMED &&
 		t->of->form != FORM_REF)
 		error_at(idl, t->of->at, "a set holds plain values: no lists or maps");
+	if (t->key)
+		check_key(idl, t->key);
 	if (t->of)
 		check_no_option_inside(idl, t->of);
+}
+
+/* Both ends of a relation name each other. */
+static void check_inverse(struct idl *idl, const struct member *m)
+{
+	const struct type_use *t = m->type->form == FORM_SET ? m->type->of : m->type;
+
+	if (t->form != FORM_REF) {
+		error_at(idl, m->inverse_at, "only a reference or a set of them has an inverse");
+		return;
+	}
+	if (!t->decl)
+		return;
+	for (const struct member *other = t->decl->members; other; other = other->next)
+		if (!strcmp(other->name, m->inverse) && other->inverse &&
+			!strcmp(other->inverse, m->name))
+			return;
+	error_at(idl, m->inverse_at, "%s has no field '%s' that has '%s' as its inverse",
+		t->decl->name, m->inverse, m->name);
 }
 
 static void check_member(
@@ -237,13 +295,16 @@ static void check_member(
 	check_no_option_inside(idl, m->type);
 	if (d->kind == DECL_ERROR)
 		check_error_parameter(idl, m);
+	if (m->inverse)
+		check_inverse(idl, m);
 	if (m->value)
 		check_default(idl, m);
 }
 
 static void check_decl(struct idl *idl, struct interface_decl *i, struct decl *d)
 {
-	bool may_be_empty = d->kind == DECL_ID || d->kind == DECL_ERROR || d->kind == DECL_CALL;
+	bool may_be_empty = d->kind == DECL_ID || d->kind == DECL_ERROR || d->kind == DECL_CALL ||
+		(d->kind == DECL_CLASS && d->next && d->next->class == d);
 
 	if (!d->members && !may_be_empty)
 		error_at(idl, d->at, "%s '%s' has no members", kind_names[d->kind], d->name);

@@ -22,7 +22,7 @@ static bool base_fits(const struct literal *l, enum base_kind b)
 	case BASE_BYTES:
 		return l->kind == LITERAL_STRING && !strcmp(l->text, "\"\"");
 	case BASE_DATETIME:
-		return false;
+		return l->kind == LITERAL_STRING && !strcmp(l->string, "1970-01-01T00:00:00Z");
 	case BASE_ANY:
 		return l->kind != LITERAL_WORD;
 	}
@@ -89,16 +89,14 @@ static void check_base(struct idl *idl, const struct literal *l, enum base_kind 
 		error_at(idl, l->at, "the number is out of range");
 }
 
-void check_default(struct idl *idl, const struct member *m)
+static void check_literal(struct idl *idl, const struct type_use *t, const struct literal *l)
 {
-	const struct literal *l = m->value;
-
-	switch (m->type->form) {
+	switch (t->form) {
 	case FORM_BASE:
-		check_base(idl, l, m->type->base);
+		check_base(idl, l, t->base);
 		return;
 	case FORM_NAMED:
-		check_named(idl, l, m->type->decl);
+		check_named(idl, l, t->decl);
 		return;
 	case FORM_LIST:
 	case FORM_SET:
@@ -118,4 +116,12 @@ void check_default(struct idl *idl, const struct member *m)
 			error_at(idl, l->at, "the default of a reference is a string");
 		return;
 	}
+}
+
+void check_default(struct idl *idl, const struct member *m)
+{
+	check_literal(idl, m->type, m->value);
+	for (const struct literal *item = m->value->items; item; item = item->next)
+		if (m->type->of)
+			check_literal(idl, m->type->of, item);
 }

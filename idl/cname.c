@@ -183,7 +183,7 @@ bool c_table_is_local(const struct type_use *t)
 		return false;
 	case FORM_LIST:
 	case FORM_MAP:
-		return t->of->form != FORM_BASE || !is_shared_element(t->of);
+		return t->key || t->of->form != FORM_BASE || !is_shared_element(t->of);
 	case FORM_SET:
 	case FORM_OPTION:
 	case FORM_REF:
@@ -199,7 +199,6 @@ static const char *local_table(
 	static const char *const makers[] = {
 		[FORM_LIST] = "list",
 		[FORM_SET] = "set",
-		[FORM_MAP] = "map",
 		[FORM_OPTION] = "option",
 	};
 
@@ -210,9 +209,13 @@ static const char *local_table(
 		return t->decl->owner == i ? t->decl->c_name : c_named(idl, t->decl);
 	case FORM_REF:
 		return arena_printf(&idl->arena, "ref_%s", t->decl->c_name);
+	case FORM_MAP:
+		if (t->key)
+			return arena_printf(&idl->arena, "map_of_%s_to_%s",
+				local_table(idl, i, t->key), local_table(idl, i, t->of));
+		return arena_printf(&idl->arena, "map_of_%s", local_table(idl, i, t->of));
 	case FORM_LIST:
 	case FORM_SET:
-	case FORM_MAP:
 	case FORM_OPTION:
 		return arena_printf(
 			&idl->arena, "%s_of_%s", makers[t->form], local_table(idl, i, t->of));
@@ -242,10 +245,15 @@ const char *type_text(struct idl *idl, const struct type_use *t)
 	};
 	const char *inner = t->of ? type_text(idl, t->of) : NULL;
 
+	if (t->key)
+		return arena_printf(&idl->arena, "map %s to %s", type_text(idl, t->key), inner);
+
 	switch (t->form) {
 	case FORM_BASE:
 		return base_type_name(t->base);
 	case FORM_NAMED:
+		if (t->is_class)
+			return arena_printf(&idl->arena, "record %s", t->name);
 		return t->from ? arena_printf(&idl->arena, "%s.%s", t->from, t->name) : t->name;
 	case FORM_REF:
 		return arena_printf(&idl->arena, "ref %s", t->name);
@@ -266,6 +274,8 @@ const char *type_text(struct idl *idl, const struct type_use *t)
 static void visit(
 	const struct type_use *t, void (*fn)(const struct type_use *t, void *arg), void *arg)
 {
+	if (t->key)
+		visit(t->key, fn, arg);
 	if (t->of)
 		visit(t->of, fn, arg);
 	fn(t, arg);

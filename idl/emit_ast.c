@@ -3,7 +3,7 @@
  * The interface as idlc understood it, in the language itself, every mark spelled out and in one
  * order: what the tests of the front end compare.
  */
-#include "idl/emit.h"
+#include "idl/marks.h"
 
 #include <string.h>
 
@@ -20,6 +20,8 @@ static const char *full_type(struct emitter *e, const struct type_use *t)
 	case FORM_BASE:
 		return base_type_name(t->base);
 	case FORM_NAMED:
+		if (t->is_class)
+			return arena_printf(&e->idl->arena, "record %s", t->decl->name);
 		return arena_printf(&e->idl->arena, "%s.%s", t->decl->owner->name, t->decl->name);
 	case FORM_REF:
 		return arena_printf(&e->idl->arena, "ref %s", t->decl->name);
@@ -28,6 +30,9 @@ static const char *full_type(struct emitter *e, const struct type_use *t)
 	case FORM_LIST:
 	case FORM_SET:
 	case FORM_MAP:
+		if (t->key)
+			return arena_printf(&e->idl->arena, "map (%s) to (%s)",
+				full_type(e, t->key), full_type(e, t->of));
 		return arena_printf(
 			&e->idl->arena, "%s (%s)", makers[t->form], full_type(e, t->of));
 	}
@@ -50,6 +55,14 @@ static void emit_mark(struct emitter *e, const char *mark, const char *text)
 	emit_json_string(e, text);
 }
 
+static void emit_role(struct emitter *e, const char *mark, const struct role_use *role)
+{
+	if (role->name)
+		emit(e, " %s %s", mark, role->name);
+	if (role->other)
+		emit(e, " or %s", role->other);
+}
+
 static void emit_class_marks(struct emitter *e, const struct member *m)
 {
 	static const char *const accesses[] = {
@@ -61,13 +74,16 @@ static void emit_class_marks(struct emitter *e, const struct member *m)
 	emit(e, " %s %s", accesses[m->access], m->is_persistent ? "persistent" : "volatile");
 	if (m->is_unique)
 		emit(e, " unique");
-	if (m->role)
-		emit(e, " role %s", m->role);
+	emit_role(e, "role", &m->role);
+	emit_role(e, "visible", &m->reader);
+	if (m->inverse)
+		emit(e, " inverse %s", m->inverse);
 	for (const struct key_role *k = m->keys; k; k = k->next) {
 		emit(e, k == m->keys ? " keys { " : ", ");
 		emit_json_string(e, k->key);
 		emit(e, " role %s%s", k->role, k->next ? "" : " }");
 	}
+	emit_mark_words(e, m->marks);
 }
 
 static void emit_member(struct emitter *e, const struct decl *d, const struct member *m)
@@ -92,11 +108,21 @@ static void emit_call(struct emitter *e, const struct decl *d)
 	for (const struct error_use *u = d->errors; u; u = u->next)
 		emit(e, "%s%s.%s", u == d->errors ? " errors " : ", ", u->decl->owner->name,
 			u->code);
-	if (d->role)
-		emit(e, " role %s", d->role);
+	emit_role(e, "role", &d->role);
 	emit_mark(e, "since", d->since);
 	emit_mark(e, "deprecated", d->deprecated);
+	emit_mark_words(e, d->marks);
 	emit(e, "\n");
+}
+
+static void emit_class_line(struct emitter *e, const struct decl *d)
+{
+	emit(e, d->is_persistent ? " persistent" : " volatile");
+	emit_mark_words(e, d->marks);
+	emit_role(e, "role", &d->role);
+	emit_role(e, "visible", &d->reader);
+	emit_mark(e, "since", d->since);
+	emit_mark(e, "deprecated", d->deprecated);
 }
 
 static void emit_decl(struct emitter *e, const struct decl *d)
@@ -117,7 +143,7 @@ static void emit_decl(struct emitter *e, const struct decl *d)
 	if (d->unknown)
 		emit(e, " unknown %s", d->unknown);
 	if (d->kind == DECL_CLASS)
-		emit(e, d->is_persistent ? " persistent" : " volatile");
+		emit_class_line(e, d);
 	emit(e, "\n");
 	for (const struct member *m = d->members; m; m = m->next)
 		emit_member(e, d, m);

@@ -23,7 +23,9 @@ static bool member_has_init(const struct member *m)
 		return false;
 	if (m->type->form == FORM_NAMED && m->type->decl->kind == DECL_RECORD)
 		return has_init(m->type->decl);
-	return m->type->form != FORM_BASE || m->type->base != BASE_BYTES;
+	/* The only default of a datetime is the epoch. */
+	return m->type->form != FORM_BASE ||
+		(m->type->base != BASE_BYTES && m->type->base != BASE_DATETIME);
 }
 
 static bool has_init(const struct decl *d)

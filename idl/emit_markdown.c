@@ -63,8 +63,8 @@ static void emit_row(struct emitter *e, const struct decl *d, const struct membe
 				: m->access == ACCESS_CREATE ? "Set at creation"
 							     : "Read only",
 			m->is_persistent ? "" : ", not kept");
-	if (m->role)
-		emit(e, "Set by %s. ", m->role);
+	if (m->role.name)
+		emit(e, "Set by %s. ", m->role.name);
 	emit_cell(e, m->doc ? m->doc : "");
 	emit_age(e, m->since, m->deprecated);
 	emit(e, " |\n");
@@ -118,8 +118,8 @@ static void emit_call(struct emitter *e, const struct decl *d)
 			type_link(e, d->result));
 	if (d->is_task || d->result)
 		emit(e, "\n");
-	if (d->role)
-		emit(e, "\nLeast role: %s\n", d->role);
+	if (d->role.name)
+		emit(e, "\nLeast role: %s\n", d->role.name);
 	for (const struct error_use *u = d->errors; u; u = u->next)
 		emit(e, "%s%s%s", u == d->errors ? "\nErrors: " : ", ", error_link(e, u->decl),
 			u->next ? "" : "\n");

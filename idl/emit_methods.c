@@ -2,7 +2,7 @@
 /*
  * The tables of calls and of classes, in X.gen.c.
  */
-#include "idl/emit.h"
+#include "idl/marks.h"
 
 #include <string.h>
 
@@ -22,10 +22,10 @@ static void emit_in(struct emitter *e, const struct decl *d)
 	emit(e, "\t.unknown_case = -1,\n};\n\n");
 }
 
-static const char *flags_text(const struct decl *d)
+static const char *flags_text(struct idl *idl, const struct decl *d)
 {
 	static const char *const texts[] = {
-		[0] = NULL,
+		[0] = "",
 		[1] = "METHOD_TASK",
 		[2] = "METHOD_DEPRECATED",
 		[3] = "METHOD_TASK | METHOD_DEPRECATED",
@@ -34,8 +34,12 @@ static const char *flags_text(const struct decl *d)
 		[6] = "METHOD_DEPRECATED | METHOD_READ_ONLY",
 		[7] = "METHOD_TASK | METHOD_DEPRECATED | METHOD_READ_ONLY",
 	};
+	const char *flags = texts[d->is_task + 2 * !!d->deprecated + 4 * d->is_read];
 
-	return texts[d->is_task + 2 * !!d->deprecated + 4 * d->is_read];
+	if (d->is_static)
+		flags = *flags ? arena_printf(&idl->arena, "%s | METHOD_STATIC", flags)
+			       : "METHOD_STATIC";
+	return mark_flags(idl, flags, "METHOD", d->marks);
 }
 
 static void emit_method_errors(struct emitter *e, const struct decl *d)
@@ -56,13 +60,15 @@ static void emit_method(struct emitter *e, const struct decl *d)
 	emit(e, "\t\t.in = &in_%s,\n", d->c_name);
 	emit(e, "\t\t.out = &%s,\n",
 		d->result ? c_table(e->idl, e->interface, d->result) : "type_void");
-	if (flags_text(d))
-		emit(e, "\t\t.flags = %s,\n", flags_text(d));
+	const char *flags = flags_text(e->idl, d);
+	if (*flags)
+		emit(e, "\t\t.flags = %s,\n", flags);
 	emit_method_errors(e, d);
 	emit_text_member(e, "doc", d->doc);
 	emit_text_member(e, "since", d->since);
 	emit_text_member(e, "deprecated", d->deprecated);
-	emit_text_member(e, "role", d->role);
+	emit_text_member(e, "role", d->role.name);
+	emit_text_member(e, "other_role", d->role.other);
 	e->is_nested = false;
 }
 
@@ -112,9 +118,18 @@ static void emit_class(struct emitter *e, const struct decl *d)
 	emit_text_member(e, "name", d->name);
 	emit_text_member(e, "doc", d->doc);
 	emit(e, "\t.record = &%s_type_%s,\n", e->interface->name, d->c_name);
-	emit(e, "\t.fields = fields_%s,\n\t.n_fields = %zu,\n", d->c_name, d->n_members);
+	if (d->members)
+		emit(e, "\t.fields = fields_%s,\n\t.n_fields = %zu,\n", d->c_name, d->n_members);
 	if (n_messages)
 		emit(e, "\t.messages = messages_%s,\n\t.n_messages = %u,\n", d->c_name, n_messages);
+	const char *flags = mark_flags(e->idl, "", "CLASS", d->marks);
+	if (*flags)
+		emit(e, "\t.flags = %s,\n", flags);
+	emit_text_member(e, "since", d->since);
+	emit_text_member(e, "deprecated", d->deprecated);
+	emit_text_member(e, "role", d->role.name);
+	emit_text_member(e, "other_role", d->role.other);
+	emit_text_member(e, "reader", d->reader.name);
 	emit(e, "\t.is_persistent = %s,\n};\n\n", d->is_persistent ? "true" : "false");
 }
 

@@ -2,7 +2,7 @@
 /*
  * X.gen.c: the tables of common/schema.h, and the functions that make errors.
  */
-#include "idl/emit.h"
+#include "idl/marks.h"
 
 #include <string.h>
 
@@ -67,6 +67,8 @@ static void emit_local(const struct type_use *t, void *arg)
 	emit_text_member(e, "name", type_text(e->idl, t));
 	if (t->of)
 		emit(e, "\t.of = &%s,\n", c_table(e->idl, e->interface, t->of));
+	if (t->key)
+		emit(e, "\t.key = &%s,\n", c_table(e->idl, e->interface, t->key));
 	if (t->form == FORM_MAP) {
 		const char *entry = c_container(e->idl, e->interface, t);
 
@@ -92,7 +94,7 @@ static void emit_locals(struct emitter *e)
 
 static const char *flags_text(struct idl *idl, const struct decl *d, const struct member *m)
 {
-	const char *text = "0";
+	const char *text = "";
 	const struct {
 		bool is_set;
 		const char *name;
@@ -107,10 +109,9 @@ static const char *flags_text(struct idl *idl, const struct decl *d, const struc
 
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if (flags[i].is_set)
-			text = !strcmp(text, "0")
-				? flags[i].name
-				: arena_printf(&idl->arena, "%s | %s", text, flags[i].name);
-	return text;
+			text = !*text ? flags[i].name
+				      : arena_printf(&idl->arena, "%s | %s", text, flags[i].name);
+	return mark_flags(idl, text, "FIELD", m->marks);
 }
 
 static void emit_key_roles(struct emitter *e, const struct member *m)
@@ -136,14 +137,17 @@ static void emit_field(
 	emit_text_member(e, "name", m->name);
 	emit(e, "\t\t.type = &%s,\n", c_table(e->idl, e->interface, m->type));
 	emit(e, "\t\t.offset = offsetof(struct %s, %s),\n", c_struct, c_member(e->idl, m->name));
-	if (strcmp(flags, "0") != 0)
+	if (*flags)
 		emit(e, "\t\t.flags = %s,\n", flags);
 	if (m->value)
 		emit_text_member(e, "default_json", literal_json(e->idl, m->value));
 	emit_text_member(e, "doc", m->doc);
 	emit_text_member(e, "since", m->since);
 	emit_text_member(e, "deprecated", m->deprecated);
-	emit_text_member(e, "role", m->role);
+	emit_text_member(e, "role", m->role.name);
+	emit_text_member(e, "other_role", m->role.other);
+	emit_text_member(e, "reader", m->reader.name);
+	emit_text_member(e, "inverse", m->inverse);
 	emit_key_roles(e, m);
 	e->is_nested = false;
 	emit(e, "\t},\n");
@@ -229,6 +233,11 @@ static void emit_record(struct emitter *e, const struct decl *d)
 {
 	const char *table = arena_printf(&e->idl->arena, "fields_%s", d->c_name);
 
+	if (!d->members) {
+		emit_type_head(e, d, "TYPE_RECORD");
+		emit(e, "\t.unknown_case = -1,\n};\n\n");
+		return;
+	}
 	emit_fields(e, d, table, c_named(e->idl, d));
 	emit_type_head(e, d, "TYPE_RECORD");
 	emit(e, "\t.size = sizeof(struct %s),\n", c_named(e->idl, d));

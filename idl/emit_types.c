@@ -131,7 +131,7 @@ static void emit_structs(struct emitter *e)
 
 		if (d->kind == DECL_VARIANT)
 			emit_variant(e, d);
-		else
+		else if (d->members)
 			emit_record(e, d);
 	}
 }

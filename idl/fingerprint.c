@@ -56,6 +56,10 @@ static void print_type(struct printer *p, const struct type_use *t)
 	case FORM_MAP:
 	case FORM_OPTION:
 		sbuf_addc(&p->text, marks[t->form]);
+		if (t->key) {
+			print_type(p, t->key);
+			sbuf_addc(&p->text, '>');
+		}
 		print_type(p, t->of);
 		return;
 	case FORM_REF:
@@ -80,6 +84,8 @@ static void print_member(struct printer *p, const struct decl *d, const struct m
 		sbuf_printf(&p->text, "=%s", literal_json(p->idl, m->value));
 	if (d->kind == DECL_CLASS)
 		sbuf_printf(&p->text, "/%d%d%d", m->access, m->is_persistent, m->is_unique);
+	if (m->marks)
+		sbuf_printf(&p->text, "/%x", m->marks);
 }
 
 /* Members travel by name; only the parameters of an error have an order. */
@@ -101,6 +107,8 @@ static void print_call(struct printer *p, const struct decl *d)
 {
 	sbuf_printf(&p->text, "call %s", d->name);
 	print_members(p, d);
+	if (d->marks)
+		sbuf_printf(&p->text, " /%x", d->marks);
 	sbuf_adds(&p->text, d->is_task ? " task " : " -> ");
 	if (d->result)
 		print_type(p, d->result);
@@ -129,6 +137,8 @@ static void print_sorted(struct printer *p, const struct interface_decl *i, enum
 	qsort(sorted, n, sizeof(*sorted), by_decl_name);
 	for (size_t k = 0; k < n; k++) {
 		sbuf_printf(&p->text, "%d %s", kind, sorted[k]->name);
+		if (sorted[k]->marks)
+			sbuf_printf(&p->text, " /%x", sorted[k]->marks);
 		print_members(p, sorted[k]);
 		sbuf_addc(&p->text, '\n');
 	}

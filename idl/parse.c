@@ -6,6 +6,8 @@
  */
 #include "idl/parse.h"
 
+#include "idl/marks.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -97,8 +99,8 @@ bool parse_dashed_name(struct parser *p, const char *what, const char **out, str
 	size_t len = p->token.len;
 	if (p->token.text[0] == '_' || p->token.text[len - 1] == '_')
 		error_at(p->idl, p->token.at, "a name neither begins nor ends with '_'");
-	if (len > 64)
-		error_at(p->idl, p->token.at, "a name has at most 64 letters");
+	if (len > 80)
+		error_at(p->idl, p->token.at, "a name has at most 80 letters");
 	*out = p->token.text;
 	*at = p->token.at;
 	parser_advance(p);
@@ -110,6 +112,14 @@ bool parse_name(struct parser *p, const char *what, const char **out, struct loc
 	if (p->token.kind == TOKEN_WORD && strchr(p->token.text, '-'))
 		error_at(p->idl, p->token.at, "there is no '-' in this kind of name");
 	return parse_dashed_name(p, what, out, at);
+}
+
+bool parse_role(struct parser *p, struct role_use *out)
+{
+	if (!parse_dashed_name(p, "a role", &out->name, &out->at))
+		return false;
+	return !parser_accept_word(p, "or") ||
+		parse_dashed_name(p, "a role", &out->other, &out->other_at);
 }
 
 bool parse_string(struct parser *p, const char *what, const char **out)
@@ -217,6 +227,31 @@ static bool parse_enum(struct parser *p, struct decl *d)
 	return parse_cases(p, d);
 }
 
+/* What a class's line says behind persistent or volatile. */
+static bool parse_class_mark(struct parser *p, struct decl *d, bool *found)
+{
+	*found = true;
+	if (parser_accept_word(p, "role"))
+		return parse_role(p, &d->role);
+	if (parser_accept_word(p, "visible"))
+		return parse_role(p, &d->reader);
+	if (parser_accept_word(p, "since"))
+		return parse_string(p, "a version in quotes", &d->since);
+	if (parser_accept_word(p, "deprecated"))
+		return parse_string(p, "what to use instead, in quotes", &d->deprecated);
+	return parse_word_mark(p, MARK_OF_CLASS, &d->marks, found);
+}
+
+static bool parse_class_marks(struct parser *p, struct decl *d)
+{
+	bool found = true;
+
+	while (found)
+		if (!parse_class_mark(p, d, &found))
+			return false;
+	return true;
+}
+
 static bool parse_class(struct parser *p, struct decl *d)
 {
 	if (!parse_name(p, "a class", &d->name, &d->at))
@@ -225,7 +260,7 @@ static bool parse_class(struct parser *p, struct decl *d)
 	if (!d->is_persistent && !parser_at_word(p, "volatile"))
 		return parser_expected(p, "'persistent' or 'volatile'");
 	parser_advance(p);
-	return parse_class_body(p, d);
+	return parse_class_marks(p, d) && parse_class_body(p, d);
 }
 
 static bool parse_decl(struct parser *p, enum decl_kind kind)
@@ -329,6 +364,7 @@ static bool parse_interface_line(struct parser *p, struct interface_decl *i)
 {
 	struct loc at;
 
+	i->doc_is_meant = p->token.doc;
 	i->doc = p->token.doc ? p->token.doc : p->token.comment;
 	parser_take_doc(p);
 	if (!parser_accept_word(p, "interface"))
@@ -349,8 +385,10 @@ static bool join(struct parser *p, struct interface_decl *mine, struct interface
 		*whole = mine;
 		return true;
 	}
-	if (!(*whole)->doc)
+	if (!(*whole)->doc || (mine->doc_is_meant && !(*whole)->doc_is_meant)) {
 		(*whole)->doc = mine->doc;
+		(*whole)->doc_is_meant = mine->doc_is_meant;
+	}
 	if (!strcmp((*whole)->name, mine->name) && (*whole)->version == mine->version &&
 		!strcmp((*whole)->handlers, mine->handlers))
 		return true;

@@ -18,6 +18,7 @@ struct parser {
 	int depth; /* of { } */
 	struct loc member_at; /* where the member begins that is being parsed */
 	bool member_is_odd; /* it looks like a statement */
+	bool may_have_items; /* the default that comes next */
 	bool recovering; /* since an error: comments that belong nowhere are no news */
 };
 
@@ -48,6 +49,9 @@ void parser_skip_member(struct parser *p, int depth);
 bool parser_at_end(struct parser *p);
 /* The '}' after the members. */
 bool parser_close(struct parser *p, const char *where);
+
+/* A role, and behind "or" one that may as well. */
+bool parse_role(struct parser *p, struct role_use *out);
 
 /* ---- parse_type.c ---- */
 

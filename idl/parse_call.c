@@ -4,20 +4,23 @@
  *
  *	call = "call" [group "."] name "(" parameters ")" [":" type] {mark} ";"
  *	mark = "task" | "read" | "errors" code {"," code} | "role" name | "since" string
- *	     | "deprecated" string | "static" (of a class's call)
+ *	     | "deprecated" string
+ *
+ * and one of a class may be marked "static", "self" name, and by the words of marks.c.
  */
-#include "idl/parse.h"
+#include "idl/marks.h"
 
 #include <string.h>
 
 enum {
-	MARK_TASK = 1,
-	MARK_READ = 2,
-	MARK_STATIC = 4,
-	MARK_ERRORS = 8,
-	MARK_ROLE = 16,
-	MARK_SINCE = 32,
-	MARK_DEPRECATED = 64,
+	SEEN_TASK = 1,
+	SEEN_READ = 2,
+	SEEN_STATIC = 4,
+	SEEN_ERRORS = 8,
+	SEEN_ROLE = 16,
+	SEEN_SINCE = 32,
+	SEEN_DEPRECATED = 64,
+	SEEN_SELF = 128,
 };
 
 static bool parse_errors(struct parser *p, struct decl *d)
@@ -40,28 +43,32 @@ static unsigned call_mark(const struct parser *p, const struct decl *d)
 	static const struct {
 		const char *word;
 		unsigned bit;
-	} marks[] = {{"task", MARK_TASK}, {"read", MARK_READ}, {"errors", MARK_ERRORS},
-		{"role", MARK_ROLE}, {"since", MARK_SINCE}, {"deprecated", MARK_DEPRECATED}};
+	} marks[] = {{"task", SEEN_TASK}, {"read", SEEN_READ}, {"errors", SEEN_ERRORS},
+		{"role", SEEN_ROLE}, {"since", SEEN_SINCE}, {"deprecated", SEEN_DEPRECATED}};
 
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
 		if (parser_at_word(p, marks[i].word))
 			return marks[i].bit;
-	return d->class && parser_at_word(p, "static") ? MARK_STATIC : 0;
+	if (d->class && parser_at_word(p, "self"))
+		return SEEN_SELF;
+	return d->class && parser_at_word(p, "static") ? SEEN_STATIC : 0;
 }
 
 static bool parse_call_mark(struct parser *p, struct decl *d, unsigned mark)
 {
-	d->is_task |= mark == MARK_TASK;
-	d->is_read |= mark == MARK_READ;
-	d->is_static |= mark == MARK_STATIC;
+	d->is_task |= mark == SEEN_TASK;
+	d->is_read |= mark == SEEN_READ;
+	d->is_static |= mark == SEEN_STATIC;
 	parser_advance(p);
-	if (mark == MARK_ERRORS)
+	if (mark == SEEN_ERRORS)
 		return parse_errors(p, d);
-	if (mark == MARK_ROLE)
-		return parse_dashed_name(p, "a role", &d->role, &d->role_at);
-	if (mark == MARK_SINCE)
+	if (mark == SEEN_ROLE)
+		return parse_role(p, &d->role);
+	if (mark == SEEN_SELF)
+		return parse_name(p, "the first parameter's name", &d->self, &d->self_at);
+	if (mark == SEEN_SINCE)
 		return parse_string(p, "a version in quotes", &d->since);
-	if (mark == MARK_DEPRECATED)
+	if (mark == SEEN_DEPRECATED)
 		return parse_string(p, "what to use instead, in quotes", &d->deprecated);
 	return true;
 }
@@ -69,10 +76,17 @@ static bool parse_call_mark(struct parser *p, struct decl *d, unsigned mark)
 static bool parse_call_marks(struct parser *p, struct decl *d)
 {
 	unsigned seen = 0;
+	bool found = true;
 
-	for (unsigned mark; (mark = call_mark(p, d));)
-		if (!parse_mark_once(p, &seen, mark) || !parse_call_mark(p, d, mark))
+	while (found) {
+		unsigned mark = call_mark(p, d);
+
+		if (mark && (!parse_mark_once(p, &seen, mark) || !parse_call_mark(p, d, mark)))
 			return false;
+		found = mark;
+		if (!mark && d->class && !parse_word_mark(p, MARK_OF_CALL, &d->marks, &found))
+			return false;
+	}
 	return true;
 }
 
@@ -102,6 +116,8 @@ static void add_self(struct parser *p, struct decl *d)
 
 	*t = (struct type_use){.form = FORM_REF, .at = d->at, .name = d->class->name};
 	*self = (struct member){.next = d->members, .at = d->at, .name = "self", .type = t};
+	if (d->self)
+		self->name = d->self;
 	d->members = self;
 	d->n_members++;
 }

@@ -6,21 +6,23 @@
  *	name type {"=" literal | "since" string | "deprecated" string}
  *
  * and a class's field may also be marked ro, rw or create; persistent or volatile; unique; role R;
- * keys { "pattern" role R, … }.
+ * visible R; inverse field; keys { "pattern" role R, … }; and by the words of marks.c.
  */
-#include "idl/parse.h"
+#include "idl/marks.h"
 
 #include <string.h>
 
 enum {
-	MARK_DEFAULT = 1,
-	MARK_SINCE = 2,
-	MARK_DEPRECATED = 4,
-	MARK_ACCESS = 8,
-	MARK_PERSISTENCE = 16,
-	MARK_UNIQUE = 32,
-	MARK_ROLE = 64,
-	MARK_KEYS = 128,
+	SEEN_DEFAULT = 1,
+	SEEN_SINCE = 2,
+	SEEN_DEPRECATED = 4,
+	SEEN_ACCESS = 8,
+	SEEN_PERSISTENCE = 16,
+	SEEN_UNIQUE = 32,
+	SEEN_ROLE = 64,
+	SEEN_KEYS = 128,
+	SEEN_VISIBLE = 256,
+	SEEN_INVERSE = 512,
 };
 
 static struct member *member_new(struct parser *p, const struct decl *d, const char *doc)
@@ -47,7 +49,7 @@ static void member_add(struct decl *d, struct member *m)
 
 static bool parse_default(struct parser *p, struct member *m, unsigned *seen)
 {
-	if (!parse_mark_once(p, seen, MARK_DEFAULT))
+	if (!parse_mark_once(p, seen, SEEN_DEFAULT))
 		return false;
 	parser_advance(p);
 	return parse_literal(p, &m->value);
@@ -69,10 +71,10 @@ static bool parse_field_mark(struct parser *p, struct member *m, unsigned *seen,
 	if (parser_at(p, '='))
 		return parse_default(p, m, seen);
 	if (parser_at_word(p, "since"))
-		return parse_text_mark(p, seen, MARK_SINCE, "a version in quotes", &m->since);
+		return parse_text_mark(p, seen, SEEN_SINCE, "a version in quotes", &m->since);
 	if (parser_at_word(p, "deprecated"))
 		return parse_text_mark(
-			p, seen, MARK_DEPRECATED, "what to use instead, in quotes", &m->deprecated);
+			p, seen, SEEN_DEPRECATED, "what to use instead, in quotes", &m->deprecated);
 	*found = false;
 	return true;
 }
@@ -188,7 +190,7 @@ static bool parse_access(struct parser *p, struct member *m, unsigned *seen)
 	m->access = parser_at_word(p, "rw")   ? ACCESS_READ_WRITE
 		: parser_at_word(p, "create") ? ACCESS_CREATE
 					      : ACCESS_READ_ONLY;
-	if (!parse_mark_once(p, seen, MARK_ACCESS))
+	if (!parse_mark_once(p, seen, SEEN_ACCESS))
 		return false;
 	parser_advance(p);
 	return true;
@@ -197,7 +199,7 @@ static bool parse_access(struct parser *p, struct member *m, unsigned *seen)
 static bool parse_persistence(struct parser *p, struct member *m, unsigned *seen)
 {
 	m->is_persistent = parser_at_word(p, "persistent");
-	if (!parse_mark_once(p, seen, MARK_PERSISTENCE))
+	if (!parse_mark_once(p, seen, SEEN_PERSISTENCE))
 		return false;
 	parser_advance(p);
 	return true;
@@ -206,25 +208,33 @@ static bool parse_persistence(struct parser *p, struct member *m, unsigned *seen
 static bool parse_unique(struct parser *p, struct member *m, unsigned *seen)
 {
 	m->is_unique = true;
-	if (!parse_mark_once(p, seen, MARK_UNIQUE))
+	if (!parse_mark_once(p, seen, SEEN_UNIQUE))
 		return false;
 	parser_advance(p);
 	return true;
 }
 
-static bool parse_role(struct parser *p, struct member *m, unsigned *seen)
+static bool parse_role_mark(struct parser *p, unsigned *seen, unsigned bit, struct role_use *out)
 {
-	if (!parse_mark_once(p, seen, MARK_ROLE))
+	if (!parse_mark_once(p, seen, bit))
 		return false;
 	parser_advance(p);
-	return parse_dashed_name(p, "a role", &m->role, &m->role_at);
+	return parse_role(p, out);
+}
+
+static bool parse_inverse(struct parser *p, struct member *m, unsigned *seen)
+{
+	if (!parse_mark_once(p, seen, SEEN_INVERSE))
+		return false;
+	parser_advance(p);
+	return parse_name(p, "a field of the other class", &m->inverse, &m->inverse_at);
 }
 
 static bool parse_keys(struct parser *p, struct member *m, unsigned *seen)
 {
 	struct key_role **end = &m->keys;
 
-	if (!parse_mark_once(p, seen, MARK_KEYS))
+	if (!parse_mark_once(p, seen, SEEN_KEYS))
 		return false;
 	parser_advance(p);
 	if (!parser_expect(p, '{', "before the keys"))
@@ -258,11 +268,14 @@ static bool parse_class_mark(struct parser *p, struct member *m, unsigned *seen,
 	if (parser_at_word(p, "unique"))
 		return parse_unique(p, m, seen);
 	if (parser_at_word(p, "role"))
-		return parse_role(p, m, seen);
+		return parse_role_mark(p, seen, SEEN_ROLE, &m->role);
+	if (parser_at_word(p, "visible"))
+		return parse_role_mark(p, seen, SEEN_VISIBLE, &m->reader);
+	if (parser_at_word(p, "inverse"))
+		return parse_inverse(p, m, seen);
 	if (parser_at_word(p, "keys"))
 		return parse_keys(p, m, seen);
-	*found = false;
-	return true;
+	return parse_word_mark(p, MARK_OF_FIELD, &m->marks, found);
 }
 
 static bool parse_class_field(struct parser *p, struct decl *d, const char *doc)
@@ -273,9 +286,13 @@ static bool parse_class_field(struct parser *p, struct decl *d, const char *doc)
 
 	if (!parse_name_and_type(p, m, "a field"))
 		return false;
-	while (found)
-		if (!parse_class_mark(p, m, &seen, &found))
+	while (found) {
+		p->may_have_items = true;
+		bool is_good = parse_class_mark(p, m, &seen, &found);
+		p->may_have_items = false;
+		if (!is_good)
 			return false;
+	}
 	member_add(d, m);
 	return parser_expect(p, ';', "after the field");
 }

@@ -19,7 +19,7 @@ static const char *const base_types[] = {
 	[BASE_ANY] = "any",
 };
 
-static const char *const type_makers[] = {"list", "set", "map", "ref", "void", "option"};
+static const char *const type_makers[] = {"list", "set", "map", "ref", "record", "void", "option"};
 
 /* An interface's name is the prefix of its C names; these are modules of the runtime. */
 static const char *const runtime_modules[] = {"api", "call", "codec", "err", "json", "log",
