@@ -64,6 +64,12 @@ struct err *env_file_write(void)
 	return r < 0 ? err_errno(-r, "writing %s", path) : NULL;
 }
 
+/* The kernel's network is root's, and a stack that simulates leaves it alone. */
+static const char *network_backend(const struct options *o)
+{
+	return geteuid() != 0 || !strcmp(o->backend, "simulator") ? "simulator" : "kernel";
+}
+
 struct err *member_conf_write(const char *name)
 {
 	const struct options *o = supervisor.options;
@@ -77,6 +83,8 @@ struct err *member_conf_write(const char *name)
 			o->tls_port);
 	else if (!strcmp(name, "xenopsd"))
 		sbuf_printf(&b, "backend = %s\n", o->backend);
+	else if (!strcmp(name, "networkd"))
+		sbuf_printf(&b, "backend = %s\n", network_backend(o));
 	else
 		return NULL;
 	int r = dir_make(dir, 0750);

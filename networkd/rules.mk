@@ -1,0 +1,17 @@
+# networkd and its debug CLI. libnl is looked for here, and used in networkd/nl*.c alone.
+nl_packages := libnl-3.0 libnl-route-3.0
+networkd_src := $(filter-out networkd/cli.c,$(wildcard networkd/*.c))
+$(eval $(call optional,HAS_NL,$(nl_packages),networkd))
+
+ifeq ($(HAS_NL),yes)
+nl_libs := $(shell $(PKG_CONFIG) --libs $(nl_packages))
+$(call objects,$(networkd_src)): override CPPFLAGS += $(shell $(PKG_CONFIG) --cflags $(nl_packages))
+$(eval $(call program,networkd,$(networkd_src),$(nl_libs)))
+$(eval $(call installs,$(B)/bin/networkd,sbin))
+endif
+$(eval $(call program,networkd-cli,networkd/cli.c))
+$(eval $(call installs,$(B)/bin/networkd-cli,bin))
+
+# What the unit tests of networkd need beside the archives.
+$(B)/tests/unit/networkd/check: $(B)/obj/networkd/check.o
+$(B)/tests/unit/networkd/config: $(B)/obj/networkd/config.o
