@@ -159,8 +159,14 @@ class Launcher(unittest.TestCase):
         self.up("--also", self.program("oned", READY))
         before = self.status()
         self.assertIn("runs already", self.up().stdout)
-        self.assertEqual(self.status()["supervisor_pid"], before["supervisor_pid"])
-        self.assertEqual(self.daemon("oned")["pid"], before["daemons"][0]["pid"])
+        after = self.status()
+        self.assertEqual(after["supervisor_pid"], before["supervisor_pid"])
+        for status in (before, after):
+            self.assertIn("oned", [d["name"] for d in status["daemons"]])
+        self.assertEqual(
+            [(d["name"], d["pid"]) for d in after["daemons"]],
+            [(d["name"], d["pid"]) for d in before["daemons"]],
+        )
 
     def test_a_killed_supervisor_leaves_a_directory_that_comes_up_again(self):
         program = self.program("oned", READY)
