@@ -147,9 +147,13 @@ void cli_help_method(const struct cli_spec *spec, const struct method *m, struct
 	for (uint32_t i = 0; i < m->in->n; i++) {
 		const struct field *f = &m->in->fields[i];
 
-		if (cli_is_mandatory(f))
-			sbuf_printf(out, " %s %s", cli_option_name(f->name, &a),
-				cli_is_flag(f) ? "true|false" : cli_type_text(f->type, &a));
+		if (!cli_is_mandatory(f))
+			continue;
+		const char *option = cli_option_name(f->name, &a);
+		if (cli_is_flag(f))
+			sbuf_printf(out, " --[no-]%s", option + 2);
+		else
+			sbuf_printf(out, " %s %s", option, cli_type_text(f->type, &a));
 	}
 	sbuf_adds(out, m->in->n ? " [OPTION]…\n\n" : "\n\n");
 	if (m->doc)

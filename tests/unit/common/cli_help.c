@@ -29,6 +29,15 @@ static const struct cli_spec spec = {
 	.n_commands = ARRAY_LEN(commands),
 };
 
+/* A switch has no value: it is given, or its opposite is. */
+static void tells_how_a_switch_is_given(void **state)
+{
+	auto_sbuf help = {0};
+
+	cli_help_method(&spec, cli_find_method(&spec, "vm-request-rdp"), &help);
+	assert_non_null(strstr(sbuf_str(&help), "VM.request_rdp --vm vm_id --[no-]enabled"));
+}
+
 static void explains_a_call(void **state)
 {
 	auto_sbuf help = {0};
@@ -136,5 +145,5 @@ static void has_no_name_twice(void **state)
 	}
 }
 
-TEST_MAIN(TEST(explains_a_call), TEST(lists_every_command), TEST(finds_a_call_by_either_name),
-	TEST(has_no_name_twice))
+TEST_MAIN(TEST(explains_a_call), TEST(tells_how_a_switch_is_given), TEST(lists_every_command),
+	TEST(finds_a_call_by_either_name), TEST(has_no_name_twice))
