@@ -79,9 +79,9 @@ BAD = {
         ({"common/z.h": "#pragma once\n"}, "is not guarded by XENITH_COMMON_Z_H"),
     ],
     "machine": [
-        ({"README.md": "lies in /work/main today\n"}, "/work/"),
+        ({"README.md": "lies in /home/me/xenith today\n"}, "/home/m"),
         ({"a.c": "/* see issue 7 */\n"}, "issue 7"),
-        ({"deps": "http://deb.debian.org/debian\n"}, "deb.debian.org"),
+        ({"deps": "http://mirror.example.org/debian\n"}, "mirror.example.org"),
     ],
     "may_wait": [
         (
