@@ -21,6 +21,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #define UP_WITHIN (90 * NS_PER_S)
@@ -104,6 +105,17 @@ static void print_stack(const struct launcher_stack *stack)
 	printf("settings for scripts: %s/env\n", stack->dir);
 }
 
+/* It answers before it ends: nothing is to run any more when `up` has failed. */
+static MAY_WAIT void stop_it(struct rpc_client *c, struct arena *a)
+{
+	auto_fd pidfd = pidfd_open(supervisor_pid, 0);
+
+	err_free(launcher_stack_stop(c, a, deadline_in(UP_WITHIN)));
+	if (pidfd >= 0)
+		err_free(fiber_wait_fd(
+			pidfd, FD_READABLE, "the supervisor's end", deadline_in(UP_WITHIN)));
+}
+
 static MAY_WAIT struct err *wait_ready(struct rpc_client *c, const struct options *o)
 {
 	auto_arena a = {0};
@@ -117,7 +129,7 @@ static MAY_WAIT struct err *wait_ready(struct rpc_client *c, const struct option
 	if (err_is(e, &ERR_DAEMON_FAILED))
 		show_log(o, e->params[0]);
 	if (supervisor_pid)
-		err_free(launcher_stack_stop(c, &a, deadline_in(UP_WITHIN)));
+		stop_it(c, &a);
 	return take(e);
 }
 
