@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a handler knows of the call that it serves, and what it does with it: who calls, the task
+ * that tells of it, how far it is. A handler gets a struct call (common/rpc.h), as every handler in
+ * the tree; here it is always part of a struct xapi_call.
+ */
+#ifndef XENITH_XAPID_GATE_CALL_H
+#define XENITH_XAPID_GATE_CALL_H
+
+#include "common/rpc.h"
+#include "xapid/gate/gate.h"
+#include "xapid/gate/message.h"
+
+#define REF_NULL "OpaqueRef:NULL"
+
+struct fiber;
+
+struct xapi_call {
+	struct call call;
+	struct message message; /* without a class in a handler of HTTP's */
+	const char *name; /* as the log has it: "VM.start", "Async.VM.start", "http/get_export" */
+	struct gate_peer peer;
+	const char *session; /* its ref; REF_NULL in a sessionless message */
+	const char *task; /* the ref of its task; REF_NULL: it has none */
+	const char *user; /* the name that was logged in with; "" where there is none */
+	const char *subject; /* ref, or REF_NULL */
+	bool is_root; /* a local superuser: everything is allowed */
+	bool is_pool; /* another host of the pool */
+};
+
+static inline struct xapi_call *xapi_call(struct call *c)
+{
+	return container_of(c, struct xapi_call, call);
+}
+
+/* The refs of the session and of the task; REF_NULL: none. */
+static inline const char *call_session(struct call *c)
+{
+	return xapi_call(c)->session;
+}
+
+static inline const char *call_task(struct call *c)
+{
+	return xapi_call(c)->task;
+}
+
+/* Whether the caller has at least this role. */
+bool call_has_role(struct call *c, const char *role);
+
+/* 0 to 1; told at most once a turn. */
+void call_progress(struct call *c, double fraction);
+
+/*
+ * A cancel point: TASK_CANCELLED[task] once task.cancel was called. That cancels the fiber too, so
+ * every wait of the call ends with CANCELLED; the gate makes TASK_CANCELLED of what comes out, so
+ * handlers and plans need not.
+ */
+must_check struct err *call_check(struct call *c);
+
+#endif

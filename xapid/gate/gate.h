@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The gate: the one way from the door to the messages of the XenAPI. It finds out what a message's
+ * name means, checks session, role and arguments, writes the audit line, makes the task, runs the
+ * handler, waits until what the handler saw and changed is durable, and gives back a value with its
+ * type. It knows nothing of HTTP and of framing; the door knows nothing of classes.
+ *
+ * Everything here runs in the fiber of the request. What the gate answers with is an error as
+ * XenAPI has it (code and parameters), for the door to frame.
+ */
+#ifndef XENITH_XAPID_GATE_GATE_H
+#define XENITH_XAPID_GATE_GATE_H
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/sbuf.h"
+#include "common/schema.h"
+
+struct xml_node;
+struct xapi_call;
+
+/* How a request came in. */
+enum gate_origin {
+	GATE_TCP, /* plain */
+	GATE_TLS,
+	GATE_UNIX, /* a process of root's on this host: trusted, whatever it logs in with */
+};
+
+/* A wire form: of parameters as they came, of results as they go. */
+enum gate_form { GATE_XML, GATE_JSON };
+
+/* One positional parameter, not decoded yet; of the request's form. */
+struct gate_param {
+	const struct xml_node *xml; /* GATE_XML: a <value> */
+	struct json_text json; /* GATE_JSON */
+};
+
+/* What is known of the other side. */
+struct gate_peer {
+	enum gate_origin origin;
+	const char *address; /* numeric, "" on a Unix socket */
+	const char *user_agent; /* "" when it said none */
+};
+
+struct gate_request {
+	struct gate_peer peer;
+	enum gate_form form;
+	const char *method; /* "VM.start", "VM_start", "Async.VM.start", "system.listMethods", … */
+	const struct gate_param *params; /* the session first, where there is one */
+	size_t n_params;
+	const char *task_id; /* of the header of that name, or NULL: the task to use */
+	const char *subtask_of; /* the same: the task that this one is a part of */
+	struct arena *arena; /* for the result; outlives the writing of it */
+};
+
+/* A value to be written: by the tables, or, where its bytes are at hand, by WRITE. */
+struct gate_result {
+	const struct type *type;
+	const void *value; /* of TYPE; in the request's arena, or constant */
+	void (*write)(const struct gate_result *r, enum gate_form form, struct sbuf *out);
+	bool is_bare; /* XML-RPC: without the struct that says Success (system.listMethods) */
+};
+
+/* One call, from its name to its durable result. OUT is set on success. */
+MAY_WAIT must_check struct err *gate_call(const struct gate_request *rq, struct gate_result *out);
+
+/* Adds the result to OUT: a <value> of XML-RPC, or a value of JSON. */
+void gate_write(const struct gate_result *r, enum gate_form form, struct sbuf *out);
+/* The same for a value of any type of the model, as XenAPI has it on the wire: in XML integers are
+ * text; in JSON points in time are in the basic form. */
+void gate_write_value(
+	const struct type *t, const void *value, enum gate_form form, struct sbuf *out);
+
+/* ---- HTTP handlers: whoever streams bytes, and is no message ---- */
+
+/* What a request brought to say who it is from; NULL: it did not. Tried in this order; on a Unix
+ * socket none is needed. */
+struct gate_credentials {
+	const char *session_id;
+	const char *pool_secret;
+	const char *user, *password; /* of Basic authentication: a session for this request alone */
+};
+
+/*
+ * Admits a request to the action of a handler ("get_export", …) that asks for at least ROLE.
+ * SESSION_INVALID, SESSION_AUTHENTICATION_FAILED: 401; RBAC_PERMISSION_DENIED: 403. TASK_ID (or
+ * NULL) is the task that the handler will complete, else it gets a new one. OUT is what handlers of
+ * messages have too (call.h); gate_leave ends it and completes its task with E (NULL: success, and
+ * RESULT, or NULL, is its result). E stays the caller's.
+ */
+MAY_WAIT must_check struct err *gate_enter(const struct gate_peer *peer,
+	const struct gate_credentials *cred, const char *action, const char *role,
+	const char *task_id, const char *subtask_of, struct arena *arena, struct xapi_call **out);
+MAY_WAIT void gate_leave(
+	struct xapi_call *c, const struct err *e, const struct gate_result *result);
+
+/* ---- start and end ---- */
+
+/* After the database was opened: no session and no task of before is there any more. */
+MAY_WAIT must_check struct err *gate_start(void);
+/* Ends all sessions; calls that wait end with SESSION_INVALID. */
+void gate_stop(void);
+
+#endif

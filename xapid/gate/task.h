@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The tasks of the XenAPI: rows of class task (not those of common/task.h, which each daemon has).
+ * The gate makes one for every message that may run asynchronously; link makes one for each task of
+ * another daemon, as a part of the call's. They end with xapid.
+ */
+#ifndef XENITH_XAPID_GATE_TASK_H
+#define XENITH_XAPID_GATE_TASK_H
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/schema.h"
+
+struct fiber;
+
+struct xtask_spec {
+	const char *name; /* "Async.VM.start" */
+	const char *description; /* NULL: "" */
+	const char *session; /* the ref of who made it, or NULL */
+	const char *parent; /* the ref of the task that it is a part of, or NULL */
+	/* What task.cancel of it does besides noting it, on the loop or in a fiber; NULL: nothing,
+	 * and the task cannot be cancelled. */
+	void (*cancel)(const char *ref, void *arg);
+	void *arg;
+};
+
+/* Makes one that is pending; the ref is copied into A. */
+must_check struct err *xtask_create(
+	const struct xtask_spec *spec, struct arena *a, const char **ref);
+
+/* All of the following do nothing when there is no such task (REF_NULL, or a client destroyed it)
+ * or when it has ended: its status never changes again. */
+
+/* 0 to 1. */
+void xtask_progress(const char *ref, double fraction);
+/* Its end with success; RESULT is the XML of the value, "" for none. */
+void xtask_succeed(const char *ref, const char *result);
+/* Its end with an error, which stays the caller's; CANCELLED and TASK_CANCELLED make it cancelled.
+ */
+void xtask_fail(const char *ref, const struct err *e);
+/* Its row is deleted. */
+void xtask_destroy(const char *ref);
+
+/* Whether task.cancel was called and the task has not ended yet. */
+bool xtask_is_cancelling(const char *ref);
+/* Notes it and calls what the task was made with; OPERATION_NOT_ALLOWED: it cannot be cancelled. */
+must_check struct err *xtask_cancel(const char *ref);
+
+#endif
