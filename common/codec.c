@@ -8,6 +8,7 @@
 #include "common/base64.h"
 #include "common/codec_build.h"
 #include "common/datetime.h"
+#include "common/number.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,11 +34,24 @@ static struct err *read_bool(struct json_reader *r, void *out)
 
 static struct err *read_int(struct json_reader *r, void *out)
 {
+	const char *s;
+	size_t len;
+
+	if (r->text_may_be_number && json_peek(r) == JSON_KIND_STRING &&
+		json_read_string(r, &s, &len))
+		return number_read_int(s, len, out)
+			? NULL
+			: codec_bad("'%.40s' is no integer of 64 bits", s);
 	return json_read_int(r, out) ? NULL : wrong(r, "an integer of 64 bits");
 }
 
 static struct err *read_float(struct json_reader *r, double *out)
 {
+	const char *s;
+
+	if (r->text_may_be_number && json_peek(r) == JSON_KIND_STRING &&
+		json_read_string(r, &s, NULL))
+		return number_read_loose(s, out) ? NULL : codec_bad("'%.40s' is no number", s);
 	if (json_read_float(r, out))
 		return NULL;
 	if (r->problem || json_peek(r) != JSON_KIND_NULL)
@@ -382,7 +396,9 @@ static void write_value(
 	case TYPE_BYTES:
 		return write_bytes(value, w);
 	case TYPE_DATETIME:
-		return json_write_string(w, datetime_put(*(const int64_t *)value, text));
+		return json_write_string(w,
+			(flags & CODEC_BASIC_DATETIME ? datetime_put_basic : datetime_put)(
+				*(const int64_t *)value, text));
 	case TYPE_ANY:
 		return write_any(value, w);
 	case TYPE_ENUM:

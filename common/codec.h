@@ -32,6 +32,7 @@ must_check struct err *codec_read(
 enum codec_flags {
 	CODEC_MASK_SECRETS = 1, /* for logs and dumps: "***" */
 	CODEC_OMIT_DEFAULTS = 2, /* fields that hold their default are left out */
+	CODEC_BASIC_DATETIME = 4, /* "20261121T09:12:58Z", as XenAPI has it in JSON too */
 };
 
 void codec_write(const struct type *t, const void *value, unsigned flags, struct json_writer *w);

@@ -102,10 +102,13 @@ static struct err *read_int(const struct xml_node *value, int64_t *out)
 
 static struct err *read_float(const struct xml_node *value, double *out)
 {
-	if (!is_a(value, "double") && !is_int(value))
+	const struct xml_node *n =
+		is_a(value, "double") || is_int(value) ? content(value) : string_node(value);
+
+	if (!n)
 		return wrong(value, "double");
-	if (!number_read_loose(content(value)->text, out))
-		return codec_bad("'%.40s' is no number", content(value)->text);
+	if (!number_read_loose(n->text, out))
+		return codec_bad("'%.40s' is no number", n->text);
 	return NULL;
 }
 

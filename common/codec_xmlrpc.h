@@ -6,7 +6,7 @@
  *
  *	bool       boolean            bytes      base64
  *	int        i4 or i8, or a string where the flag asks for it; either is read
- *	float      double (also "nan", "inf")
+ *	float      double (also "nan", "inf"); an int or a string is read too
  *	string, id, secret, enum      text without <string>; either is read
  *	datetime   dateTime.iso8601 (a string is read too)
  *	record, map, variant with a value      struct

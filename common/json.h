@@ -37,6 +37,7 @@ struct json_reader {
 	struct arena *arena; /* where decoded strings go */
 	const char *problem; /* why the text is not JSON; NULL while it is */
 	unsigned depth;
+	bool text_may_be_number; /* "5" is read by the codec where a number must be; set at will */
 };
 
 /* The text need not end in NUL; it must stay until the reader is done. A text that is nested too

@@ -437,9 +437,46 @@ static void memory_is_bounded(void **state)
 	assert_string_equal(e->params[1], "the value takes too much memory");
 }
 
+/* Clients of the XenAPI have it so. */
+static void numbers_may_be_text(void **state)
+{
+	auto_arena a = {0};
+	struct json_reader r;
+	int64_t i;
+	double d;
+
+	json_reader_init(&r, "[\"-9000\"]", 9, &a);
+	assert_true(json_enter_array(&r));
+	CHECK_ERR(codec_read(&type_int, "i", &r, &i), INVALID_VALUE);
+	r.text_may_be_number = true;
+	CHECK_OK(codec_read(&type_int, "i", &r, &i));
+	assert_int_equal(i, -9000);
+	json_reader_init(&r, "\"5.0\"", 5, &a);
+	r.text_may_be_number = true;
+	CHECK_OK(codec_read(&type_float, "d", &r, &d));
+	assert_true(d == 5);
+	json_reader_init(&r, "\"5.0\"", 5, &a);
+	r.text_may_be_number = true;
+	CHECK_ERR(codec_read(&type_int, "i", &r, &i), INVALID_VALUE);
+	json_reader_init(&r, "\"x\"", 3, &a);
+	r.text_may_be_number = true;
+	CHECK_ERR(codec_read(&type_float, "d", &r, &d), INVALID_VALUE);
+}
+
+static void datetimes_may_be_basic(void **state)
+{
+	auto_sbuf out = {0};
+	struct json_writer w;
+	int64_t t = 0;
+
+	json_writer_init(&w, &out);
+	codec_write(&type_datetime, &t, CODEC_BASIC_DATETIME, &w);
+	assert_string_equal(sbuf_str(&out), "\"19700101T00:00:00Z\"");
+}
+
 TEST_MAIN(TEST(every_kind_goes_through), TEST(records_take_defaults),
 	TEST(null_stays_null_over_a_default), TEST(faults_have_paths),
 	TEST(the_root_may_have_no_name), TEST(variants_are_exact), TEST(members_come_once),
 	TEST(text_that_is_not_json), TEST(depth_is_bounded), TEST(secrets_are_masked),
 	TEST(initial_records), TEST(equality_sees_every_part), TEST(reads_one_value_of_many),
-	TEST(memory_is_bounded))
+	TEST(memory_is_bounded), TEST(numbers_may_be_text), TEST(datetimes_may_be_basic))

@@ -82,6 +82,7 @@ static void numbers(void **state)
 		"<value><double>1e+300</double></value>");
 	check_round(
 		&type_float, "<value><i4>3</i4></value>", "<value><double>3.0</double></value>");
+	check_round(&type_float, "<value>1.5</value>", "<value><double>1.5</double></value>");
 	check_round(&type_float, "<value><double>NaN</double></value>",
 		"<value><double>nan</double></value>");
 	check_round(&type_float, "<value><double>-Infinity</double></value>",
@@ -138,7 +139,8 @@ static void faults_have_paths(void **state)
 	check_bad(&type_int, "<value><i4>+-5</i4></value>", "v", "'+-5' is no integer of 64 bits");
 	check_bad(
 		&type_int, "<value><double>1</double></value>", "v", "expected int, found double");
-	check_bad(&type_float, "<value>1.5</value>", "v", "expected double, found string");
+	check_bad(&type_float, "<value>x</value>", "v", "'x' is no number");
+	check_bad(&type_float, "<value><nil/></value>", "v", "expected double, found nil");
 	check_bad(
 		&type_float, "<value><double>1e999</double></value>", "v", "'1e999' is no number");
 	check_bad(&type_float, "<value><double>0x10</double></value>", "v", "'0x10' is no number");
