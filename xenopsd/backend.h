@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a hypervisor must be able to do: a table of functions. One backend serves a running xenopsd:
+ * the shared object LIBDIR/xenith/xenopsd/NAME.so, which defines `xenopsd_backend` and may call
+ * whatever common/ and the headers of xenopsd/ declare (the program exports it).
+ *
+ * All functions run in fibers on the loop thread, and all but those that are marked may wait; what
+ * blocks in a library goes by offload(). The plans (plan.h) call them, one at a time for a VM (but
+ * for devices, which are plugged in parallel); `look`, `stat` and `figures` come at any time.
+ * A member that is NULL is Unimplemented.
+ *
+ * What a function has begun and could not end it undoes itself. What it has done is undone by the
+ * plan with the function that is named below; these do nothing, without an error, where there is
+ * nothing to undo, for they also clean up after a xenopsd that was killed at any moment.
+ *
+ * A backend keeps nothing about a running VM in memory alone: after a restart of xenopsd, `begin`
+ * finds its domains again (from the hypervisor, or from files "backend.*" in vm->dir).
+ */
+#ifndef XENITH_XENOPSD_BACKEND_H
+#define XENITH_XENOPSD_BACKEND_H
+
+#include "common/err.h"
+#include "common/task.h"
+#include "storage.gen.h"
+#include "xenops.gen.h"
+#include "xenopsd/vm.h"
+
+/* How a guest ended, or is asked to. */
+enum guest_end {
+	GUEST_RUNS,
+	GUEST_HALTED,
+	GUEST_REBOOTED,
+	GUEST_CRASHED,
+	GUEST_SUSPENDED,
+	GUEST_SOFT_REBOOTED,
+};
+
+/* What xenopsd must know to decide what to do; cheap to tell. */
+struct domain_look {
+	bool is_there; /* there is a domain, of whatever state */
+	bool is_paused; /* its VCPUs stand still, because we want so */
+	enum guest_end end; /* other than GUEST_RUNS: the domain is there, the guest runs no more */
+};
+
+/* The host's sides of a VIF: what networkd puts on the bridge. */
+struct vif_interfaces {
+	const char *names[2]; /* "vif3.0", "tap3.0" */
+	size_t n;
+};
+
+struct backend_ops {
+	const char *name; /* "simulator" */
+	const char *version; /* XENITH_VERSION: one of another build is refused */
+
+	/* ---- the backend itself ---- */
+
+	/* Before xenopsd's socket opens; the VMs that are known are in `vms`. From now on it tells
+	 * of changes (backend_changed). An error ends xenopsd. */
+	MAY_WAIT struct err *(*begin)(void);
+	/* xenopsd ends in an orderly way, guests go on. Fibers end by SHUTTING_DOWN after it. NULL:
+	 * nothing to do. */
+	MAY_WAIT void (*stop)(void);
+	/* Frees what begin got to. Must not wait. */
+	void (*end)(void);
+	/* Frees vm->own: the VM is removed, or xenopsd ends. Must not wait. NULL: there is none. */
+	void (*vm_forget)(struct vm *vm);
+	/* Before each atom of a plan, those of smd and networkd too, and before each undoing (its
+	 * name then begins with "undo-"): an error fails the atom. For tests; NULL elsewhere. */
+	MAY_WAIT struct err *(*before_atom)(const char *atom, const struct vm *vm);
+
+	/* ---- the host ---- */
+
+	MAY_WAIT struct err *(*host_stat)(struct arena *a, struct xenops_host_stat *out);
+	/* reserved_bytes is xenopsd's to fill. */
+	MAY_WAIT struct err *(*host_memory)(struct xenops_host_memory *out);
+	MAY_WAIT struct err *(*host_dmesg)(bool clear, struct arena *a, const char **out);
+	MAY_WAIT struct err *(*host_debug_keys)(const char *keys);
+	/* The counters of every running VM. */
+	MAY_WAIT struct err *(*figures)(struct arena *a, struct xenops_figures *out);
+
+	/* ---- a VM's domain ---- */
+
+	MAY_WAIT struct err *(*vm_look)(struct vm *vm, struct domain_look *out);
+	/* All about a VM that is up. OUT has its defaults; power_state, last_start and what is as
+	 * the config has it are xenopsd's to fill. */
+	MAY_WAIT struct err *(*vm_stat)(
+		struct vm *vm, struct arena *a, struct xenops_vm_state *out);
+
+	/* Bytes of the host that the VM takes when it is started, all overhead included. Must not
+	 * wait. NULL: memory_dynamic_max_bytes. */
+	int64_t (*vm_memory_bytes)(const struct vm *vm);
+	/* Makes an empty domain, paused. Undone by vm_destroy. */
+	MAY_WAIT struct err *(*vm_create)(struct vm *vm, int *domid);
+	/* Gives it its memory, VCPUs and firmware or kernel. TASK may be NULL, here and below:
+	 * progress goes there. Undone by vm_destroy. */
+	MAY_WAIT struct err *(*vm_build)(struct vm *vm, struct task *task);
+	/* Starts what emulates the machine; the devices that are to be there were plugged before
+	 * it, cold. A backend whose guest comes to be in here only keeps a note in vm_create and
+	 * the plugs. NULL: nothing to do. Undone by vm_stop_device_model. */
+	MAY_WAIT struct err *(*vm_start_device_model)(struct vm *vm);
+	MAY_WAIT struct err *(*vm_stop_device_model)(struct vm *vm);
+	/* Pulls the plug: nothing is left of the domain, its device model and its consoles. */
+	MAY_WAIT struct err *(*vm_destroy)(struct vm *vm);
+
+	MAY_WAIT struct err *(*vm_pause)(struct vm *vm);
+	MAY_WAIT struct err *(*vm_unpause)(struct vm *vm);
+	/* Asks the guest to end like this and waits until it took notice:
+	 * Failed_to_acknowledge_shutdown_request (or …_suspend_request) at the deadline. That it
+	 * has ended is told by backend_changed and vm_look. */
+	MAY_WAIT struct err *(*vm_request_end)(struct vm *vm, enum guest_end how, int64_t deadline);
+
+	MAY_WAIT struct err *(*vm_set_vcpus)(struct vm *vm, int64_t vcpus);
+	/* What the balloon driver is to make of its memory. */
+	MAY_WAIT struct err *(*vm_set_memory_target)(struct vm *vm, int64_t bytes);
+	MAY_WAIT struct err *(*vm_set_shadow_multiplier)(struct vm *vm, double multiplier);
+	/* As vm->config says now. */
+	MAY_WAIT struct err *(*vm_set_xenstore_data)(struct vm *vm);
+	MAY_WAIT struct err *(*vm_request_rdp)(struct vm *vm, bool enabled);
+	MAY_WAIT struct err *(*vm_run_script)(struct vm *vm, const char *script, struct arena *a,
+		struct xenops_script_result *out);
+
+	/* Writes the guest, which has suspended, to the file or block device PATH. */
+	MAY_WAIT struct err *(*vm_save)(struct vm *vm, const char *path, struct task *task);
+	/* In the place of vm_build, from such an image. Undone by vm_destroy. */
+	MAY_WAIT struct err *(*vm_restore)(struct vm *vm, const char *path, struct task *task);
+	/* Lets a domain go on that has suspended and was kept. */
+	MAY_WAIT struct err *(*vm_fast_resume)(struct vm *vm);
+
+	/* ---- drives ---- */
+
+	/* Gives the drive to the guest, or to the domain that is being made. WAYS: how its bytes
+	 * can be reached, best first; none: the drive is empty. Undone by vbd_unplug. */
+	MAY_WAIT struct err *(*vbd_plug)(struct vm *vm, const struct device *vbd,
+		const struct storage_implementation_list *ways);
+	/* Device_detach_rejected when the guest does not let go; FORCE: it is not asked. */
+	MAY_WAIT struct err *(*vbd_unplug)(struct vm *vm, const struct device *vbd, bool force);
+	MAY_WAIT struct err *(*vbd_insert)(struct vm *vm, const struct device *vbd,
+		const struct storage_implementation_list *ways);
+	MAY_WAIT struct err *(*vbd_eject)(struct vm *vm, const struct device *vbd);
+	MAY_WAIT struct err *(*vbd_is_plugged)(struct vm *vm, const struct device *vbd, bool *out);
+
+	/* ---- network interfaces ---- */
+
+	/* Makes the host's side and gives the other to the guest, or to the domain that is being
+	 * made; the bridge is networkd's. Undone by vif_unplug. */
+	MAY_WAIT struct err *(*vif_plug)(struct vm *vm, const struct device *vif);
+	MAY_WAIT struct err *(*vif_unplug)(struct vm *vm, const struct device *vif, bool force);
+	/* The host's sides, when the device model has started; the first is VIF.stat's `device`.
+	 * None: it is not plugged. */
+	MAY_WAIT struct err *(*vif_interfaces)(struct vm *vm, const struct device *vif,
+		struct arena *a, struct vif_interfaces *out);
+	/* As vif->vif says now. */
+	MAY_WAIT struct err *(*vif_set_carrier)(struct vm *vm, const struct device *vif);
+
+	/* ---- PCI and USB ---- */
+
+	MAY_WAIT struct err *(*pci_plug)(struct vm *vm, const struct device *pci);
+	MAY_WAIT struct err *(*pci_unplug)(struct vm *vm, const struct device *pci);
+	MAY_WAIT struct err *(*pci_is_plugged)(struct vm *vm, const struct device *pci, bool *out);
+	MAY_WAIT struct err *(*vusb_plug)(struct vm *vm, const struct device *vusb);
+	MAY_WAIT struct err *(*vusb_unplug)(struct vm *vm, const struct device *vusb);
+	MAY_WAIT struct err *(*vusb_is_plugged)(
+		struct vm *vm, const struct device *vusb, bool *out);
+};
+
+/* What a backend's shared object defines. */
+extern const struct backend_ops xenopsd_backend;
+
+/* ---- what a backend calls ---- */
+
+/*
+ * The guest halted, rebooted or crashed, or something that stat shows has changed: watchers are
+ * told, and vm_look is asked in the VM's turn. Fibers and the loop; repeats are folded; a VM that
+ * is not known is passed over.
+ */
+void backend_changed(const char *vm_id);
+
+#endif

@@ -1,0 +1,26 @@
+# xenopsd, its backends (shared objects, loaded by name), and its debug CLI.
+xenopsd_src := $(filter-out xenopsd/cli.c xenopsd/backend_%,$(wildcard xenopsd/*.c))
+$(eval $(call program,xenopsd,$(xenopsd_src)))
+$(eval $(call installs,$(B)/bin/xenopsd,sbin))
+$(eval $(call program,xenops-cli,xenopsd/cli.c))
+$(eval $(call installs,$(B)/bin/xenops-cli,bin))
+
+# All of common/ and of what idlc made is in the program, for the backends, and exported.
+$(B)/bin/xenopsd: override LIBS_GROUP := -Wl,--whole-archive $(LIBS) -Wl,--no-whole-archive
+$(B)/bin/xenopsd: override LDFLAGS += -Wl,--export-dynamic
+
+# $(eval $(call backend,NAME,SOURCES,LIBRARIES)): LIB/xenith/xenopsd/NAME.so of these sources.
+define backend
+PROGRAMS += $(B)/lib/xenith/xenopsd/$(1).so
+DEPFILES += $(patsubst %.o,%.d,$(call objects,$(2)))
+$(call objects,$(2)): | $(GEN_HEADERS)
+$(call objects,$(2)): override CFLAGS += -fPIC
+$(call remember,$(B)/obj/xenopsd-$(1).list,$(2) $(3))
+$(B)/lib/xenith/xenopsd/$(1).so: $(call objects,$(2)) $(B)/obj/xenopsd-$(1).list $(B)/flags
+	$$(call say,link,$$@)
+	@mkdir -p $$(@D)
+	@$$(CC) $$(filter-out -pie,$$(LDFLAGS)) -shared -o $$@ $(call objects,$(2)) $(3)
+$(call installs,$(B)/lib/xenith/xenopsd/$(1).so,lib/xenith/xenopsd)
+endef
+
+$(eval $(call backend,simulator,$(wildcard xenopsd/backend_simulator*.c)))

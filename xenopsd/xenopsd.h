@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What all of xenopsd knows of each other: its backend, and where its files are. The VMs are in
+ * vm.h. Only fibers touch it.
+ */
+#ifndef XENITH_XENOPSD_XENOPSD_H
+#define XENITH_XENOPSD_XENOPSD_H
+
+#include "common/err.h"
+
+struct backend_ops;
+
+struct xenopsd {
+	const struct backend_ops *backend;
+	char *dir; /* owned; RUN/xenopsd/BACKEND: the VMs' files, and the backend's */
+	bool is_repairing; /* what was begun before a restart is not yet ended */
+};
+
+extern struct xenopsd xenopsd;
+
+/* Loads the shared object of this name; it stays until the process ends. CONFIGURATION_INVALID
+ * when there is none, or it is of another build. */
+must_check struct err *backend_load(const char *name, const struct backend_ops **out);
+
+#endif
