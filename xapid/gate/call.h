@@ -11,13 +11,18 @@
 #include "xapid/gate/gate.h"
 #include "xapid/gate/message.h"
 
+/* As in db.h: a reference to nothing. */
 #define REF_NULL "OpaqueRef:NULL"
 
 struct fiber;
 
 struct xapi_call {
 	struct call call;
-	struct message message; /* without a class in a handler of HTTP's */
+	const struct message *message; /* NULL in a handler of HTTP's */
+	enum gate_form form; /* that the result goes out in */
+	/* The result as bytes, a whole value in this form, in the call's arena: from a server that
+	 * has them at hand, instead of a value. */
+	struct json_text wire;
 	const char *name; /* as the log has it: "VM.start", "Async.VM.start", "http/get_export" */
 	struct gate_peer peer;
 	const char *session; /* its ref; REF_NULL in a sessionless message */
@@ -56,5 +61,13 @@ void call_progress(struct call *c, double fraction);
  * handlers and plans need not.
  */
 must_check struct err *call_check(struct call *c);
+
+/*
+ * Serves every message that has no handler of its own (xapid/api/implicit.c). ARGS has a pointer to
+ * a value of each type in message->args; of CREATE that is a whole record, blank where the client
+ * said nothing. OUT is a value of message->result, or the server sets c->wire.
+ */
+MAY_WAIT must_check struct err *implicit_serve(
+	struct xapi_call *c, const void *const *args, void *out);
 
 #endif

@@ -53,11 +53,11 @@ struct gate_request {
 	struct arena *arena; /* for the result; outlives the writing of it */
 };
 
-/* A value to be written: by the tables, or, where its bytes are at hand, by WRITE. */
+/* A value to be written: by the tables, or as the bytes that are at hand. */
 struct gate_result {
-	const struct type *type;
+	const struct type *type; /* NULL: there are bytes */
 	const void *value; /* of TYPE; in the request's arena, or constant */
-	void (*write)(const struct gate_result *r, enum gate_form form, struct sbuf *out);
+	struct json_text wire; /* a whole value in the form of the request; in its arena */
 	bool is_bare; /* XML-RPC: without the struct that says Success (system.listMethods) */
 };
 
@@ -66,10 +66,6 @@ MAY_WAIT must_check struct err *gate_call(const struct gate_request *rq, struct 
 
 /* Adds the result to OUT: a <value> of XML-RPC, or a value of JSON. */
 void gate_write(const struct gate_result *r, enum gate_form form, struct sbuf *out);
-/* The same for a value of any type of the model, as XenAPI has it on the wire: in XML integers are
- * text; in JSON points in time are in the basic form. */
-void gate_write_value(
-	const struct type *t, const void *value, enum gate_form form, struct sbuf *out);
 
 /* ---- HTTP handlers: whoever streams bytes, and is no message ---- */
 

@@ -10,6 +10,8 @@
 
 #include "common/schema.h"
 
+struct arena;
+
 enum message_kind {
 	MESSAGE_EXPLICIT,
 	MESSAGE_GET_ALL, /* () : set of refs */
@@ -31,7 +33,7 @@ enum message_kind {
 
 #define MESSAGE_MAX_ARGS 3 /* of an implicit one */
 
-/* A message, resolved. All pointers are into the tables and live for ever. */
+/* A message, resolved. Lives for ever. */
 struct message {
 	enum message_kind kind;
 	const struct class *class;
@@ -39,10 +41,11 @@ struct message {
 	size_t handler; /* EXPLICIT: its index in the service */
 	const struct field *field; /* GET, SET, ADD_TO, REMOVE_FROM, ADD, REMOVE */
 	/* Of an implicit one, the positional arguments behind the session; self is a string. Of
-	 * CREATE there is one: the class's record, as far as clients may give it. */
+	 * CREATE there is one: the class's record, with those fields that clients may give. */
 	const struct type *args[MESSAGE_MAX_ARGS];
 	size_t n_args;
-	const struct type *result; /* TYPE_VOID: none */
+	/* TYPE_VOID: none; NULL: records, which the server has as bytes (xapi_call.wire). */
+	const struct type *result;
 	const char *role; /* the least that may send it; NULL: whoever has a session */
 	const char *other_role; /* one that may as well, or NULL */
 	bool is_read_only; /* changes nothing: no audit line */
@@ -50,14 +53,14 @@ struct message {
 	bool is_removed;
 };
 
-/* NAME is "Class.message", or "Class_message". False: there is none of this name. */
-bool message_resolve(const char *name, struct message *out);
+/* NAME is "Class.message", or "Class_message". NULL: there is none of this name. */
+const struct message *message_resolve(const char *name);
 
-/*
- * "Class.message" of every message that can be sent synchronously, class by class, as
- * system.listMethods answers; made at the first call, never freed.
- */
-const struct string_list *message_list(void);
+/* "Class.message" of every message that can be sent synchronously, class by class. */
+void message_list(struct arena *a, struct string_list *out);
+
+/* At the end: forgets what was resolved. */
+void message_forget(void);
 
 /* The class with this name, whatever the case of its letters; NULL: none. */
 const struct class *message_class(const char *name, size_t len);
