@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The demo guest (docs/guest.md): its files, what is put on its disk, what it must answer."""
+
+import functools
+import hashlib
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+BUILDER = pathlib.Path(__file__).parents[2] / "packaging" / "guest" / "build"
+CONFIG_AT = 512 * 1024  # bytes from the beginning of the disk
+CMDLINE = "console=ttyS0 quiet nokaslr net.ifnames=0 mitigations=off"
+HANG = 120  # seconds; only to catch what hangs
+
+
+@functools.cache
+def folder():
+    """Where vmlinuz, initrd.gz, disk.raw and release are; made if need be."""
+    done = subprocess.run([BUILDER], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return pathlib.Path(done.stdout.strip())
+
+
+def release():
+    return (folder() / "release").read_text().strip()
+
+
+def configure(disk, **settings):
+    """Puts NAME=VALUE lines onto a raw disk."""
+    text = "".join(f"{name}={value}\n" for name, value in settings.items())
+    with open(disk, "r+b") as image:
+        image.seek(CONFIG_AT)
+        image.write(text.encode() + b"\0")
+
+
+def new_disk(path, **settings):
+    shutil.copyfile(folder() / "disk.raw", path)
+    configure(path, **settings)
+
+
+def answer(nonce, boots):
+    """What the guest prints when it boots for the time of this number."""
+    what = hashlib.sha256(f"{nonce} {release()} {boots}".encode()).hexdigest()
+    return f"guest: kernel {release()} boot {boots} answer {what}"
+
+
+class Console:
+    """A guest's serial console behind a Unix socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.said = ""
+        end = time.monotonic() + HANG
+        while True:
+            try:
+                self.socket.connect(str(path))
+                return
+            except OSError:
+                if time.monotonic() > end:
+                    self.close()
+                    raise
+                time.sleep(0.05)
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, text):
+        self.socket.sendall(text.encode())
+
+    def wait_for(self, pattern):
+        """Reads on until the pattern came; gives the match, and forgets all up to its end."""
+        end = time.monotonic() + HANG
+        while True:
+            match = re.search(pattern, self.said)
+            if match:
+                self.said = self.said[match.end() :]
+                return match
+            self.socket.settimeout(max(0.01, end - time.monotonic()))
+            try:
+                more = self.socket.recv(65536)
+            except TimeoutError:
+                more = b""
+            if not more:
+                raise AssertionError(f"no {pattern!r} in {self.said!r}")
+            self.said += more.decode(errors="replace")
+
+    def log_in(self):
+        self.send("\n")  # asks once more, where it was asked already
+        self.wait_for("login: ")
+        self.send("root\n")
+        self.wait_for("assword: ")
+        self.send("xenith\n")
+        self.wait_for("# ")
