@@ -5,7 +5,7 @@
 include tests/sample/rules.mk
 
 # ---- unit tests ----
-unit_src := $(wildcard tests/unit/*/*.c)
+unit_src := $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)
 unit_bin := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(unit_src))
 DEPFILES += $(patsubst %.o,%.d,$(call objects,$(unit_src)))
 

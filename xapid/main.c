@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xapid: the XenAPI. Here it is put together: the database is opened first, who serves clients
+ * comes last. Read on in db/db.h, then gate/gate.h and api/.
+ */
+#include "common/daemon.h"
+#include "common/mem.h"
+#include "common/version.h"
+#include "xapid/db/db.h"
+#include "xapid/xapid.h"
+
+struct xapid_conf xapid_conf;
+
+static const struct conf_key keys[] = {
+	{.name = "address",
+		.kind = CONF_STRING,
+		.offset = offsetof(struct xapid_conf, address),
+		.standard = "::",
+		.doc = "The address that HTTP and HTTPS are served on."},
+	{.name = "port",
+		.kind = CONF_INT,
+		.offset = offsetof(struct xapid_conf, port),
+		.standard = "80",
+		.min = 0,
+		.max = 65535,
+		.doc = "The port of HTTP; 0 for none."},
+	{.name = "tls_port",
+		.kind = CONF_INT,
+		.offset = offsetof(struct xapid_conf, tls_port),
+		.standard = "443",
+		.min = 0,
+		.max = 65535,
+		.doc = "The port of HTTPS; 0 for none."},
+	{.name = "cache_size",
+		.kind = CONF_SIZE,
+		.offset = offsetof(struct xapid_conf, cache_size),
+		.standard = "64MiB",
+		.doc = "Memory for the wire forms of records, which are kept until they change."},
+	{0},
+};
+
+static MAY_WAIT struct err *init(void)
+{
+	auto_str path = xasprintf("%s/xapid.db", daemon_paths()->state);
+	const struct db_options options = {
+		.path = path,
+		.form_bytes = (size_t)xapid_conf.cache_size,
+	};
+
+	return db_open(&options);
+}
+
+static void fini(void)
+{
+	db_close();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct service *const services[] = {NULL};
+	const struct daemon_spec spec = {
+		.name = "xapid",
+		.summary = "the XenAPI: what clients of the pool speak to",
+		.version = XENITH_VERSION,
+		.keys = keys,
+		.conf = &xapid_conf,
+		.conf_size = sizeof(xapid_conf),
+		.services = services,
+		.init = init,
+		.fini = fini,
+	};
+
+	return daemon_run(argc, argv, &spec);
+}

@@ -1,0 +1,18 @@
+# xapid and its debug CLI. All but main.c is an archive for the unit tests, which take what they
+# need of it; the daemon itself is linked of the objects, so that no handler is left out.
+xapid_programs := xapid/main.c xapid/cli.c
+xapid_src := $(filter-out $(xapid_programs),$(wildcard xapid/*.c xapid/*/*.c))
+$(eval $(call program,xapid,xapid/main.c $(xapid_src)))
+$(eval $(call installs,$(B)/bin/xapid,sbin))
+
+LIBXAPID := $(B)/lib/libxapid.a
+$(eval $(call remember,$(LIBXAPID:.a=.list),$(xapid_src)))
+$(LIBXAPID): $(call objects,$(xapid_src)) $(LIBXAPID:.a=.list)
+	$(call say,ar,$@)
+	@mkdir -p $(@D)
+	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# A test xapid/door/http.c is tests/unit/xapid/door/http.c.
+xapid_tests := $(filter $(B)/tests/unit/xapid/%,$(unit_bin))
+$(xapid_tests): $(LIBXAPID)
+$(xapid_tests): LIBS_GROUP = -Wl,--start-group $(LIBXAPID) $(LIBS) -Wl,--end-group

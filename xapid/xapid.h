@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What all of xapid knows: its settings. The parts follow one another as a call does, and no part
+ * includes the header of one before it: door, gate, api, plan, link; db serves them all.
+ */
+#ifndef XENITH_XAPID_XAPID_H
+#define XENITH_XAPID_XAPID_H
+
+#include "common/dialect.h"
+
+/* From xapid.conf. */
+struct xapid_conf {
+	char *address; /* to listen on, of both ports */
+	int64_t port; /* HTTP; 0: not */
+	int64_t tls_port; /* HTTPS; 0: not */
+	int64_t cache_size; /* bytes for the wire forms of records */
+};
+
+extern struct xapid_conf xapid_conf;
+
+#endif
