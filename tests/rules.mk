@@ -87,7 +87,7 @@ test_one := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(filter tests/unit/%.c,
 test_built := $(or $(test_one),all unit tools fuzz-replays)
 test_run = $(PYTHON) tests/run --build $(B) $(if $(filter thread,$(SAN)),--marked threads) $(T)
 
-.PHONY: unit tools fuzz-replays test long test-xen bench bench-check fuzz
+.PHONY: unit tools fuzz-replays test long xen-bed test-xen bench bench-check fuzz
 unit: $(unit_bin)
 tools: $(tools_bin) $(TEST_PROGRAMS)
 fuzz-replays: $(fuzz_replays)
@@ -98,8 +98,14 @@ test: $(test_built) ## unit and behaviour tests; T=tests/unit/common/map.c[::nam
 long: $(test_built) ## the tests with everything that is exhaustive run whole
 	@BUDGET=0 $(test_run)
 
-test-xen: ## tests on a real Xen in QEMU; T=name for one
-	@echo "test-xen: there is no bed with a real Xen yet" >&2; exit 1
+xen-bed: ## what test-xen runs on: Xen and a dom0, built into XENITH_CACHE
+	@tests/xen/bed
+
+# T=test_networkd[::name], or as tests/run has it.
+xen_test := $(if $(T),$(if $(findstring /,$(T)),$(T),xen/$(T)))
+test-xen: all ## tests on a real Xen in QEMU; T=test_networkd for one module
+	@bed=$$(tests/xen/bed) && XENITH_XEN_BED=$$bed \
+		$(PYTHON) tests/run --build $(B) --xen $(xen_test)
 
 # bench-NAME is a target of its own for each bench; together they run one after the other.
 bench_wanted := $(or $(BENCH),$(bench_names))

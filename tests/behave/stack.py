@@ -12,6 +12,8 @@ XENITH = BUILD / "bin" / "xenith"
 SAMPLED = BUILD / "tests" / "sampled"
 SAMPLE_CLI = BUILD / "tests" / "sample-cli"
 HANG = 90  # seconds; only to catch what hangs
+# What no daemon may say.
+SIGNS = (" bug ", "bug:", "Sanitizer", "runtime error:", "Assertion")
 
 
 class Stack:
@@ -47,5 +49,5 @@ class Stack:
         """Ends the stack; a bug in a log, or a sanitizer's report, fails the test."""
         self.xenith("down")
         logs = self.logs()
-        for sign in (" bug ", "bug:", "Sanitizer", "runtime error:", "Assertion"):
+        for sign in SIGNS:
             case.assertNotIn(sign, logs)
