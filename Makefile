@@ -80,8 +80,7 @@ LIBCOMMON := $(B)/lib/libcommon.a
 LIBGEN := $(B)/lib/libgen.a
 LIBS := $(LIBCOMMON) $(LIBGEN)
 LIBS_GROUP := -Wl,--start-group $(LIBS) -Wl,--end-group
-LDLIBS := -ljansson -levent_core -levent_pthreads -lsqlite3 -lssl -lcrypto -lexpat -lsystemd \
-	-lhttp_parser -lwslay
+LDLIBS := -ljansson -levent_core -levent_pthreads -lsqlite3 -lssl -lcrypto -lexpat -lsystemd -lcrypt
 
 # $(call objects,SOURCES): their object files
 objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))

@@ -251,7 +251,10 @@ struct fiber_longest fiber_longest_take(void)
 static void park(struct fiber *f, enum fiber_state state)
 {
 	int saved_errno = errno; /* one a thread: others will set it meanwhile */
+	void (*on_park)(void *arg) = take(f->on_park);
 
+	if (on_park)
+		on_park(f->on_park_arg);
 	f->state = state;
 	fiber_context_switch(&f->context, &loop_context);
 	errno = saved_errno;
@@ -353,6 +356,19 @@ struct err *fiber_sleep(int64_t ns)
 	TRY(refusal(f, NEVER, loop_now(), "sleep"));
 	enum fiber_wake why = park_until(f, "sleep", until, NULL);
 	return why == FIBER_TIMED_OUT && !is_cut_short ? NULL : woken_early(why, "sleep");
+}
+
+void fiber_on_park(void (*fn)(void *arg), void *arg)
+{
+	fiber_require(current, "fiber_on_park outside a fiber");
+	current->on_park = fn;
+	current->on_park_arg = arg;
+}
+
+void fiber_rename(const char *name)
+{
+	fiber_require(current, "fiber_rename outside a fiber");
+	copy_text(current->name, sizeof(current->name), name);
 }
 
 /* ---- cancellation and deadlines ---- */

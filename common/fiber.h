@@ -50,6 +50,15 @@ int64_t fiber_deadline(void);
  * wait. */
 must_check struct err *fiber_check(void);
 
+/*
+ * FN(ARG) is called on the running fiber before it next parks (or yields), and not again; it must
+ * not wait. NULL forgets it. So work may be begun on a fiber that has other duties: they are handed
+ * over when it turns out that the work waits.
+ */
+void fiber_on_park(void (*fn)(void *arg), void *arg);
+/* For a fiber that has come to do something else. */
+void fiber_rename(const char *name);
+
 MAY_WAIT must_check struct err *fiber_sleep(int64_t ns);
 /* Lets every other ready fiber run once. */
 MAY_WAIT must_check struct err *fiber_yield(void);

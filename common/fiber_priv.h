@@ -44,6 +44,8 @@ struct fiber {
 	int64_t deadline; /* of all its waits */
 	unsigned masked, no_wait; /* nesting */
 	bool is_cancelled;
+	void (*on_park)(void *arg); /* once, before it parks; or NULL */
+	void *on_park_arg;
 	struct fiber_group *awaits; /* a cancellation goes on to its members; or NULL */
 	char name[FIBER_NAME_BYTES];
 	char tag[FIBER_TAG_BYTES];

@@ -24,27 +24,40 @@ static bool fail(struct json_reader *r, const char *problem)
 
 /* ---- depth, before anything is read ---- */
 
-/* Brackets that open, in strings too: an upper bound of the depth that costs next to nothing. */
+#ifdef __SSE2__
+/* -1 in each of the bytes at P that is a bracket that opens: the two are one bit apart. */
+static inline __m128i open_brackets(const char *p)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+	return _mm_cmpeq_epi8(_mm_or_si128(x, _mm_set1_epi8('[' ^ '{')), _mm_set1_epi8('{'));
+}
+
+static inline size_t sum_of_bytes(__m128i x)
+{
+	x = _mm_sad_epu8(x, _mm_setzero_si128());
+	return (size_t)_mm_cvtsi128_si64(x) + (size_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(x, x));
+}
+#endif
+
+/*
+ * Brackets that open, in strings too, some of the last bytes perhaps twice: an upper bound of the
+ * depth that costs next to nothing.
+ */
 static size_t count_open(const char *p, const char *end)
 {
 	size_t n = 0;
 
 #ifdef __SSE2__
-	/* one bit apart; each lane counts to at most 255 before the lanes are added up */
-	const __m128i zero = _mm_setzero_si128(), bit = _mm_set1_epi8('[' ^ '{'),
-		      curly = _mm_set1_epi8('{');
-
 	while (end - p >= 16) {
-		__m128i lanes = zero;
+		/* a byte of the sum counts to at most 254 before they are added up */
+		const char *stop = end - p > 254 * 16 ? p + 254 * 16 : end;
+		__m128i sum = open_brackets(stop - 16);
 
-		for (int i = 0; i < 255 && end - p >= 16; i++, p += 16) {
-			__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-
-			lanes = _mm_sub_epi8(lanes, _mm_cmpeq_epi8(_mm_or_si128(x, bit), curly));
-		}
-		lanes = _mm_sad_epu8(lanes, zero);
-		n += (size_t)_mm_cvtsi128_si64(lanes) +
-			(size_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(lanes, lanes));
+		for (; stop - p > 16; p += 16)
+			sum = _mm_add_epi8(sum, open_brackets(p));
+		n += sum_of_bytes(_mm_sub_epi8(_mm_setzero_si128(), sum));
+		p = stop;
 	}
 #endif
 	for (; p < end; p++)
@@ -66,29 +79,30 @@ static const char *after_string(const char *p, const char *end)
 	return end;
 }
 
-static bool is_too_deep(const char *p, const char *end)
+size_t json_depth(const char *text, size_t len, size_t enough)
 {
-	size_t depth = 0;
+	const char *p = text, *end = text + len;
+	size_t bound = count_open(p, end), depth = 0, deepest = 0;
 
-	if (count_open(p, end) <= JSON_MAX_DEPTH)
-		return false;
+	if (bound <= enough)
+		return bound;
 	while (p < end) {
 		char c = *p++;
 
 		if (c == '"')
 			p = after_string(p, end);
-		else if ((c == '[' || c == '{') && ++depth > JSON_MAX_DEPTH)
-			return true;
+		else if ((c == '[' || c == '{') && ++depth > deepest)
+			deepest = depth;
 		else if ((c == ']' || c == '}') && depth)
 			depth--;
 	}
-	return false;
+	return deepest;
 }
 
 void json_reader_init(struct json_reader *r, const char *text, size_t len, struct arena *a)
 {
 	*r = (struct json_reader){.at = text, .end = text + len, .start = text, .arena = a};
-	if (is_too_deep(text, text + len))
+	if (json_depth(text, len, JSON_MAX_DEPTH) > JSON_MAX_DEPTH)
 		fail(r, "nested more than 64 deep");
 }
 

@@ -72,6 +72,10 @@ bool json_next_element(struct json_reader *r, bool *first);
 /* Whether nothing but white space is left; false sets problem. */
 bool json_at_end(struct json_reader *r);
 
+/* How deeply the text is nested, as brackets alone tell; it may say more, up to ENOUGH, where that
+ * is cheaper. */
+size_t json_depth(const char *text, size_t len, size_t enough);
+
 /* The words of a person: "an object", "a string", … */
 const char *json_kind_words(enum json_kind kind);
 
@@ -97,6 +101,7 @@ struct json_text json_compact(struct json_text text, struct arena *a);
 struct json_writer {
 	struct sbuf *out;
 	unsigned depth;
+	unsigned deepest; /* what was written so far is not nested more deeply */
 	bool needs_comma;
 };
 

@@ -29,22 +29,34 @@ static inline uint64_t json_not_plain(uint64_t w)
 	return (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & high;
 }
 
+#ifdef __SSE2__
+/* A bit for each of the 16 bytes at P that is not plain. */
+static inline unsigned json_odd_bytes(const char *p)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+	/* Compared with sign, bytes from 0x80 on are below the space too. */
+	__m128i odd = _mm_cmplt_epi8(x, _mm_set1_epi8(0x20));
+
+	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
+	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+	return (unsigned)_mm_movemask_epi8(odd);
+}
+#endif
+
 /* The first byte from P on that is not plain; END when all are. */
 static inline const char *json_scan(const char *p, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i space = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"'),
-		      backslash = _mm_set1_epi8('\\');
+	if (end - p >= 16) {
+		unsigned odd = 0;
 
-	for (; end - p >= 16; p += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* Compared with sign, bytes from 0x80 on are below the space too. */
-		__m128i hit = _mm_or_si128(_mm_cmplt_epi8(x, space),
-			_mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, backslash)));
-		unsigned hits = (unsigned)_mm_movemask_epi8(hit);
-
-		if (hits)
-			return p + __builtin_ctz(hits);
+		while (end - p > 16 && !(odd = json_odd_bytes(p)))
+			p += 16;
+		if (!odd) {
+			p = end - 16; /* perhaps some bytes once more */
+			odd = json_odd_bytes(p);
+		}
+		return odd ? p + __builtin_ctz(odd) : end;
 	}
 #endif
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

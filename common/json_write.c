@@ -13,25 +13,6 @@
 #include <math.h>
 #include <string.h>
 
-static inline char *room(struct sbuf *b, size_t n)
-{
-	if (b->base && b->size - b->end >= n)
-		return b->base + b->end;
-	return sbuf_room(b, n);
-}
-
-static inline void add(struct sbuf *b, const char *s, size_t n)
-{
-	memcpy(room(b, n), s, n);
-	b->end += n;
-}
-
-static inline void add_char(struct sbuf *b, char c)
-{
-	*room(b, 1) = c;
-	b->end++;
-}
-
 void json_writer_init(struct json_writer *w, struct sbuf *out)
 {
 	*w = (struct json_writer){.out = out};
@@ -41,22 +22,23 @@ void json_writer_init(struct json_writer *w, struct sbuf *out)
 static inline void begin_value(struct json_writer *w)
 {
 	if (w->needs_comma)
-		add_char(w->out, ',');
+		sbuf_addc(w->out, ',');
 	w->needs_comma = true;
 }
 
 static inline void open_bracket(struct json_writer *w, char bracket)
 {
 	begin_value(w);
-	add_char(w->out, bracket);
-	w->depth++;
+	sbuf_addc(w->out, bracket);
+	if (++w->depth > w->deepest)
+		w->deepest = w->depth;
 	w->needs_comma = false;
 }
 
 static inline void close_bracket(struct json_writer *w, char bracket)
 {
 	assert(w->depth);
-	add_char(w->out, bracket);
+	sbuf_addc(w->out, bracket);
 	w->depth--;
 	w->needs_comma = true;
 }
@@ -88,9 +70,9 @@ static void add_escape(struct sbuf *b, unsigned char c)
 	const char *short_form = c ? strchr(from, c) : NULL;
 
 	if (short_form)
-		add(b, (char[]){'\\', to[short_form - from]}, 2);
+		sbuf_add(b, (char[]){'\\', to[short_form - from]}, 2);
 	else
-		add(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+		sbuf_add(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
 }
 
 /* What is not plain, up to END. */
@@ -100,17 +82,17 @@ static void add_odd(struct sbuf *b, const char *p, const char *end)
 		const char *from = p;
 
 		p = json_scan(p, end);
-		add(b, from, (size_t)(p - from));
+		sbuf_add(b, from, (size_t)(p - from));
 		if (p == end)
 			break;
 		uint32_t c;
 		size_t n = (unsigned char)*p < 0x80 ? 0 : utf8_decode(p, (size_t)(end - p), &c);
 		if (n)
-			add(b, p, n);
+			sbuf_add(b, p, n);
 		else if ((unsigned char)*p < 0x80)
 			add_escape(b, (unsigned char)*p);
 		else
-			add(b, UTF8_REPLACEMENT, 3);
+			sbuf_add(b, UTF8_REPLACEMENT, 3);
 		p += n ? n : 1;
 	}
 }
@@ -119,7 +101,7 @@ static void add_string(struct sbuf *b, const char *s, size_t len)
 {
 	const char *end = s + len, *p = json_scan(s, end);
 	size_t plain = (size_t)(p - s);
-	char *o = room(b, plain + 2);
+	char *o = sbuf_room(b, plain + 2);
 
 	o[0] = '"';
 	memcpy(o + 1, s, plain);
@@ -130,7 +112,7 @@ static void add_string(struct sbuf *b, const char *s, size_t len)
 	}
 	b->end += plain + 1;
 	add_odd(b, p, end);
-	add_char(b, '"');
+	sbuf_addc(b, '"');
 }
 
 void json_write_string_n(struct json_writer *w, const char *s, size_t len)
@@ -148,7 +130,7 @@ void json_write_name(struct json_writer *w, const char *name)
 {
 	assert(w->depth);
 	json_write_string(w, name);
-	add_char(w->out, ':');
+	sbuf_addc(w->out, ':');
 	w->needs_comma = false;
 }
 
@@ -156,15 +138,15 @@ void json_write_bool(struct json_writer *w, bool v)
 {
 	begin_value(w);
 	if (v)
-		add(w->out, "true", 4);
+		sbuf_add(w->out, "true", 4);
 	else
-		add(w->out, "false", 5);
+		sbuf_add(w->out, "false", 5);
 }
 
 void json_write_int(struct json_writer *w, int64_t v)
 {
 	begin_value(w);
-	w->out->end += number_put_int(v, room(w->out, NUMBER_INT_SIZE));
+	w->out->end += number_put_int(v, sbuf_room(w->out, NUMBER_INT_SIZE));
 }
 
 void json_write_float(struct json_writer *w, double v)
@@ -174,17 +156,22 @@ void json_write_float(struct json_writer *w, double v)
 		return;
 	}
 	begin_value(w);
-	w->out->end += number_put_double(v, room(w->out, NUMBER_DOUBLE_SIZE));
+	w->out->end += number_put_double(v, sbuf_room(w->out, NUMBER_DOUBLE_SIZE));
 }
 
 void json_write_null(struct json_writer *w)
 {
 	begin_value(w);
-	add(w->out, "null", 4);
+	sbuf_add(w->out, "null", 4);
 }
 
 void json_write_raw(struct json_writer *w, const char *text, size_t len)
 {
+	size_t enough = w->depth < JSON_MAX_DEPTH ? JSON_MAX_DEPTH - w->depth : 0;
+	size_t depth = w->depth + json_depth(text, len, enough);
+
+	if (depth > w->deepest)
+		w->deepest = (unsigned)depth;
 	begin_value(w);
-	add(w->out, text, len);
+	sbuf_add(w->out, text, len);
 }

@@ -52,13 +52,12 @@ struct err *rpc_conn_new(struct rpc_conn **out, int fd, const char *name,
 	c->services = services;
 	c->limits = *limits;
 	c->next_number = 1;
-	c->has_reader = true;
 	cond_init(&c->room);
 	list_init(&c->inbound);
 	list_init(&c->tasks);
 	list_push_back(&all_conns, &c->link);
 	stream_set_write_stall(c->stream, limits->write_stall_ns);
-	struct err *e = fiber_spawn(NULL, conn_run, c, "connection %s", name);
+	struct err *e = fiber_spawn(&c->reader, conn_run, c, "connection %s", name);
 	if (e) {
 		rpc_conn_close(c, "no fiber to read it");
 		rpc_conn_unref(c); /* the reader's */
@@ -106,7 +105,7 @@ void rpc_conn_close(struct rpc_conn *c, const char *why)
 
 void rpc_conn_call_ended(struct rpc_conn *c)
 {
-	if (c->has_reader)
+	if (c->reader)
 		cond_signal(&c->room);
 	else if (!c->n_inbound)
 		rpc_conn_close(c, "the daemon is being stopped");
@@ -141,10 +140,11 @@ static bool is_blank(const char *line, size_t len)
 	return !len;
 }
 
-static void take_line(struct rpc_conn *c, const char *line, size_t len)
+/* The call to run, if the line is one. */
+static struct inbound *take_line(struct rpc_conn *c, const char *line, size_t len)
 {
 	struct rpc_head h;
-	struct inbound *in = NULL;
+	struct inbound *in = NULL, *call = NULL;
 	struct outbound *o = NULL;
 	enum rpc_stop stop;
 
@@ -160,11 +160,12 @@ static void take_line(struct rpc_conn *c, const char *line, size_t len)
 		rpc_outbound_drop(o);
 		refuse_line(c, &h);
 	} else if (h.method.text) {
-		rpc_inbound_take(c, &h, in);
+		call = rpc_inbound_take(c, &h, in);
 	} else {
 		rpc_outbound_take(c, &h, o);
 	}
 	arena_reset(&c->scratch);
+	return call;
 }
 
 static bool has_room(const struct rpc_conn *c)
@@ -174,31 +175,40 @@ static bool has_room(const struct rpc_conn *c)
 			c->inbound_bytes < BYTES_IN_CALLS * c->limits.message_size);
 }
 
-void rpc_conn_take_lines(struct rpc_conn *c)
+/* The end of the first line that is whole; NULL when there is none, or it is too long. */
+static char *line_end(struct rpc_conn *c)
 {
-	while (c->stream && !c->is_refused && has_room(c)) {
-		struct sbuf *in = stream_in(c->stream);
-		char *start = sbuf_data(in);
-		size_t len = sbuf_len(in);
-		char *newline = len > c->scanned
-			? memchr(start + c->scanned, '\n', len - c->scanned)
-			: NULL;
+	struct sbuf *in = stream_in(c->stream);
+	char *start = sbuf_data(in);
+	size_t len = sbuf_len(in);
+	char *newline =
+		len > c->scanned ? memchr(start + c->scanned, '\n', len - c->scanned) : NULL;
 
-		if (!newline) {
-			c->scanned = len;
-			return;
-		}
-		len = (size_t)(newline - start);
-		if (len > c->limits.message_size) {
-			c->scanned = len;
-			return;
-		}
-		c->scanned = 0;
-		if (!is_blank(start, len))
-			take_line(c, start, len);
+	c->scanned = 0;
+	if (newline && (size_t)(newline - start) <= c->limits.message_size)
+		return newline;
+	c->scanned = newline ? (size_t)(newline - start) : len;
+	return NULL;
+}
+
+bool rpc_conn_take_lines(struct rpc_conn *c)
+{
+	char *end;
+
+	c->reader = fiber_current();
+	while (c->stream && !c->is_refused && has_room(c) && (end = line_end(c))) {
+		struct sbuf *in = stream_in(c->stream);
+		size_t len = (size_t)(end - sbuf_data(in));
+		struct inbound *call = NULL;
+
+		if (!is_blank(sbuf_data(in), len))
+			call = take_line(c, sbuf_data(in), len);
 		if (c->stream)
 			sbuf_consume(in, len + 1);
+		if (call && !rpc_inbound_run(call))
+			return false;
 	}
+	return true;
 }
 
 struct err *rpc_message_too_long(const struct rpc_conn *c)
@@ -207,6 +217,14 @@ struct err *rpc_message_too_long(const struct rpc_conn *c)
 
 	snprintf(limit, sizeof(limit), "%zu", c->limits.message_size);
 	return err(LIMIT_EXCEEDED, "bytes of a message", limit);
+}
+
+struct err *rpc_check_message(const struct rpc_conn *c, size_t len, unsigned depth)
+{
+	if (len > c->limits.message_size)
+		return rpc_message_too_long(c);
+	/* the message is an object around the value */
+	return depth < JSON_MAX_DEPTH ? NULL : err(LIMIT_EXCEEDED, "depth of a message", "64");
 }
 
 static void refuse_long_line(struct rpc_conn *c)
@@ -227,11 +245,14 @@ static MAY_WAIT struct err *wait_for_room(struct rpc_conn *c)
 	return NULL;
 }
 
-/* Reads and serves until the peer sends no more, or what no peer of ours sends. */
-static MAY_WAIT struct err *serve(struct rpc_conn *c)
+/* Reads and serves until the peer sends no more, or what no peer of ours sends. *IS_READER: whether
+ * it is this fiber that has seen the end; else C may be gone. */
+static MAY_WAIT struct err *serve(struct rpc_conn *c, bool *is_reader)
 {
 	for (bool is_end = false; !is_end;) {
-		rpc_conn_take_lines(c);
+		*is_reader = rpc_conn_take_lines(c);
+		if (!*is_reader)
+			return NULL;
 		TRY(wait_for_room(c));
 		if (c->stream && c->scanned > c->limits.message_size)
 			refuse_long_line(c);
@@ -259,15 +280,30 @@ static MAY_WAIT struct err *finish(struct rpc_conn *c)
 static void conn_run(void *arg)
 {
 	struct rpc_conn *c = arg;
-	auto_err e = serve(c);
+	bool is_reader;
+	auto_err e = serve(c, &is_reader);
 
+	if (!is_reader)
+		return;
 	if (!e)
 		e = finish(c);
-	c->has_reader = false;
+	c->reader = NULL;
 	/* when the daemon stops, all calls end by themselves, and the last one closes */
 	if (!err_is(e, &ERR_SHUTTING_DOWN) || !c->n_inbound)
 		rpc_conn_close(c, e ? err_text(e) : "the peer has closed the connection");
 	rpc_conn_unref(c);
+}
+
+/* When there is no fiber to be had, the call's goes on reading once the call has ended. */
+void rpc_conn_hand_over(struct rpc_conn *c)
+{
+	struct fiber *reader;
+	auto_err e = fiber_spawn(&reader, conn_run, c, "connection %s", c->name);
+
+	if (e)
+		log_rl(LOG_WARN_, "%s: waits for a call: %s", c->name, err_text(e));
+	else
+		c->reader = reader;
 }
 
 /* ---- diagnostics ---- */

@@ -25,7 +25,7 @@ struct rpc_conn {
 	struct rpc_limits limits;
 	struct list link; /* among all connections */
 	bool is_refused; /* the peer does not speak the protocol: closes after our last words */
-	bool has_reader; /* else the last call in flight closes */
+	struct fiber *reader; /* that reads it; NULL: the last call in flight closes */
 	size_t scanned; /* unread bytes that hold no newline */
 	struct cond room; /* the reader: calls have ended, or the peer has gone */
 	struct arena scratch; /* for the head of the message at hand */
@@ -54,13 +54,19 @@ struct rpc_conn *rpc_conn_ref(struct rpc_conn *c);
 void rpc_conn_unref(struct rpc_conn *c);
 /* Harmless on one that is closed. */
 void rpc_conn_close(struct rpc_conn *c, const char *why);
-/* Serves the complete lines in the stream's buffer, as far as there is room. */
-void rpc_conn_take_lines(struct rpc_conn *c);
+/* Serves the complete lines in the stream's buffer, as far as there is room. False: a call that
+ * waited has kept this fiber, another one reads now, and C may be gone. */
+MAY_WAIT bool rpc_conn_take_lines(struct rpc_conn *c);
+/* Spawns another fiber to read, since this one is a call's. */
+void rpc_conn_hand_over(struct rpc_conn *c);
 /* A call has ended: the reader may go on, an ending connection may close. */
 void rpc_conn_call_ended(struct rpc_conn *c);
 /* LIMITS (or NULL) with the defaults filled in. */
 struct rpc_limits rpc_limits_filled(const struct rpc_limits *limits);
 must_check struct err *rpc_message_too_long(const struct rpc_conn *c);
+/* What the peer would refuse is not sent: why, of a message of so many bytes whose value is nested
+ * so deeply. */
+must_check struct err *rpc_check_message(const struct rpc_conn *c, size_t len, unsigned depth);
 /* Bytes that may be unwritten before a call waits for the peer to read. */
 #define RPC_UNWRITTEN_MAX ((size_t)1024 * 1024)
 
@@ -70,8 +76,12 @@ struct inbound;
 
 /* Reads the params that H stands before; NULL when there is no such call (they were skipped). */
 struct inbound *rpc_inbound_read(struct rpc_conn *c, struct rpc_head *h);
-/* The message is whole: start the call, or answer why not. IN: what was read, or NULL. */
-void rpc_inbound_take(struct rpc_conn *c, struct rpc_head *h, struct inbound *in);
+/* The message is whole: the call to run, which is NULL when that was answered already. IN: what was
+ * read, or NULL. */
+must_check struct inbound *rpc_inbound_take(
+	struct rpc_conn *c, struct rpc_head *h, struct inbound *in);
+/* Runs the call on the reader's fiber; if it waits, another reader takes over. False: it did. */
+MAY_WAIT bool rpc_inbound_run(struct inbound *in);
 /* The message is none: forget what was read. */
 void rpc_inbound_drop(struct inbound *in);
 /* The connection has closed. */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Calls of the peer (rpc_conn.h): parameters are decoded where the line stands, the handler runs in
- * a fiber of its own and its result is encoded straight into the connection's buffer. A call's
- * memory is an arena that goes back to a pool with it.
+ * Calls of the peer (rpc_conn.h): parameters are decoded where the line stands, and the result is
+ * encoded straight into the connection's buffer. A call's memory is an arena that goes back to a
+ * pool with it.
+ *
+ * A handler begins on the reader's own fiber, since most never wait. One that does keeps that fiber
+ * as the call's, and the connection gets a new reader.
  */
 #define LOG_MODULE "rpc"
 
@@ -159,29 +162,17 @@ static void refuse(struct rpc_conn *c, const struct rpc_head *h, enum rpc_code c
 	answer_error(c, h->id, code, owned);
 }
 
-/* What the peer would refuse is not sent: NULL, or why. */
-static struct err *check_message(const struct rpc_conn *c, const char *text, size_t len)
-{
-	struct json_reader r;
-
-	if (len > c->limits.message_size)
-		return rpc_message_too_long(c);
-	json_reader_init(&r, text, len, NULL);
-	return r.problem ? err(LIMIT_EXCEEDED, "depth of a message", "64") : NULL;
-}
-
 static void answer_result(struct inbound *in, const struct type *type, const void *value)
 {
 	struct sbuf *out = stream_out(in->conn->stream);
 	size_t before = sbuf_len(out);
+	struct json_writer w;
 
 	rpc_answer_begin(out, in->id);
-	if (type->kind == TYPE_VOID)
-		sbuf_add(out, "null", 4);
-	else
-		codec_encode(type, value, out);
+	json_writer_init(&w, out);
+	codec_write(type, value, 0, &w);
 	rpc_message_end(out);
-	auto_err e = check_message(in->conn, sbuf_data(out) + before, sbuf_len(out) - before);
+	auto_err e = rpc_check_message(in->conn, sbuf_len(out) - before, w.deepest);
 	if (e) {
 		log_warn("%s: the result cannot be sent: %s", in->call.method->name, err_text(e));
 		sbuf_truncate(out, before);
@@ -232,11 +223,19 @@ static MAY_WAIT void wait_to_answer(struct inbound *in)
 		err_free(stream_drain(s, RPC_UNWRITTEN_MAX, NEVER));
 }
 
-static void call_run(void *arg)
+static void call_waits(void *arg)
 {
 	struct inbound *in = arg;
+
+	fiber_rename(in->call.method->name);
+	rpc_conn_hand_over(in->conn);
+}
+
+bool rpc_inbound_run(struct inbound *in)
+{
 	struct rpc_conn *c = in->conn;
 
+	fiber_on_park(call_waits, in);
 	fiber_set_tag(in->call.id);
 	log_call(in);
 	auto_err e = run_handler(in);
@@ -249,26 +248,28 @@ static void call_run(void *arg)
 		answer_result(in, in->call.method->out, in->out);
 	c->n_inbound--;
 	c->inbound_bytes -= in->bytes;
+	bool is_reader = c->reader == fiber_current();
+	if (is_reader) {
+		fiber_on_park(NULL, NULL);
+		fiber_set_tag("");
+		fiber_set_deadline(NEVER);
+	}
 	rpc_conn_ref(c);
 	inbound_free(in);
 	rpc_conn_call_ended(c);
 	rpc_conn_unref(c);
+	return is_reader;
 }
 
-static void start_call(struct inbound *in)
+static struct inbound *start_call(struct inbound *in)
 {
 	struct rpc_conn *c = in->conn;
 
-	auto_err e = fiber_spawn(&in->fiber, call_run, in, "%s", in->call.method->name);
-	if (e) {
-		log_failure(in, e);
-		answer_error(c, in->id, RPC_OWN_ERROR, e);
-		inbound_free(in);
-		return;
-	}
+	in->fiber = fiber_current();
 	list_push_back(&c->inbound, &in->link);
 	c->n_inbound++;
 	c->inbound_bytes += in->bytes;
+	return in;
 }
 
 /* ---- a call that answers with a task at once ---- */
@@ -366,11 +367,11 @@ static void fill_call(struct inbound *in, const struct rpc_head *h)
 	in->call.id = arena_strndup(&in->arena, h->tag.len ? h->tag.text : number, n);
 }
 
-void rpc_inbound_take(struct rpc_conn *c, struct rpc_head *h, struct inbound *in)
+struct inbound *rpc_inbound_take(struct rpc_conn *c, struct rpc_head *h, struct inbound *in)
 {
 	if (!h->id.text) {
 		take_notification(c, h);
-		return;
+		return NULL;
 	}
 	if (!in)
 		in = read_late(c, h);
@@ -390,8 +391,9 @@ void rpc_inbound_take(struct rpc_conn *c, struct rpc_head *h, struct inbound *in
 		if (in->call.method->flags & METHOD_TASK)
 			start_task(in);
 		else
-			start_call(in);
+			return start_call(in);
 	}
+	return NULL;
 }
 
 void rpc_inbound_abandon(struct rpc_conn *c)

@@ -205,31 +205,22 @@ static MAY_WAIT struct err *wait_for_answer(
 	return o->e;
 }
 
-/* What the peer would refuse is not sent. */
-static struct err *check_request(struct rpc_conn *c, const char *text, size_t len)
-{
-	struct json_reader r;
-
-	if (len > c->limits.message_size)
-		return rpc_message_too_long(c);
-	json_reader_init(&r, text, len, NULL);
-	return r.problem ? err(LIMIT_EXCEEDED, "depth of a message", "64") : NULL;
-}
-
 /* Writes the request of O: IN of type TYPE, or PARAMS when TYPE is NULL. */
 static struct err *send_request(struct rpc_conn *c, struct outbound *o, const struct type *type,
 	const void *in, struct json_text params)
 {
 	struct sbuf *out = stream_out(c->stream);
 	size_t before = sbuf_len(out);
+	struct json_writer w;
 
 	rpc_request_begin(out, o->number, o->method, fiber_tag());
+	json_writer_init(&w, out);
 	if (type && in)
-		codec_encode(type, in, out);
+		codec_write(type, in, 0, &w);
 	else
-		sbuf_add(out, params.text, params.len);
+		json_write_raw(&w, params.text, params.len);
 	rpc_message_end(out);
-	struct err *e = check_request(c, sbuf_data(out) + before, sbuf_len(out) - before);
+	struct err *e = rpc_check_message(c, sbuf_len(out) - before, w.deepest);
 	if (e) {
 		sbuf_truncate(out, before);
 		return e;

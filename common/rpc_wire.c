@@ -5,8 +5,11 @@
  */
 #include "common/rpc_wire.h"
 
+#include "common/json_scan.h"
+#include "common/number.h"
 #include "core.gen.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum member {
@@ -126,6 +129,65 @@ static bool read_id(struct rpc_head *h)
 	return false;
 }
 
+/* Passes over the bytes of a literal, if they stand here. */
+static inline bool pass(struct json_reader *r, const char *bytes, size_t len)
+{
+	if ((size_t)(r->end - r->at) < len || memcmp(r->at, bytes, len))
+		return false;
+	r->at += len;
+	return true;
+}
+
+#define PASS(r, literal) pass(r, literal, sizeof(literal) - 1)
+
+/* The rest of a string whose quote was passed, when its bytes stand for themselves. */
+static bool read_plain(struct json_reader *r, struct json_text *out)
+{
+	const char *quote = json_scan(r->at, r->end);
+
+	if (quote == r->end || *quote != '"')
+		return false;
+	*out = (struct json_text){r->at, (size_t)(quote - r->at)};
+	r->at = quote + 1;
+	return true;
+}
+
+/*
+ * The head as we write it ourselves (below): no white space, the members in one order. It is most
+ * of what comes, and is read at a third of the cost. AT_END: it is none; nothing was read.
+ */
+static enum rpc_stop read_own_head(struct rpc_head *h)
+{
+	struct json_reader r = h->r;
+	struct json_text id, method, tag = {0};
+	unsigned seen = MEMBER_VERSION | MEMBER_ID;
+
+	if (!PASS(&r, "\"jsonrpc\":\"2.0\",\"id\":") || !read_digits(&r, &id))
+		return RPC_AT_END;
+	if (PASS(&r, ",\"result\":")) {
+		seen |= MEMBER_RESULT;
+	} else {
+		if (!PASS(&r, ",\"method\":\"") || !read_plain(&r, &method))
+			return RPC_AT_END;
+		if (PASS(&r, ",\"tag\":\"")) {
+			if (!read_plain(&r, &tag))
+				return RPC_AT_END;
+			seen |= MEMBER_TAG;
+		}
+		if (!PASS(&r, ",\"params\":"))
+			return RPC_AT_END;
+		seen |= MEMBER_METHOD | MEMBER_PARAMS;
+		h->method = method;
+		h->tag = tag;
+	}
+	h->id = id;
+	h->is_version_2 = true;
+	h->seen = seen;
+	h->first = false;
+	h->r.at = r.at;
+	return seen & MEMBER_RESULT ? RPC_AT_RESULT : RPC_AT_PARAMS;
+}
+
 /* The end of the object, or what is wrong. */
 static enum rpc_stop finish(struct rpc_head *h)
 {
@@ -145,6 +207,12 @@ enum rpc_stop rpc_head_next(struct rpc_head *h)
 
 	if (h->problem)
 		return RPC_AT_END;
+	if (h->first) {
+		enum rpc_stop stop = read_own_head(h);
+
+		if (stop != RPC_AT_END)
+			return stop;
+	}
 	while (json_next_member(&h->r, &h->first, &name, &len)) {
 		enum member m = member_of(name, len);
 		bool ok = true;
@@ -203,18 +271,16 @@ enum rpc_code rpc_head_code(const struct rpc_head *h)
 
 /* ---- writing ---- */
 
-static void add_number(struct sbuf *out, uint64_t v)
-{
-	char digits[20], *p = digits + sizeof(digits);
-
-	do {
-		*--p = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	sbuf_add(out, p, (size_t)(digits + sizeof(digits) - p));
-}
-
 #define ADD_LITERAL(out, s) sbuf_add(out, s, sizeof(s) - 1)
+#define HEAD                "{\"jsonrpc\":\"2.0\",\"id\":"
+
+static void add_head(struct sbuf *out, uint64_t id)
+{
+	char head[sizeof(HEAD) + NUMBER_INT_SIZE] = HEAD;
+
+	sbuf_add(
+		out, head, sizeof(HEAD) - 1 + number_put_int((int64_t)id, head + sizeof(HEAD) - 1));
+}
 
 static void add_string(struct sbuf *out, const char *s)
 {
@@ -226,8 +292,7 @@ static void add_string(struct sbuf *out, const char *s)
 
 void rpc_request_begin(struct sbuf *out, uint64_t id, const char *method, const char *tag)
 {
-	ADD_LITERAL(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-	add_number(out, id);
+	add_head(out, id);
 	ADD_LITERAL(out, ",\"method\":");
 	add_string(out, method);
 	if (*tag) {
@@ -239,7 +304,7 @@ void rpc_request_begin(struct sbuf *out, uint64_t id, const char *method, const 
 
 static void add_id(struct sbuf *out, struct json_text id)
 {
-	ADD_LITERAL(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	ADD_LITERAL(out, HEAD);
 	if (id.text)
 		sbuf_add(out, id.text, id.len);
 	else
@@ -280,8 +345,7 @@ void rpc_error_message(
 void rpc_cancel_message(struct sbuf *out, uint64_t id)
 {
 	ADD_LITERAL(out, "{\"jsonrpc\":\"2.0\",\"method\":\"rpc.cancel\",\"params\":{\"id\":");
-	add_number(out, id);
-	ADD_LITERAL(out, "}}\n");
+	sbuf_printf(out, "%" PRIu64 "}}\n", id);
 }
 
 /* ---- reading the small parts ---- */

@@ -31,23 +31,22 @@ static void close_up(struct sbuf *b)
 	b->start = 0;
 }
 
-char *sbuf_room(struct sbuf *b, size_t n)
+/* There is too little room, or none at all. */
+char *sbuf_grow(struct sbuf *b, size_t n)
 {
-	if (b->size - b->end < n || !b->base) {
-		size_t want;
+	size_t want;
 
-		if (b->start >= b->size / 2)
-			close_up(b);
-		if (__builtin_add_overflow(b->end, n, &want))
-			abort();
-		if (want > b->size || !b->base) {
-			size_t size = b->size ? b->size : FIRST_SIZE;
+	if (b->start >= b->size / 2)
+		close_up(b);
+	if (__builtin_add_overflow(b->end, n, &want))
+		abort();
+	if (want > b->size || !b->base) {
+		size_t size = b->size ? b->size : FIRST_SIZE;
 
-			while (size < want)
-				size = size > SIZE_MAX / 2 ? want : size * 2;
-			b->base = xrealloc(b->base, size, 1);
-			b->size = size;
-		}
+		while (size < want)
+			size = size > SIZE_MAX / 2 ? want : size * 2;
+		b->base = xrealloc(b->base, size, 1);
+		b->size = size;
 	}
 	return b->base + b->end;
 }

@@ -32,8 +32,14 @@ static inline size_t sbuf_len(const struct sbuf *b)
 	return b->end - b->start;
 }
 
+/* Of sbuf_room, when there is too little. */
+char *sbuf_grow(struct sbuf *b, size_t n) __attribute__((__returns_nonnull__));
+
 /* Makes room for N more bytes and returns where they go; sbuf_added tells how many came. */
-char *sbuf_room(struct sbuf *b, size_t n) __attribute__((__returns_nonnull__));
+static inline char *sbuf_room(struct sbuf *b, size_t n)
+{
+	return b->base && b->size - b->end >= n ? b->base + b->end : sbuf_grow(b, n);
+}
 
 static inline void sbuf_added(struct sbuf *b, size_t n)
 {

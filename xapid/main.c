@@ -7,9 +7,11 @@
 #include "common/mem.h"
 #include "common/version.h"
 #include "xapid/db/db.h"
+#include "xapid/gate/gate.h"
 #include "xapid/xapid.h"
 
-struct xapid_conf xapid_conf;
+/* As in enum xapid_auth. */
+static const char *const auth_names[] = {"pam", "file", NULL};
 
 static const struct conf_key keys[] = {
 	{.name = "address",
@@ -31,6 +33,13 @@ static const struct conf_key keys[] = {
 		.min = 0,
 		.max = 65535,
 		.doc = "The port of HTTPS; 0 for none."},
+	{.name = "auth",
+		.kind = CONF_ENUM,
+		.offset = offsetof(struct xapid_conf, auth),
+		.standard = "pam",
+		.names = auth_names,
+		.doc = "Where accounts are looked up: PAM's service xapid, or xapid.passwd in the "
+		       "state directory, for development."},
 	{.name = "cache_size",
 		.kind = CONF_SIZE,
 		.offset = offsetof(struct xapid_conf, cache_size),
@@ -47,11 +56,13 @@ static MAY_WAIT struct err *init(void)
 		.form_bytes = (size_t)xapid_conf.cache_size,
 	};
 
-	return db_open(&options);
+	TRY(db_open(&options));
+	return gate_start();
 }
 
 static void fini(void)
 {
+	gate_stop();
 	db_close();
 }
 

@@ -8,11 +8,15 @@
 
 #include "common/dialect.h"
 
+/* Where accounts are looked up. */
+enum xapid_auth { XAPID_AUTH_PAM, XAPID_AUTH_FILE };
+
 /* From xapid.conf. */
 struct xapid_conf {
 	char *address; /* to listen on, of both ports */
 	int64_t port; /* HTTP; 0: not */
 	int64_t tls_port; /* HTTPS; 0: not */
+	int auth; /* enum xapid_auth */
 	int64_t cache_size; /* bytes for the wire forms of records */
 };
 

@@ -77,6 +77,15 @@ static void yield(void)
 	assert(!e);
 }
 
+/* A fiber of its own for each piece: a call that waits keeps it. */
+static MAY_WAIT void take_lines(void *arg)
+{
+	struct rpc_conn *c = arg;
+
+	rpc_conn_take_lines(c);
+	rpc_conn_unref(c);
+}
+
 /* Gives the connection its input piece by piece; its own reader has nothing to read and sleeps. */
 static void feed(void *arg)
 {
@@ -94,7 +103,8 @@ static void feed(void *arg)
 
 		sbuf_add(stream_in(c->stream), p, n);
 		p += n;
-		rpc_conn_take_lines(c);
+		auto_err no_fiber = fiber_spawn(NULL, take_lines, rpc_conn_ref(c), "piece");
+		assert(!no_fiber);
 		yield();
 	}
 	rpc_conn_close(c, "the input is over");

@@ -29,6 +29,7 @@ struct xapi_call {
 	const char *task; /* the ref of its task; REF_NULL: it has none */
 	const char *user; /* the name that was logged in with; "" where there is none */
 	const char *subject; /* ref, or REF_NULL */
+	const char *role; /* of the model's roles */
 	bool is_root; /* a local superuser: everything is allowed */
 	bool is_pool; /* another host of the pool */
 };

@@ -11,15 +11,15 @@
 #include "common/err.h"
 #include "common/schema.h"
 
-struct fiber;
+#include "xenapi.gen.h"
 
 struct xtask_spec {
 	const char *name; /* "Async.VM.start" */
 	const char *description; /* NULL: "" */
 	const char *session; /* the ref of who made it, or NULL */
 	const char *parent; /* the ref of the task that it is a part of, or NULL */
-	/* What task.cancel of it does besides noting it, on the loop or in a fiber; NULL: nothing,
-	 * and the task cannot be cancelled. */
+	/* What task.cancel of it does besides noting it, on the loop or in a fiber, while it is
+	 * pending; NULL: nothing. */
 	void (*cancel)(const char *ref, void *arg);
 	void *arg;
 };
@@ -38,12 +38,23 @@ void xtask_succeed(const char *ref, const char *result);
 /* Its end with an error, which stays the caller's; CANCELLED and TASK_CANCELLED make it cancelled.
  */
 void xtask_fail(const char *ref, const struct err *e);
+/* What a client says of a task of its own. One that has ended stays as it is. */
+must_check struct err *xtask_set_status(const char *ref, enum xenapi_task_status_type status);
 /* Its row is deleted. */
 void xtask_destroy(const char *ref);
+/* What it was made with to cancel it is gone. */
+void xtask_uncancellable(const char *ref);
 
+bool xtask_is_pending(const char *ref);
 /* Whether task.cancel was called and the task has not ended yet. */
 bool xtask_is_cancelling(const char *ref);
-/* Notes it and calls what the task was made with; OPERATION_NOT_ALLOWED: it cannot be cancelled. */
-must_check struct err *xtask_cancel(const char *ref);
+/* Notes it, as asked for by the task BY, and calls what the task was made with. */
+must_check struct err *xtask_cancel(const char *ref, const char *by);
+/* Whose it is: the name that was logged in with; "" of xapid's own. */
+const char *xtask_user(const char *ref);
+
+void xtask_start(void);
+/* Forgets all, without telling. */
+void xtask_stop(void);
 
 #endif

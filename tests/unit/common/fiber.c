@@ -520,6 +520,42 @@ static void elsewhere(void)
 	pthread_join(t, NULL);
 }
 
+static unsigned n_parks;
+
+static void count_park(void *arg)
+{
+	assert_string_equal(arg, "duty");
+	n_parks++;
+}
+
+static void tells_once_that_it_parks_fiber(void *arg)
+{
+	n_parks = 0;
+	fiber_on_park(count_park, name_of("duty"));
+	fiber_on_park(NULL, NULL);
+	CHECK_OK(fiber_yield());
+	assert_int_equal(n_parks, 0);
+	fiber_on_park(count_park, name_of("duty"));
+	CHECK_OK(fiber_check());
+	assert_int_equal(n_parks, 0);
+	CHECK_OK(fiber_sleep(1));
+	CHECK_OK(fiber_sleep(1));
+	CHECK_OK(fiber_yield());
+	assert_int_equal(n_parks, 1);
+	/* a wait that is refused does not park */
+	fiber_on_park(count_park, name_of("duty"));
+	fiber_cancel(fiber_current());
+	CHECK_ERR(fiber_sleep(1), CANCELLED);
+	assert_int_equal(n_parks, 1);
+	fiber_rename("other");
+	assert_string_equal(fiber_name(fiber_current()), "other");
+}
+
+static void tells_once_that_it_parks(void **state)
+{
+	run_in_fiber(tells_once_that_it_parks_fiber, NULL);
+}
+
 static void relock_fiber(void *arg)
 {
 	mutex_init(&m);
@@ -551,5 +587,5 @@ static void dies_when_misused(void **state)
 TEST_MAIN(TESTS_OF_PLAIN_BUILDS TEST(takes_turns), TEST(a_turn_goes_one_step_further),
 	TEST(a_busy_fiber_does_not_starve_timers), TEST(keeps_errno), TEST(times_out),
 	TEST(own_deadline), TEST(cancels), TEST(no_signal_is_lost), TEST(stop_ends_waits),
-	TEST(mutex_is_fair), TEST(tags_are_inherited), TEST(ten_thousand_fit_in_60_mib),
-	TEST(dies_when_misused))
+	TEST(mutex_is_fair), TEST(tells_once_that_it_parks), TEST(tags_are_inherited),
+	TEST(ten_thousand_fit_in_60_mib), TEST(dies_when_misused))

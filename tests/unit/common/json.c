@@ -149,6 +149,49 @@ static void depth_is_64(void **state)
 	assert_true(is_json(sbuf_data(&b), sbuf_len(&b)));
 }
 
+static size_t depth_of(const char *text)
+{
+	return json_depth(text, strlen(text), 0);
+}
+
+static void tells_depth(void **state)
+{
+	auto_sbuf b = {0};
+
+	assert_int_equal(depth_of(""), 0);
+	assert_int_equal(depth_of("\"[[[[\\\"{{\""), 0);
+	assert_int_equal(depth_of("[[],{\"[{\":[0]},[[]]]"), 3);
+	/* Every length of tail, and a count that no byte could hold. */
+	for (int n = 1; n < 9000; n = n < 100 ? n + 1 : n * 2) {
+		nested(&b, "[", "]", n);
+		assert_int_equal(json_depth(sbuf_data(&b), sbuf_len(&b), 0), n);
+		assert_true(json_depth(sbuf_data(&b), sbuf_len(&b), SIZE_MAX) >= (size_t)n);
+	}
+}
+
+/* What is written counts its own depth, that of ready text included, and broad is not deep. */
+static void writer_tells_depth(void **state)
+{
+	auto_sbuf b = {0}, broad = {0};
+	struct json_writer w;
+
+	json_writer_init(&w, &b);
+	json_write_array(&w);
+	json_write_raw(&w, "[[[]],[]]", 9);
+	json_write_object(&w);
+	json_write_object_end(&w);
+	assert_true(w.deepest >= 4 && w.deepest <= JSON_MAX_DEPTH);
+	for (int i = 0; i < 100; i++)
+		sbuf_adds(&broad, i ? ",[]" : "[[]");
+	sbuf_adds(&broad, "]");
+	json_write_raw(&w, sbuf_data(&broad), sbuf_len(&broad));
+	assert_true(w.deepest <= JSON_MAX_DEPTH);
+	nested(&broad, "[", "]", JSON_MAX_DEPTH);
+	json_write_raw(&w, sbuf_data(&broad), sbuf_len(&broad));
+	assert_int_equal(w.deepest, JSON_MAX_DEPTH + 1);
+	json_write_array_end(&w);
+}
+
 static void many_members(struct sbuf *b, int n, const char *last)
 {
 	sbuf_clear(b);
@@ -457,6 +500,7 @@ static void agrees_with_jansson(void **state)
 }
 
 TEST_MAIN(TEST(takes_what_is_json), TEST(refuses_what_is_not), TEST(refuses_what_is_cut_off),
-	TEST(depth_is_64), TEST(repeated_members_of_large_objects), TEST(peeks),
-	TEST(another_kind_is_no_problem), TEST(a_problem_ends_it), TEST(skip_tells_where),
-	TEST(writes_strings), TEST(puts_commas), TEST(agrees_with_jansson))
+	TEST(depth_is_64), TEST(tells_depth), TEST(writer_tells_depth),
+	TEST(repeated_members_of_large_objects), TEST(peeks), TEST(another_kind_is_no_problem),
+	TEST(a_problem_ends_it), TEST(skip_tells_where), TEST(writes_strings), TEST(puts_commas),
+	TEST(agrees_with_jansson))

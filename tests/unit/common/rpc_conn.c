@@ -165,6 +165,58 @@ WITH_SERVER(any_order_and_any_id)
 	stream_free(s);
 }
 
+/* A call that waits holds up no other of its connection, however many wait. */
+WITH_SERVER(calls_that_wait_leave_the_connection)
+{
+	struct stream *s = raw_new();
+
+	for (unsigned n = 1; n <= 20; n++) {
+		raw_send(s,
+			"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"wait\",\"params\":{\"text\":\"\"}}\n");
+		raw_send(s, echo_line);
+		expect(s, ECHO_ANSWER);
+		assert_int_equal(sample.waiting, n);
+	}
+	stream_free(s);
+	while (sample.cancelled != 20)
+		CHECK_OK(fiber_yield());
+}
+
+/* Heads that are nearly the usual one are read as what they are. */
+WITH_SERVER(nearly_the_usual_head)
+{
+	static const char *const lines[] = {
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ech\\u006f\",\"params\":{\"text\":\"a\"}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1 ,\"method\":\"echo\",\"params\":{\"text\":\"a\"}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"tag\":\"\\n\",\"params\":{\"text\":\"a\"}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"tag\":\"t\",\"params\":{\"text\":\"a\"},\"x\":0}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"text\":\"a\"},\"tag\":\"t\"}\n",
+	};
+	static const char *const bad[] = {
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"text\":\"a\"},\"id\":1}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"text\":\"a\"},\"method\":\"echo\"}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"tag\":\"t\",\"tag\":\"t\",\"params\":{}}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1,\"result\":1}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"text\":\"a\"}\n",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ech\n",
+	};
+	struct stream *s = raw_new();
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		raw_send(s, lines[i]);
+		expect(s, ECHO_ANSWER);
+	}
+	stream_free(s);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		s = raw_new();
+		raw_send(s, bad[i]);
+		expect_part(s, "-32700");
+		expect_end(s);
+		stream_free(s);
+	}
+}
+
 WITH_SERVER(many_lines_in_one_write)
 {
 	struct stream *s = raw_new();
@@ -403,7 +455,8 @@ WITH_SERVER(gone_in_the_middle_of_a_line)
 	}
 }
 
-TEST_MAIN(TEST(any_order_and_any_id), TEST(many_lines_in_one_write), TEST(one_byte_at_a_time),
+TEST_MAIN(TEST(any_order_and_any_id), TEST(calls_that_wait_leave_the_connection),
+	TEST(nearly_the_usual_head), TEST(many_lines_in_one_write), TEST(one_byte_at_a_time),
 	TEST(half_closed_is_answered), TEST(half_closed_and_then_gone_cancels),
 	TEST(a_call_is_cancelled_by_notification), TEST(wrong_messages_are_answered),
 	TEST(truncated_at_each_byte), TEST(garbage), TEST(deep), TEST(oversized),

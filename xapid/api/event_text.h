@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Events as they go out, in either form: what changed since a generation, each object once; first
+ * what was made, then what was changed, then what was deleted.
+ */
+#ifndef XENITH_XAPID_API_EVENT_TEXT_H
+#define XENITH_XAPID_API_EVENT_TEXT_H
+
+#include "common/arena.h"
+#include "xapid/api/subscription.h"
+#include "xapid/gate/gate.h"
+
+/* The answer of event.from: the events, how many objects of each class there are, and the token. */
+struct json_text event_text_batch(const struct subscription *s, uint64_t since, const char *token,
+	enum gate_form form, struct arena *a);
+/* The answer of event.next: the events alone. */
+struct json_text event_text_list(
+	const struct subscription *s, uint64_t since, enum gate_form form, struct arena *a);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a client wants to hear of: classes ("vm", in any case), single objects ("vm/OpaqueRef:…"),
+ * or everything ("*").
+ */
+#ifndef XENITH_XAPID_API_SUBSCRIPTION_H
+#define XENITH_XAPID_API_SUBSCRIPTION_H
+
+#include "common/err.h"
+#include "common/schema.h"
+#include "common/vec.h"
+
+struct db_row;
+
+struct subscription_to {
+	const struct class *class;
+	const char *ref; /* NULL: all of the class; borrowed from what was read */
+};
+
+/* A zeroed one is to nothing. */
+struct subscription {
+	bool is_to_all;
+	vec_of(struct subscription_to) to;
+};
+
+/* EVENT_SUBSCRIPTION_PARSE_FAILURE. A class that is not there is no error: nothing comes of it. OUT
+ * begins anew; it borrows the texts. */
+must_check struct err *subscription_read(
+	const struct string_list *classes, struct subscription *out);
+void subscription_fini(struct subscription *s);
+
+/* Whether a change of the object is told. */
+bool subscription_has(const struct subscription *s, const struct class *class, const char *ref);
+/* Whether the row's change, or a deletion, since the generation is. */
+bool subscription_has_news(const struct subscription *s, uint64_t since);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A call from its name to its result (gate.h): what the message is, who sends it and whether he
+ * may, its arguments, the audit line, its task. How it is run is in job.c.
+ */
+#define LOG_MODULE "gate"
+
+#include "xapid/gate/gate.h"
+
+#include "common/fiber.h"
+#include "common/mem.h"
+#include "core.gen.h"
+#include "xapid/db/db.h"
+#include "xapid/gate/audit.h"
+#include "xapid/gate/auth.h"
+#include "xapid/gate/job.h"
+#include "xapid/gate/roles.h"
+#include "xapid/gate/session.h"
+#include "xapid/gate/system.h"
+#include "xapid/gate/task.h"
+
+#include "xenapi.gen.h"
+
+#include <string.h>
+
+/* ---- what is called ---- */
+
+struct target {
+	const char *name; /* without the prefix */
+	const struct message *message;
+	bool is_async;
+	size_t n_sessions; /* parameters that are no arguments: 1, or 0 */
+};
+
+static bool strip(const char **name, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	if (strncmp(*name, prefix, len) != 0)
+		return false;
+	*name += len;
+	return true;
+}
+
+static struct err *no_async(struct arena *a, const char *name)
+{
+	const char *why = arena_printf(a, "No async mode for this operation (rpc: %s)", name);
+
+	return err_not_null(err_new(__FILE__, __LINE__, "Fault", 1, &why));
+}
+
+static struct err *find_target(const struct gate_request *rq, struct target *out)
+{
+	const char *name = rq->method;
+
+	out->is_async = strip(&name, "Async.") || strip(&name, "InternalAsync.");
+	out->name = name;
+	out->message = message_resolve(name);
+	if (!out->message || (out->is_async && !strchr(name, '.')))
+		return err(MESSAGE_METHOD_UNKNOWN, rq->method);
+	if (out->is_async && !out->message->is_async)
+		return no_async(rq->arena, name);
+	const struct method *m = out->message->method;
+	out->n_sessions = m && m->flags & METHOD_SESSIONLESS ? 0 : 1;
+	return args_check_count(out->message, name, (long)rq->n_params - (long)out->n_sessions);
+}
+
+/* ---- who calls ---- */
+
+static void set_caller(struct xapi_call *c, const struct session *s)
+{
+	struct arena *a = c->call.arena;
+
+	c->session = arena_strdup(a, s->ref);
+	c->user = arena_strdup(a, s->user);
+	c->role = s->role;
+	c->is_root = s->is_root;
+	c->is_pool = s->is_pool;
+}
+
+static struct err *check_session(struct job *j, const struct gate_request *rq)
+{
+	struct session *s;
+	const char *ref;
+
+	TRY(args_read(&type_string, "session_id", rq->form, &rq->params[0], j->c.call.arena, &ref));
+	TRY(session_use(ref, &s));
+	set_caller(&j->c, s);
+	return NULL;
+}
+
+static struct err *check_is_served(const struct job *j)
+{
+	const struct message *m = j->c.message;
+
+	if (m->is_removed)
+		return err(MESSAGE_REMOVED);
+	if (m->method && m->method->flags & METHOD_INTRAPOOL && !j->c.is_pool)
+		return err(INTERNAL_ERROR, "this message is for hosts of the pool alone");
+	return NULL;
+}
+
+/* ---- with what ---- */
+
+static const char *key_of(const struct job *j)
+{
+	const struct message *m = j->c.message;
+
+	if (m->kind != MESSAGE_ADD_TO && m->kind != MESSAGE_REMOVE_FROM)
+		return NULL;
+	return *(const char *const *)j->args[1];
+}
+
+/* A role may hang on the key of a map, so those arguments are read before it is looked at. */
+static struct err *check_role_and_read(struct job *j, const struct args *args)
+{
+	const struct message *m = j->c.message;
+	struct arena *a = j->c.call.arena;
+	bool hangs_on_key = m->field && m->field->n_map_keys > 0 && m->n_args > 1;
+	bool is_sessionless = m->method && m->method->flags & METHOD_SESSIONLESS;
+
+	if (!is_sessionless && !hangs_on_key)
+		TRY(role_check(&j->c, NULL));
+	TRY(m->method ? args_read_explicit(m, args, a, &j->in)
+		      : args_read_implicit(m, args, a, j->args));
+	return hangs_on_key ? role_check(&j->c, key_of(j)) : NULL;
+}
+
+/* ---- the call ---- */
+
+/* Everything of an Async one is in an arena of its own: it outlives the request. */
+static struct job *job_new(const struct gate_request *rq, const struct target *t)
+{
+	struct arena own = {0};
+	struct job *j = arena_new(t->is_async ? &own : rq->arena, struct job);
+
+	j->arena = own;
+	struct arena *a = t->is_async ? &j->arena : rq->arena;
+	j->c = (struct xapi_call){
+		.call = {.method = t->message->method, .arena = a},
+		.message = t->message,
+		.form = t->is_async ? GATE_XML : rq->form,
+		.name = arena_strdup(a, rq->method),
+		.peer = {.origin = rq->peer.origin,
+			.address = arena_strdup(a, rq->peer.address ? rq->peer.address : ""),
+			.user_agent =
+				arena_strdup(a, rq->peer.user_agent ? rq->peer.user_agent : "")},
+		.session = REF_NULL,
+		.task = REF_NULL,
+		.user = "",
+		.subject = REF_NULL,
+		.role = "",
+	};
+	return j;
+}
+
+static struct err *admit(struct job *j, const struct gate_request *rq, const struct target *t)
+{
+	const struct args args = {
+		.form = rq->form,
+		.v = rq->params + t->n_sessions,
+		.n = rq->n_params - t->n_sessions,
+	};
+
+	if (t->n_sessions)
+		TRY(check_session(j, rq));
+	TRY(check_is_served(j));
+	return check_role_and_read(j, &args);
+}
+
+/* Tasks and events do not tell of themselves. */
+static bool shows_as_task(const struct message *m)
+{
+	return m->is_async && m->class != &xenapi_class_task && m->class != &xenapi_class_event;
+}
+
+static MAY_WAIT struct err *run_with_task(struct job *j, const struct gate_request *rq)
+{
+	TRY(job_make_task(j, j->c.name, rq->subtask_of));
+	struct err *e = job_run_apart(j);
+	xtask_destroy(j->c.task);
+	return e;
+}
+
+static MAY_WAIT struct err *run(struct job *j, const struct gate_request *rq)
+{
+	if (rq->task_id && xtask_is_pending(rq->task_id)) {
+		j->c.task = rq->task_id;
+		return job_run(j);
+	}
+	if (shows_as_task(j->c.message))
+		return run_with_task(j, rq);
+	return job_run(j);
+}
+
+static struct err *begin_async(
+	struct job *j, const struct gate_request *rq, struct gate_result *out)
+{
+	const char **task = arena_alloc(rq->arena, sizeof(*task));
+	struct err *e = job_make_task(j, j->c.name, rq->subtask_of);
+
+	if (e) {
+		struct arena own = j->arena;
+
+		arena_fini(&own);
+		return e;
+	}
+	*task = arena_strdup(rq->arena, j->c.task);
+	TRY(job_run_later(j));
+	*out = (struct gate_result){.type = &type_string, .value = task};
+	return NULL;
+}
+
+struct err *gate_call(const struct gate_request *rq, struct gate_result *out)
+{
+	struct target t;
+
+	if (system_is_one(rq->method))
+		return system_call(rq, out);
+	TRY(find_target(rq, &t));
+	struct job *j = job_new(rq, &t);
+	struct err *e = admit(j, rq, &t);
+	if (e) {
+		audit(j, e);
+		if (t.is_async) {
+			struct arena own = j->arena;
+
+			arena_fini(&own);
+		}
+		return e;
+	}
+	if (t.is_async) {
+		audit(j, NULL);
+		return begin_async(j, rq, out);
+	}
+	e = run(j, rq);
+	audit(j, e);
+	if (!e)
+		*out = job_result(j);
+	return e;
+}
+
+void gate_write(const struct gate_result *r, enum gate_form form, struct sbuf *out)
+{
+	if (!r->type)
+		sbuf_add(out, r->wire.text, r->wire.len);
+	else if (r->type->kind == TYPE_VOID)
+		sbuf_adds(out, form == GATE_XML ? "<value></value>" : "\"\"");
+	else
+		db_form_write(
+			r->type, r->value, form == GATE_XML ? DB_FORM_XML : DB_FORM_JSON, out);
+}
+
+/* ---- what handlers use of it ---- */
+
+void call_progress(struct call *c, double fraction)
+{
+	xtask_progress(call_task(c), fraction);
+}
+
+struct err *call_check(struct call *c)
+{
+	if (xtask_is_cancelling(call_task(c)))
+		return err(TASK_CANCELLED, call_task(c));
+	return fiber_check();
+}
+
+/* ---- start and end ---- */
+
+struct err *gate_start(void)
+{
+	session_start();
+	xtask_start();
+	auth_start();
+	return auth_load_pool_secret();
+}
+
+void gate_stop(void)
+{
+	session_stop();
+	xtask_stop();
+	auth_stop();
+	message_forget();
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Running one call (job.h).
+ */
+#define LOG_MODULE "gate"
+
+#include "xapid/gate/job.h"
+
+#include "common/fiber.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "core.gen.h"
+#include "xapid/db/db.h"
+#include "xapid/gate/task.h"
+
+#include "xenapi.gen.h"
+
+#pragma weak implicit_serve
+
+/* ---- its task ---- */
+
+static void cancel_fiber(const char *ref, void *arg)
+{
+	struct job *j = arg;
+
+	if (j->fiber)
+		fiber_cancel(j->fiber);
+}
+
+struct err *job_make_task(struct job *j, const char *name, const char *parent)
+{
+	const struct xtask_spec spec = {
+		.name = name,
+		.session = j->c.session,
+		.parent = parent,
+		.cancel = cancel_fiber,
+		.arg = j,
+	};
+
+	TRY(xtask_create(&spec, j->c.call.arena, &j->c.task));
+	j->owns_task = true;
+	return NULL;
+}
+
+/* ---- its run ---- */
+
+static MAY_WAIT struct err *serve(struct job *j)
+{
+	const struct message *m = j->c.message;
+
+	if (!m->method)
+		return implicit_serve ? implicit_serve(&j->c, j->args, j->out)
+				      : err(NOT_IMPLEMENTED, j->c.name);
+	method_fn handler = xenapi_service.handlers[m->handler];
+	return handler ? handler(&j->c.call, j->in, j->out) : err(NOT_IMPLEMENTED, m->method->name);
+}
+
+/* What comes of a cancelled task is that, whatever the wait said that ended first. */
+static struct err *as_seen_by_client(struct job *j, struct err *e)
+{
+	if (!err_is(e, &ERR_CANCELLED) || !xtask_is_cancelling(j->c.task))
+		return e;
+	err_free(e);
+	return err(TASK_CANCELLED, j->c.task);
+}
+
+struct err *job_run(struct job *j)
+{
+	if (j->c.message->result)
+		j->out = arena_alloc(
+			j->c.call.arena, j->c.message->result->size + sizeof(max_align_t));
+	struct err *e = serve(j);
+	if (!e) {
+		fiber_cancel_mask();
+		e = db_barrier(db_generation(), NEVER);
+		fiber_cancel_unmask();
+	}
+	return as_seen_by_client(j, e);
+}
+
+static MAY_WAIT struct err *run_member(void *arg)
+{
+	struct job *j = arg;
+
+	fiber_set_tag(j->c.task);
+	j->fiber = fiber_current();
+	struct err *e = job_run(j);
+	j->fiber = NULL;
+	return e;
+}
+
+struct err *job_run_apart(struct job *j)
+{
+	struct fiber_group group;
+
+	fiber_group_init(&group);
+	TRY(fiber_group_spawn(&group, run_member, j, "%s", j->c.name));
+	return fiber_group_wait(&group);
+}
+
+/* ---- later ---- */
+
+static void job_free(struct job *j)
+{
+	struct arena a = j->arena; /* the job is in it */
+
+	arena_fini(&a);
+}
+
+static void end_task(struct job *j, const struct err *e)
+{
+	if (e) {
+		xtask_fail(j->c.task, e);
+		return;
+	}
+	const struct gate_result result = job_result(j);
+	auto_sbuf text = {0};
+	gate_write(&result, GATE_XML, &text);
+	xtask_succeed(j->c.task, sbuf_str(&text));
+}
+
+static void run_later(void *arg)
+{
+	struct job *j = arg;
+
+	fiber_set_tag(j->c.task);
+	j->fiber = fiber_current();
+	auto_err e = job_run(j);
+	j->fiber = NULL;
+	if (e)
+		log_err(LOG_INFO_, e, "%s", j->c.name);
+	end_task(j, e);
+	job_free(j);
+}
+
+struct err *job_run_later(struct job *j)
+{
+	struct err *e = fiber_spawn(&j->fiber, run_later, j, "%s", j->c.name);
+
+	if (e) {
+		xtask_destroy(j->c.task);
+		job_free(j);
+	}
+	return e;
+}
+
+struct gate_result job_result(const struct job *j)
+{
+	if (j->c.wire.text)
+		return (struct gate_result){.wire = j->c.wire};
+	return (struct gate_result){.type = j->c.message->result, .value = j->out};
+}
