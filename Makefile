@@ -164,7 +164,7 @@ all: $(PROGRAMS) $(LEFT_OUT) ## everything
 
 BACKEND ?= simulator
 DIR ?= $(abspath $(B)/stack)
-run: deps ## installs, builds, and brings the stack up in a private directory; DIR=, BACKEND=
+run: deps-run ## installs, builds, and brings the stack up in a private directory; DIR=, BACKEND=
 	@$(MAKE) --no-print-directory all
 	@$(B)/bin/xenith up --dir '$(DIR)' --backend '$(BACKEND)'
 	@echo "$(B)/bin/xenith status|logs|down --dir '$(DIR)' goes on from here"

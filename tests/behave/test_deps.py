@@ -19,6 +19,7 @@ class Deps(unittest.TestCase):
         with tempfile.TemporaryDirectory() as root:
             where = pathlib.Path(root) / "deps"
             shutil.copytree(TOP / "packaging/deps", where)
+            shutil.rmtree(where / "npm")
             (where / "debian").write_text("dpkg\nno-such-package-at-all  # a test\n")
             tools = pathlib.Path(root) / "bin"
             tools.mkdir()
@@ -29,7 +30,13 @@ class Deps(unittest.TestCase):
             self.assertEqual(done.returncode, 3)
             line = "apt-get install -y --no-install-recommends no-such-package-at-all"
             self.assertIn(line, done.stderr)
-            (where / "debian").write_text("dpkg\n")
+            # Not wanted to run; and one whose command is there.
+            lists = "dpkg\n# ---- to test\nno-such-package-at-all\n"
+            (where / "debian").write_text(lists)
+            for wanted, code in ((["run"], 0), ([], 3)):
+                done = subprocess.run([where / "install", *wanted], env=env, capture_output=True)
+                self.assertEqual(done.returncode, code)
+            (where / "debian").write_text("dpkg\nno-such-package-at-all/bash\n")
             done = subprocess.run([where / "install"], env=env, capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
