@@ -80,7 +80,8 @@ LIBCOMMON := $(B)/lib/libcommon.a
 LIBGEN := $(B)/lib/libgen.a
 LIBS := $(LIBCOMMON) $(LIBGEN)
 LIBS_GROUP := -Wl,--start-group $(LIBS) -Wl,--end-group
-LDLIBS := -ljansson -levent_core -levent_pthreads -lsqlite3 -lssl -lcrypto -lexpat -lsystemd -lcrypt
+LDLIBS := -ljansson -levent_core -levent_pthreads -lsqlite3 -lssl -lcrypto -lexpat -lsystemd \
+	-lcrypt -lhttp_parser -lwslay
 
 # $(call objects,SOURCES): their object files
 objects = $(patsubst %,$(B)/obj/%.o,$(basename $(1)))

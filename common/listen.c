@@ -213,7 +213,7 @@ static int bind_over_dead(int fd, const struct unix_address *a, const char *path
 	return bind_unix(fd, a, mode);
 }
 
-static int open_unix(const char *path, mode_t mode, int *out)
+int unix_listen(const char *path, mode_t mode, int *out)
 {
 	AUTO(unix_address_fini) struct unix_address a = {.dir_fd = -1};
 	int r = unix_address(&a, path);
@@ -238,7 +238,7 @@ struct err *listen_unix(
 {
 	struct stat st;
 	int fd = -1;
-	int r = open_unix(path, mode, &fd);
+	int r = unix_listen(path, mode, &fd);
 
 	if (r < 0)
 		return err_errno(-r, "listening on %s", path);

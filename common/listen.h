@@ -33,6 +33,9 @@ void listener_free(struct listener *l);
 /* The TCP port; 0 of a Unix socket. */
 uint16_t listener_port(const struct listener *l);
 
+/* The socket alone, to be handed to another program: 0 and *FD (non-blocking, close-on-exec), or
+ * -errno. */
+int unix_listen(const char *path, mode_t mode, int *fd);
 /* Connects to the Unix socket at PATH: 0 and *FD (non-blocking, close-on-exec), or -errno. -EAGAIN:
  * its queue is full, try again. */
 int unix_connect(const char *path, int *fd);

@@ -39,6 +39,8 @@ struct stream {
 	size_t read_size;
 	uint64_t n_written;
 	struct cond readable, drained;
+	void (*on_bytes)(void *arg); /* of stream_rest; NULL: it does not rest */
+	void *on_bytes_arg;
 	struct deferred flush; /* at the end of the turn */
 	struct timer stall; /* armed while the kernel takes nothing */
 	int64_t stall_ns;
@@ -144,6 +146,8 @@ static void break_stream(struct stream *s, char *why)
 	cond_broadcast(&s->drained);
 	if (s->hangup_wake)
 		cond_broadcast(s->hangup_wake);
+	if (s->on_bytes)
+		take(s->on_bytes)(s->on_bytes_arg);
 }
 
 static void stalled(struct timer *t)
@@ -181,10 +185,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	s->may_read = true;
 	if (s->tls && sbuf_len(&s->out))
 		loop_defer(&s->flush); /* TLS may have to read before it can write */
-	if (!cond_signal(&s->readable)) {
-		event_del(s->on_read);
-		s->is_read_armed = false;
+	if (cond_signal(&s->readable))
+		return;
+	if (s->on_bytes) {
+		take(s->on_bytes)(s->on_bytes_arg); /* which may free the stream */
+		return;
 	}
+	event_del(s->on_read);
+	s->is_read_armed = false;
 }
 
 static void arm_read(struct stream *s)
@@ -278,6 +286,22 @@ static struct err *too_much(size_t max)
 	return err(LIMIT_EXCEEDED, "unread bytes", text);
 }
 
+void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg)
+{
+	assert(!s->on_bytes);
+	s->on_bytes = fn;
+	s->on_bytes_arg = arg;
+	if (!sbuf_len(&s->in)) {
+		sbuf_fini(&s->in);
+		s->read_size = READ_FIRST;
+	}
+	if (!sbuf_len(&s->out))
+		sbuf_fini(&s->out);
+	arm_read(s);
+	if (s->broken || sbuf_len(&s->in) || (s->tls && tls_session_pending(s->tls)))
+		event_active(s->on_read, EV_READ, 1);
+}
+
 MAY_WAIT struct err *stream_fill(struct stream *s, size_t max, bool *is_end, int64_t deadline)
 {
 	if (sbuf_len(&s->in) >= max)
@@ -316,7 +340,7 @@ struct sbuf *stream_out(struct stream *s)
 static void all_written(struct stream *s)
 {
 	timer_disarm(&s->stall);
-	if (s->out.size > KEEP_BUFFER)
+	if (s->out.size > KEEP_BUFFER || s->on_bytes)
 		sbuf_fini(&s->out);
 }
 

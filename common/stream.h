@@ -29,6 +29,14 @@ struct sbuf *stream_in(struct stream *s);
 MAY_WAIT must_check struct err *stream_fill(
 	struct stream *s, size_t max, bool *is_end, int64_t deadline);
 
+/*
+ * While no fiber reads: FN is called once, on the loop, when there is something to read (or the
+ * peer has closed). Until then buffers that are empty are given back, so that a connection which
+ * only waits costs next to nothing. It is called in the next turn where bytes are there already or
+ * the stream is broken. FN must not free the stream.
+ */
+void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg);
+
 /* Append here; it leaves at the end of the turn. */
 struct sbuf *stream_out(struct stream *s);
 /* After appending: arranges the write. Does not wait. */

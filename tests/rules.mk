@@ -3,6 +3,7 @@
 # "N passed, N failed, N skipped".
 
 include tests/sample/rules.mk
+include tests/door/rules.mk
 
 # ---- unit tests ----
 unit_src := $(wildcard tests/unit/*/*.c tests/unit/*/*/*.c)

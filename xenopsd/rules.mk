@@ -1,5 +1,5 @@
 # xenopsd, its backends (shared objects, loaded by name), and its debug CLI.
-xenopsd_src := $(filter-out xenopsd/cli.c xenopsd/backend_%,$(wildcard xenopsd/*.c))
+xenopsd_src := $(filter-out xenopsd/cli.c xenopsd/qmp.c xenopsd/backend_%,$(wildcard xenopsd/*.c))
 $(eval $(call program,xenopsd,$(xenopsd_src)))
 $(eval $(call installs,$(B)/bin/xenopsd,sbin))
 $(eval $(call program,xenops-cli,xenopsd/cli.c))
@@ -24,3 +24,6 @@ $(call installs,$(B)/lib/xenith/xenopsd/$(1).so,lib/xenith/xenopsd)
 endef
 
 $(eval $(call backend,simulator,$(wildcard xenopsd/backend_simulator*.c)))
+
+# QEMU alone, by QMP.
+$(B)/tests/unit/xenopsd/qmp: $(B)/obj/xenopsd/qmp.o

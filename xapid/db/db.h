@@ -108,6 +108,7 @@ const struct class *db_class_named(const char *name, bool ignore_case);
 const struct field *db_field_named(const struct class *c, const char *name);
 /* Where the field's value is in the row's record. */
 const void *db_value(const struct db_row *row, const struct field *f);
+bool db_has_key(const struct db_row *row, const struct field *map, const char *key);
 /* Whether the field is the set of those that refer to the object by the other field. */
 bool db_is_computed(const struct class *c, const struct field *f);
 

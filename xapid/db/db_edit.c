@@ -67,6 +67,14 @@ static size_t key_index(const struct place *p, const struct any_list *list, cons
 	return i;
 }
 
+bool db_has_key(const struct db_row *row, const struct field *map, const char *key)
+{
+	const struct place p = {.stride = map->type->entry_size};
+	const struct any_list *list = db_value(row, map);
+
+	return key_index(&p, list, key) < list->n;
+}
+
 struct err *db_map_put_at(
 	const struct class *c, const char *ref, size_t offset, const char *key, const void *value)
 {

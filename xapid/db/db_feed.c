@@ -83,6 +83,21 @@ void db_feed_deleted(struct db_row *row)
 		forget_oldest();
 }
 
+void db_feed_undeleted(const struct db_row *row)
+{
+	for (struct list *l = db.tombstones.prev; l != &db.tombstones; l = l->prev) {
+		struct tombstone *t = list_entry(l, struct tombstone, link);
+
+		if (t->t.deleted != row->generation)
+			continue;
+		list_remove(&t->link);
+		db.n_tombstones--;
+		free(t->t.ref);
+		free(t);
+		return;
+	}
+}
+
 void db_feed_fini(void)
 {
 	while (db.n_tombstones)

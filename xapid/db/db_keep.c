@@ -151,22 +151,22 @@ static struct err *load_start(const struct store_row *kept, void *arg)
 	return NULL;
 }
 
-static struct err *count_start(void)
+/* What the file has may be changed after it was read whole. */
+static struct err *count_start(uint64_t starts)
 {
-	uint64_t starts = 0, stored;
+	auto_str text = xasprintf("%llu", (unsigned long long)starts);
+	uint64_t stored;
 
-	TRY(store_load(db.store, TABLE_START, load_start, &starts));
-	auto_str text = xasprintf("%llu", (unsigned long long)++starts);
-	TRY(store_put(db.store, TABLE_START, "count", text, strlen(text), NULL, &stored));
-	db.generation = starts << 32;
-	db.tombstones_from = db.generation;
-	return NULL;
+	return store_put(db.store, TABLE_START, "count", text, strlen(text), NULL, &stored);
 }
 
 static struct err *load(void)
 {
 	struct list rows = LIST_INIT(rows);
+	uint64_t starts = 0;
 
+	TRY(store_load(db.store, TABLE_START, load_start, &starts));
+	db.generation = db.tombstones_from = ++starts << 32;
 	struct err *e = store_load(db.store, TABLE_OBJECT, load_row, &rows);
 	while (!list_is_empty(&rows)) {
 		struct db_row *row = list_pop_front(&rows, struct db_row, of_class);
@@ -175,7 +175,8 @@ static struct err *load(void)
 			forget_missing(row, &row->class->fields[i]);
 		db_row_insert(row);
 	}
-	return e;
+	TRY(e);
+	return count_start(starts);
 }
 
 /* ---- handing over ---- */
@@ -344,7 +345,6 @@ struct err *db_keep_open(const struct db_options *options)
 	if (!options->path)
 		return NULL;
 	TRY(store_open(&db.store, options->path, &store_options));
-	TRY(count_start());
 	return load();
 }
 

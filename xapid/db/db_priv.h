@@ -184,6 +184,8 @@ must_check struct err *db_unlink_users(struct db_row *row);
 /* The row changed: gives it the next generation. */
 void db_feed_touch(struct db_row *row);
 void db_feed_deleted(struct db_row *row);
+/* The deletion was taken back. */
+void db_feed_undeleted(const struct db_row *row);
 void db_feed_fini(void);
 /* Frees P when the turn ends. */
 void db_bury(void *p);

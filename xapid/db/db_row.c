@@ -267,6 +267,7 @@ void db_delta_undo(struct db_delta *d)
 		undo_create(d->row);
 		break;
 	case DELTA_DELETE:
+		db_feed_undeleted(d->row);
 		db_row_insert(d->row);
 		break;
 	case DELTA_WRITE:

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The door as a whole (door.h): its listeners, its certificate, its own routes.
+ */
+#define LOG_MODULE "door"
+
+#include "xapid/door/door.h"
+
+#include "common/listen.h"
+#include "common/log.h"
+#include "common/tls.h"
+#include "xapid/door/http_conn.h"
+
+#include <unistd.h>
+
+#define CERTIFICATE_S ((int64_t)3650 * 86400)
+
+static struct listener *unix_listener, *tcp_listener, *tls_listener;
+static struct tls_context *tls;
+
+static void accept_unix(int fd, void *arg)
+{
+	http_conn_new(fd, GATE_UNIX, NULL);
+}
+
+static void accept_tcp(int fd, void *arg)
+{
+	http_conn_new(fd, GATE_TCP, NULL);
+}
+
+static void accept_tls(int fd, void *arg)
+{
+	http_conn_new(fd, GATE_TLS, tls);
+}
+
+static MAY_WAIT struct err *open_tls(const struct door_conf *conf)
+{
+	char name[256] = "localhost";
+	const char *names[] = {name, "localhost"};
+
+	gethostname(name, sizeof(name) - 1);
+	const struct tls_cert_spec spec = {.key = TLS_KEY_ECDSA_P256,
+		.common_name = name,
+		.alt_names = names,
+		.n_alt_names = ARRAY_LEN(names),
+		.valid_s = CERTIFICATE_S};
+	TRY_CTX(tls_cert_ensure(conf->cert_path, &spec), "making the certificate");
+	TRY(tls_server_new(&tls, conf->cert_path));
+	return listen_tcp(&tls_listener, conf->address, (uint16_t)conf->tls_port, accept_tls, NULL);
+}
+
+MAY_WAIT struct err *door_open(const struct door_conf *conf)
+{
+	http_conn_begin((size_t)conf->connections, conf->idle_ns);
+	files_set_root(conf->www);
+	door_add_routes(rpc_routes, n_rpc_routes);
+	door_add_routes(file_routes, n_file_routes);
+	door_add_routes(console_routes, n_console_routes);
+	TRY(listen_unix(&unix_listener, conf->unix_path, 0600, accept_unix, NULL));
+	if (conf->port)
+		TRY(listen_tcp(
+			&tcp_listener, conf->address, (uint16_t)conf->port, accept_tcp, NULL));
+	if (conf->tls_port)
+		TRY(open_tls(conf));
+	log_info("open at %s, ports %lld and %lld", conf->address, (long long)conf->port,
+		(long long)conf->tls_port);
+	return NULL;
+}
+
+static void close_listener(struct listener **l)
+{
+	listener_free(*l);
+	*l = NULL;
+}
+
+void door_close(void)
+{
+	close_listener(&unix_listener);
+	close_listener(&tcp_listener);
+	close_listener(&tls_listener);
+	http_conn_close_all();
+}
+
+void door_fini(void)
+{
+	tls_context_free(tls);
+	tls = NULL;
+	files_set_root(NULL);
+	route_fini();
+}

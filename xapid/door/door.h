@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The door: HTTP/1.1 on plain TCP, TLS and the Unix socket <run>/xapi. A request is read, its
+ * handler found by method and longest prefix of the path, and run in the connection's fiber, which
+ * is there only from a request's first byte to its answer: an idle connection has neither fiber nor
+ * buffer. Loop thread only.
+ *
+ * Reading order: http.h (a head), http_conn.c (a connection's life), http_exchange.c (what handlers
+ * call), route.c, then what is served: rpc_xml.c, rpc_json.c, files.c, console.c.
+ */
+#ifndef XENITH_XAPID_DOOR_DOOR_H
+#define XENITH_XAPID_DOOR_DOOR_H
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "xapid/door/http.h"
+#include "xapid/gate/gate.h"
+
+struct stream;
+
+/* ---- the whole ---- */
+
+struct door_conf {
+	const char *address; /* numeric; "::" is all */
+	int64_t port, tls_port; /* 0: none */
+	int64_t connections; /* so many may be open; for one more an idle one is closed */
+	int64_t idle_ns; /* a connection without a request for so long is closed */
+	const char *unix_path; /* the socket of root */
+	const char *cert_path; /* key and certificate; made when there is none */
+	const char *www; /* the files that are served at / */
+};
+
+/* Opens the listeners. CONF is looked at only now. */
+MAY_WAIT must_check struct err *door_open(const struct door_conf *conf);
+/* No new connections, the idle ones are closed; those with a request in hand end after it. */
+void door_close(void);
+/* What is left is given back: after the last fiber. */
+void door_fini(void);
+
+/* ---- an exchange: one request and its answer ---- */
+
+struct exchange {
+	struct http_request request;
+	struct gate_peer peer;
+	struct arena *arena; /* of this exchange */
+	struct xapi_call *call; /* of a route with an action: what the gate made of it */
+	struct gate_result result; /* of its task, for the handler to set (type NULL: none) */
+	struct http_conn *conn;
+	/* http_exchange.c's: */
+	uint64_t body_left; /* of the request, not read yet */
+	size_t body_held; /* was given to the handler and is still in the stream's buffer */
+	struct sbuf extra; /* header lines of the answer to come */
+	uint64_t reply_left; /* of an answer with a length, not written yet */
+	bool awaits_continue; /* the client does not send the body before it is asked to */
+	bool is_begun; /* the head of the answer is on its way */
+	bool is_chunked; /* the answer is */
+	bool is_taken_over;
+	bool ends_connection;
+};
+
+#define BODY_STALL_NS (60 * NS_PER_S) /* a client may be silent so long within a body */
+
+/* The whole body, of at most MAX bytes; it lives until the handler returns. The error
+ * (LIMIT_EXCEEDED, or what broke the connection) is for the handler to return. */
+MAY_WAIT must_check struct err *exchange_body(
+	struct exchange *x, size_t max, const char **bytes, size_t *n);
+/* The next bytes of the body as they come; *N 0: it is at its end. They live until the next call.
+ */
+MAY_WAIT must_check struct err *exchange_read(struct exchange *x, const char **bytes, size_t *n);
+
+/* A header line of the answer; before it begins. */
+void exchange_header(struct exchange *x, const char *name, const char *value);
+/* A whole answer. TYPE NULL: without a body. */
+void exchange_reply(
+	struct exchange *x, unsigned status, const char *type, const void *bytes, size_t n);
+/* A short text that says what is wrong. */
+void exchange_refuse(struct exchange *x, unsigned status, const char *fmt, ...) printf_like(3, 4);
+
+/* An answer in pieces: begin (LENGTH -1: not known), write, and return from the handler. Writing
+ * waits while the client is slow. */
+void exchange_begin(struct exchange *x, unsigned status, const char *type, int64_t length);
+MAY_WAIT must_check struct err *exchange_write(struct exchange *x, const void *bytes, size_t n);
+
+/*
+ * Takes the connection over for another protocol: what is written to the stream goes as it is, and
+ * what was read ahead is in it. It closes when the handler returns. Neither request body nor answer
+ * are handled for it any more.
+ */
+struct stream *exchange_take_over(struct exchange *x);
+
+/* ---- routes ---- */
+
+/* An error that it returns is answered (500, or what suits it) when nothing was sent yet, and ends
+ * the call's task. */
+typedef MAY_WAIT struct err *(*route_fn)(struct exchange *x);
+
+struct route {
+	const char *method;
+	const char *path; /* a prefix of the path */
+	const char *action; /* what the gate knows it by ("get_export"); NULL: public */
+	const char *role; /* the least that may, where there is an action */
+	route_fn fn;
+};
+
+/* Adds N routes; borrowed for ever. Of two with the same method and path the later one counts. */
+void door_add_routes(const struct route *routes, size_t n);
+
+/* ---- consoles ---- */
+
+/* Connects to the console that the request's query names: *FD is a connected socket. */
+typedef MAY_WAIT struct err *(*door_console_fn)(struct exchange *x, int *fd);
+/* Without such a function /console answers 404. */
+void door_on_console(door_console_fn fn);
+
+#endif

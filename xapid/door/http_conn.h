@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A connection, between http_conn.c and the rest of the door.
+ */
+#ifndef XENITH_XAPID_DOOR_HTTP_CONN_H
+#define XENITH_XAPID_DOOR_HTTP_CONN_H
+
+#include "common/list.h"
+#include "xapid/door/door.h"
+
+struct tls_context;
+
+struct http_conn {
+	struct list link; /* in its queue, or among the busy ones */
+	struct stream *stream; /* owned */
+	enum gate_origin origin;
+	char address[48]; /* of the other end, numeric; "" of a Unix socket */
+	struct tls_context *tls; /* a handshake is due */
+	struct fiber *fiber; /* serves; NULL while idle */
+	struct queue *queue; /* of the idle ones, where it is */
+	int64_t idle_until;
+};
+
+/* Once, before connections come. */
+void http_conn_begin(size_t connections, int64_t idle_ns);
+/* Takes over FD. TLS: the context to shake hands with, or NULL. */
+void http_conn_new(int fd, enum gate_origin origin, struct tls_context *tls);
+/* The idle ones close now, the busy ones after the answer at hand. */
+void http_conn_close_all(void);
+size_t http_conn_count(void);
+
+/* ---- http_exchange.c ---- */
+
+/* Answers the request that X holds; the handler is found and run. */
+MAY_WAIT void exchange_serve(struct exchange *x);
+/* Bytes that may be unwritten before a writer waits for the client to read. */
+#define UNWRITTEN_MAX ((size_t)256 * 1024)
+
+/* ---- route.c ---- */
+
+/* NULL: none. *KNOWS_METHOD: whether there is one of its method at all. */
+const struct route *route_find(const char *method, const char *path, bool *knows_method);
+void route_fini(void);
+
+/* ---- what the door itself serves ---- */
+
+extern const struct route rpc_routes[], file_routes[], console_routes[];
+extern const size_t n_rpc_routes, n_file_routes, n_console_routes;
+void files_set_root(const char *www);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The routes of the XenAPI itself: POST / (which whatever no other route serves comes to, /RPC2 and
+ * /xmlrpc among it), /json with the same in it, /jsonrpc, and what browsers ask before they send.
+ */
+#define LOG_MODULE "rpc"
+
+#include "xapid/door/rpc.h"
+
+#include "common/log.h"
+#include "core.gen.h"
+#include "xapid/door/http_conn.h"
+
+static void add_headers(struct exchange *x)
+{
+	exchange_header(x, "cache-control", "no-cache, no-store");
+	exchange_header(x, "access-control-allow-origin", "*");
+	exchange_header(x, "access-control-allow-headers", "X-Requested-With");
+}
+
+static struct gate_request request_of(struct exchange *x)
+{
+	return (struct gate_request){.peer = x->peer,
+		.task_id = http_header(&x->request, "task-id"),
+		.subtask_of = http_header(&x->request, "subtask-of"),
+		.arena = x->arena};
+}
+
+/* The body of a call. False: it was refused. */
+static MAY_WAIT struct err *read_body(struct exchange *x, const char **bytes, size_t *n)
+{
+	if (!x->request.has_length) {
+		exchange_refuse(x, 411, "a call needs a content-length");
+		return NULL;
+	}
+	return exchange_body(x, RPC_BODY_MAX, bytes, n);
+}
+
+/* What is no call at all gets no answer of the XenAPI's. */
+static void refuse_call(struct exchange *x, struct err *e)
+{
+	log_err(LOG_INFO_, e, "no call, from %s", *x->peer.address ? x->peer.address : "here");
+	exchange_refuse(x, err_is(e, &ERR_LIMIT_EXCEEDED) ? 413 : 500, "%s", err_text(e));
+}
+
+static MAY_WAIT struct err *serve_xml(struct exchange *x)
+{
+	struct gate_request rq = request_of(x);
+	struct gate_result result = {0};
+	auto_sbuf answer = {0};
+	const char *text;
+	size_t len;
+
+	TRY(read_body(x, &text, &len));
+	if (x->is_begun)
+		return NULL;
+	auto_err bad = rpc_xml_read(text, len, &rq);
+	if (bad) {
+		refuse_call(x, bad);
+		return NULL;
+	}
+	auto_err e = gate_call(&rq, &result);
+	rpc_xml_write(e, &result, &answer);
+	add_headers(x);
+	exchange_reply(x, 200, "text/xml", sbuf_data(&answer), sbuf_len(&answer));
+	return NULL;
+}
+
+static MAY_WAIT struct err *serve_json(struct exchange *x)
+{
+	struct gate_request rq = request_of(x);
+	struct gate_result result = {0};
+	struct rpc_json_frame frame;
+	auto_sbuf answer = {0};
+	const char *text;
+	size_t len;
+
+	TRY(read_body(x, &text, &len));
+	if (x->is_begun)
+		return NULL;
+	auto_err bad = rpc_json_read(text, len, &rq, &frame);
+	if (bad) {
+		refuse_call(x, bad);
+		return NULL;
+	}
+	auto_err e = gate_call(&rq, &result);
+	rpc_json_write(&frame, e, &result, &answer);
+	add_headers(x);
+	/* exactly this type: with a charset behind it clients take it for something else */
+	exchange_reply(x, 200, "application/json", sbuf_data(&answer), sbuf_len(&answer));
+	return NULL;
+}
+
+static MAY_WAIT struct err *serve_preflight(struct exchange *x)
+{
+	exchange_header(x, "access-control-allow-origin", "*");
+	exchange_header(x, "access-control-allow-headers", "X-Requested-With, Content-Type");
+	exchange_header(x, "access-control-allow-methods", "POST, OPTIONS");
+	exchange_header(x, "access-control-max-age", "600");
+	exchange_reply(x, 200, NULL, NULL, 0);
+	return NULL;
+}
+
+const struct route rpc_routes[] = {
+	{.method = "POST", .path = "/", .fn = serve_xml},
+	{.method = "POST", .path = "/jsonrpc", .fn = serve_json},
+	{.method = "OPTIONS", .path = "/", .fn = serve_preflight},
+};
+const size_t n_rpc_routes = ARRAY_LEN(rpc_routes);
