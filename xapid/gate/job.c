@@ -15,8 +15,6 @@
 
 #include "xenapi.gen.h"
 
-#pragma weak implicit_serve
-
 /* ---- its task ---- */
 
 static void cancel_fiber(const char *ref, void *arg)
@@ -49,8 +47,7 @@ static MAY_WAIT struct err *serve(struct job *j)
 	const struct message *m = j->c.message;
 
 	if (!m->method)
-		return implicit_serve ? implicit_serve(&j->c, j->args, j->out)
-				      : err(NOT_IMPLEMENTED, j->c.name);
+		return implicit_serve(&j->c, j->args, j->out);
 	method_fn handler = xenapi_service.handlers[m->handler];
 	return handler ? handler(&j->c.call, j->in, j->out) : err(NOT_IMPLEMENTED, m->method->name);
 }
