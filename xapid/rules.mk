@@ -20,3 +20,7 @@ $(xapid_tests): LIBS_GROUP = -Wl,--start-group $(LIBXAPID) $(LIBS) -Wl,--end-gro
 
 # Handlers are weak, so an archive does not give them by itself.
 $(B)/tests/unit/xapid/gate/gate: $(call objects,$(addprefix xapid/api/,session.c task.c event.c))
+
+# The bench of the database takes what it needs too.
+$(B)/tests/bench/bench_db: $(LIBXAPID)
+$(B)/tests/bench/bench_db: LIBS_GROUP = -Wl,--start-group $(LIBXAPID) $(LIBS) -Wl,--end-group
