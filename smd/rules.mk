@@ -8,4 +8,4 @@ $(eval $(call installs,$(B)/bin/sm-cli,bin))
 # What the unit tests of smd need beside the archives.
 $(B)/tests/unit/smd/automaton: $(B)/obj/smd/automaton.o
 $(B)/tests/unit/smd/qcow2: $(B)/obj/smd/qcow2.o
-FUZZ_OBJ_qcow2 := $(B)/obj/smd/qcow2.o
+$(B)/tests/fuzz/replay-qcow2 $(B)/tests/fuzz/fuzz-qcow2: $(B)/obj/smd/qcow2.o

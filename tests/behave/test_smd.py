@@ -3,12 +3,15 @@
 
 import json
 import os
+import random
 import subprocess
+import threading
+import time
 import unittest
 import uuid
 
 from daemon import Daemon
-from jsonrpc import Failed
+from jsonrpc import Failed, Gone
 
 MARKS = ("threads",)
 HANG = 60  # seconds; only to catch what hangs
@@ -229,6 +232,409 @@ class Use(Case):
         probe = self.do("SR.probe", type="file", device_config=config)["found"][0]
         self.assertNotIn("sr", probe)
         self.assertTrue(probe["complete"])
+
+
+class Chains(Case):
+    """Snapshots, clones and what follows from them; contents are written and read by qemu-io."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_sr()
+
+    def put(self, vdi, byte, offset=0):
+        """What a VM would do: its disk has this byte there afterwards."""
+        way = self.attach(vdi)
+        self.use("activate", vdi)
+        write(way, byte, offset)
+        self.use("deactivate", vdi)
+        self.use("detach", vdi)
+
+    def get(self, vdi, offset=0):
+        way = self.attach(vdi, "look", read_write=False)
+        byte = reads(way, offset)
+        self.call("DP.destroy", dp="look")
+        return byte
+
+    def snapshot(self, vdi, **names):
+        return self.do("VDI.snapshot", sr=self.sr, vdi=vdi, **names)["vdi"]
+
+    def clone(self, vdi, **names):
+        return self.do("VDI.clone", sr=self.sr, vdi=vdi, **names)["vdi"]
+
+    def destroy(self, vdi):
+        self.do("VDI.destroy", sr=self.sr, vdi=vdi)
+
+    def test_contents_go_their_own_ways(self):
+        for image_format in ("raw", "qcow2"):
+            vdi = self.create(image_format=image_format, name_label="root")
+            self.put(vdi, 1)
+            first = self.snapshot(vdi, name_label="one")
+            record = self.stat(first)
+            self.assertEqual(
+                (record["name_label"], record["is_a_snapshot"], record["snapshot_of"]),
+                ("one", True, vdi),
+            )
+            self.assertEqual(record["content_id"], self.stat(vdi)["content_id"])
+            self.put(vdi, 2)
+            second = self.snapshot(vdi)
+            clone = self.clone(first)
+            self.assertFalse(self.stat(clone)["is_a_snapshot"])
+            self.put(clone, 3)
+            self.put(vdi, 4)
+            self.put(first, 5, 65536)  # a snapshot that is written keeps that to itself
+            expected = {vdi: 4, first: 1, second: 2, clone: 3}
+            self.assertEqual({v: self.get(v) for v in expected}, expected)
+            self.assertEqual([self.get(v, 65536) for v in (first, clone)], [5, 0])
+            self.smd.kill_and_start()
+            self.assertEqual({v: self.get(v) for v in expected}, expected)
+            self.destroy(first)
+            del expected[first]
+            self.assertEqual({v: self.get(v) for v in expected}, expected)
+            self.destroy(vdi)
+            del expected[vdi]
+            self.assertEqual({v: self.get(v) for v in expected}, expected)
+            for vdi in expected:
+                self.destroy(vdi)
+            self.assertEqual(self.images(), [])
+
+    def test_a_snapshot_costs_no_image(self):
+        vdi = self.create()
+        self.put(vdi, 1)
+        for _ in range(8):
+            self.destroy(self.snapshot(vdi))
+            self.put(vdi, 1)
+        self.assertEqual(len(self.images()), 1)
+        self.assertEqual(self.stat(vdi)["image_format"], "raw")
+
+    def test_a_chain_ends(self):
+        vdi = self.create(size=65536)
+        with self.assertRaises(Failed) as caught:
+            for byte in range(1, 40):
+                self.put(vdi, byte)
+                self.snapshot(vdi)
+        self.assertEqual(caught.exception.code, "Backend_error")
+        self.assertEqual(caught.exception.params[0], "SR_BACKEND_FAILURE_109")
+        self.assertEqual((len(self.images()), self.get(vdi)), (30, 30))
+        self.assertEqual(self.call("DP.list"), [])
+
+    def test_not_while_it_is_written(self):
+        vdi = self.create()
+        self.attach(vdi)
+        for method in ("VDI.snapshot", "VDI.clone"):
+            self.assert_fails("Illegal_transition", method, sr=self.sr, vdi=vdi)
+        params = {"sr": self.sr, "vdi": vdi, "virtual_size_bytes": 2 * MIB}
+        self.assert_fails("Illegal_transition", "VDI.resize", **params)
+        self.use("detach", vdi)
+        self.attach(vdi, read_write=False)
+        self.snapshot(vdi)
+
+    def test_growing(self):
+        for image_format in ("raw", "qcow2"):
+            vdi = self.create(image_format=image_format)
+            self.put(vdi, 7)
+            kept = self.snapshot(vdi)
+            params = {"sr": self.sr, "vdi": vdi}
+            self.assertEqual(
+                self.do("VDI.resize", virtual_size_bytes=2 * MIB - 1, **params), 2 * MIB
+            )
+            self.smd.kill_and_start()
+            sizes = [self.stat(v)["virtual_size_bytes"] for v in (vdi, kept)]
+            self.assertEqual(sizes, [2 * MIB, MIB])
+            self.put(vdi, 8, 2 * MIB - 65536)
+            self.assertEqual([self.get(vdi), self.get(vdi, 2 * MIB - 65536)], [7, 8])
+            self.assert_fails("Backend_error", "VDI.resize", virtual_size_bytes=MIB, **params)
+
+    def test_back_to_a_snapshot(self):
+        vdi = self.create()
+        self.put(vdi, 1)
+        kept = self.snapshot(vdi)
+        for byte in (2, 3):
+            self.put(vdi, byte)
+            self.do("VDI.revert", sr=self.sr, snapshot=kept)
+            self.assertEqual([self.get(v) for v in (vdi, kept)], [1, 1])
+        self.assert_fails("INVALID_VALUE", "VDI.revert", sr=self.sr, snapshot=vdi)
+
+    def test_contents_that_go_back_at_each_boot(self):
+        vdi = self.create(persistent=False)
+        self.put(vdi, 1)
+        epoch = {"sr": self.sr, "vdi": vdi, "vm": "x"}
+        for _ in range(2):
+            self.call("VDI.epoch_begin", persistent=False, **epoch)
+            self.assertEqual(self.get(vdi), 1)
+            self.put(vdi, 2)
+            self.assertEqual(self.get(vdi), 2)
+        self.smd.kill_and_start()
+        self.assertEqual(self.get(vdi), 2)
+        for _ in range(2):
+            self.call("VDI.epoch_end", **epoch)
+            self.assertEqual((self.get(vdi), len(self.images())), (1, 1))
+        self.call("VDI.epoch_begin", persistent=True, **epoch)
+        self.put(vdi, 3)
+        self.call("VDI.epoch_end", **epoch)
+        self.assertEqual(self.get(vdi), 3)
+
+    def test_copying(self):
+        vdi = self.create(name_label="root")
+        self.put(vdi, 1)
+        self.snapshot(vdi)
+        self.put(vdi, 2, 65536)
+        other = str(uuid.uuid4())
+        config = {"location": str(self.smd.dir / "other")}
+        self.do("SR.create", sr=other, type="file", device_config=config)
+        self.do("SR.attach", sr=other, type="file", device_config=config)
+        for sr in (other, self.sr):
+            copy = self.do("DATA.copy", sr=self.sr, vdi=vdi, dest_sr=sr)
+            self.assertEqual((copy["name_label"], copy["image_format"]), ("root", "qcow2"))
+            way = self.call("VDI.attach", dp="look", sr=sr, vdi=copy["vdi"], read_write=False)[0]
+            self.assertEqual([reads(way), reads(way, 65536)], [1, 2])
+            info = json.loads(tool("qemu-img", "info", "--output=json", way["file"]["path"]))
+            self.assertNotIn("backing-filename", info)
+            self.call("DP.destroy", dp="look")
+        self.assertEqual(self.call("DP.list"), [])
+        self.attach(vdi)
+        self.assert_fails("Illegal_transition", "DATA.copy", sr=self.sr, vdi=vdi, dest_sr=other)
+
+
+class Hostile(Case):
+    """Images that somebody put into the directory."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_sr()
+
+    def put(self, name, *options, size="1M"):
+        path = self.folder / name
+        tool("qemu-img", "create", "-q", "-f", "qcow2", "-u", *options, path, size)
+        return path
+
+    def labels(self):
+        vdis = self.do("SR.scan", sr=self.sr)["vdis"]
+        return {vdi["name_label"]: vdi["vdi"] for vdi in vdis}
+
+    def test_an_image_becomes_a_vdi(self):
+        self.put("debian.qcow2")
+        (self.folder / "disk.raw").write_bytes(b"\x11" * 1536)
+        (self.folder / "notes.txt").write_text("no image")
+        labels = self.labels()
+        self.assertEqual(set(labels), {"debian.qcow2", "disk.raw"})
+        self.assertEqual(self.labels(), labels)
+        way = self.attach(labels["disk.raw"])
+        self.assertEqual((way["file"]["format"], reads(way)), ("raw", 0x11))
+        self.use("detach", labels["disk.raw"])
+        self.smd.kill_and_start()
+        self.assertEqual(self.labels(), labels)
+        for vdi in labels.values():
+            self.do("VDI.destroy", sr=self.sr, vdi=vdi)
+        self.assertEqual((self.labels(), (self.folder / "disk.raw").exists()), ({}, False))
+
+    def test_a_chain_of_ones_own(self):
+        self.put("base.qcow2")
+        self.put("leaf.qcow2", "-b", "base.qcow2", "-F", "qcow2")
+        self.assertEqual(set(self.labels()), {"leaf.qcow2"})
+        self.attach(self.labels()["leaf.qcow2"])
+
+    def test_what_no_image_may_refer_to(self):
+        outside = self.smd.dir / "secret.raw"
+        outside.write_bytes(b"secret" * 1000)
+        (self.folder / "link.raw").symlink_to(outside)
+        (self.folder / "dir.raw").mkdir()
+        (self.folder / "good.raw").write_bytes(bytes(MIB))
+        self.put("outside.qcow2", "-b", outside, "-F", "raw")
+        self.put("up.qcow2", "-b", "../secret.raw", "-F", "raw")
+        self.put("here.qcow2", "-b", "./good.raw", "-F", "raw")
+        self.put("linked.qcow2", "-b", "link.raw", "-F", "raw")
+        self.put("json.qcow2", "-b", 'json:{"driver":"file","filename":"/etc/passwd"}', "-F", "raw")
+        self.put("nbd.qcow2", "-b", "nbd://127.0.0.1/x", "-F", "raw")
+        self.put("host.qcow2", "-b", "/dev/null", "-F", "host_device")
+        self.put("lies.qcow2", "-b", "good.raw", "-F", "qcow2")
+        self.put("one.qcow2", "-b", "two.qcow2", "-F", "qcow2")
+        self.put("two.qcow2", "-b", "one.qcow2", "-F", "qcow2")
+        self.put("self.qcow2", "-b", "self.qcow2", "-F", "qcow2")
+        data = ["-o", f"data_file={self.smd.dir}/data.raw"]
+        tool("qemu-img", "create", "-q", "-f", "qcow2", *data, self.folder / "data.qcow2", "1M")
+        (self.folder / "short.qcow2").write_bytes(b"QFI\xfb")
+        # One that does not say how its backing file is written, which QEMU would guess.
+        path = self.put("guess.qcow2", "-b", "good.raw", "-F", "raw")
+        head = path.read_bytes()
+        path.write_bytes(head.replace(bytes.fromhex("e2792aca"), bytes.fromhex("12345678"), 1))
+        self.assertEqual(set(self.labels()), {"good.raw"})
+        self.smd.kill_and_start()
+        self.assertEqual(set(self.labels()), {"good.raw"})
+
+    def test_an_image_that_was_exchanged(self):
+        vdi = self.create(image_format="qcow2")
+        (name,) = self.images()
+        secret = self.smd.dir / "secret.raw"
+        secret.write_bytes(bytes(MIB))
+        self.put(name, "-b", secret, "-F", "raw")
+        error = self.assert_fails(
+            "Backend_error", "VDI.attach", dp="a", sr=self.sr, vdi=vdi, read_write=False
+        )
+        self.assertIn("backing file", error.params[1])
+        self.assertEqual(self.call("DP.list"), [])
+        (self.folder / name).unlink()
+        (self.folder / name).symlink_to(secret)
+        self.assert_fails(
+            "Backend_error", "VDI.attach", dp="a", sr=self.sr, vdi=vdi, read_write=True
+        )
+
+    def test_a_raw_disk_stays_raw(self):
+        vdi = self.create()
+        way = self.attach(vdi)
+        evil = self.put("evil.img.tmp", "-b", "/etc/passwd", "-F", "raw")
+        with open(way["file"]["path"], "r+b") as disk:
+            disk.write(evil.read_bytes())
+        evil.unlink()
+        self.use("detach", vdi)
+        self.smd.kill_and_start()
+        self.do("VDI.snapshot", sr=self.sr, vdi=vdi)
+        self.assertEqual(self.attach(vdi, "look", read_write=False)["file"]["format"], "raw")
+        self.call("DP.destroy", dp="look")
+        way = self.attach(vdi)
+        self.assertEqual(reads(way), ord("Q"))
+
+    def test_a_file_of_ours_that_was_damaged(self):
+        kept, lost = self.create(), self.create()
+        before = self.images()
+        (self.folder / f"{lost}.json").write_text("{")
+        self.smd.kill_and_start()
+        self.assertEqual(self.vdis(), {kept})
+        self.assertEqual(self.images(), before)  # nothing is removed in doubt
+        self.assertIn(lost, self.smd.said())
+
+
+class Kills(Case):
+    """smd is killed at any moment, and everything agrees again."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_sr()
+
+    def test_who_uses_what_outlives_it(self):
+        vdi, other = self.create(), self.create(image_format="qcow2")
+        self.attach(vdi)
+        self.use("activate", vdi)
+        self.attach(other, "b")
+        before = sorted(self.call("DP.list"), key=lambda d: d["dp"])
+        way = self.attach(vdi)
+        self.smd.kill_and_start()
+        self.assertEqual(sorted(self.call("DP.list"), key=lambda d: d["dp"]), before)
+        self.assertEqual(self.attach(vdi), way)
+        self.assert_fails("Illegal_transition", "VDI.destroy", sr=self.sr, vdi=vdi)
+        for dp in ("vbd/1/xvda", "b"):
+            self.call("DP.destroy", dp=dp)
+        self.smd.kill_and_start()
+        self.assertEqual(self.call("DP.list"), [])
+
+    def test_an_sr_that_is_away_for_a_while(self):
+        vdi = self.create()
+        self.attach(vdi)
+        away = self.smd.dir / "away"
+        self.smd.stop(9)
+        self.folder.rename(away)
+        self.smd.start()
+        self.assertEqual(self.call("SR.list"), [self.sr])
+        self.assertEqual(self.call("SR.stat", sr=self.sr)["health"], "unavailable")
+        self.assert_fails("Sr_unhealthy", "VDI.stat", sr=self.sr, vdi=vdi)
+        away.rename(self.folder)
+        self.attach_sr()
+        self.assertEqual(self.state(), "attached_rw")
+        self.assertEqual(self.stat(vdi)["vdi"], vdi)
+
+    def test_another_daemon_keeps_away(self):
+        second = Daemon(self, "smd").start()
+        params = {"sr": self.sr, "type": "file", "device_config": self.config}
+        with self.assertRaises(Failed) as caught:
+            second.do("SR.attach", **params)
+        self.assertEqual(caught.exception.code, "Backend_error")
+        self.assertEqual(second.call("SR.list"), [])
+        self.do("SR.detach", sr=self.sr)
+        second.do("SR.attach", **params)
+
+    def consistent(self):
+        """Every VDI can be used, every image is one's, and nobody uses what is not there."""
+        vdis = self.vdis()
+        in_use = {d["vdi"] for d in self.call("DP.list")}
+        self.assertLessEqual(in_use, vdis)
+        for vdi in vdis - in_use:
+            way = self.attach(vdi, "look", read_write=False)["file"]
+            if way["format"] == "qcow2":
+                tool("qemu-img", "check", "-q", "-f", "qcow2", way["path"])
+            self.call("DP.destroy", dp="look")
+        named = set()
+        for path in self.folder.glob("????????-*.json"):
+            image = json.loads(path.read_text())["image"]
+            while image:
+                named.add(image)
+                info = tool("qemu-img", "info", "-U", "--output=json", self.folder / image)
+                image = json.loads(info).get("backing-filename")
+        self.assertEqual(set(self.images()), named)
+        return vdis
+
+    def test_killed_at_any_moment(self):
+        """Several clients make, clone, attach and destroy; what was answered holds afterwards."""
+        rng = random.Random(int(os.environ.get("SEED", "1")))
+        rounds = 6 if os.environ.get("BUDGET", "3") != "0" else 60
+        in_flight = 0
+        for _ in range(rounds):
+            held = set()  # VDIs whose making was answered, and not their end
+            doubtful = set()  # whose end was asked for
+            threads = [
+                threading.Thread(target=self.one_client, args=(rng.random(), held, doubtful))
+                for _ in range(3)
+            ]
+            self.busy = {}
+            for thread in threads:
+                thread.start()
+            time.sleep(rng.uniform(0.02, 0.3))
+            in_flight += sum(self.busy.values())
+            self.smd.process.kill()
+            for thread in threads:
+                thread.join(HANG)
+            self.smd.kill_and_start()
+            there = self.consistent()
+            self.assertLessEqual(held - doubtful, there)
+            for dp in self.call("DP.list"):
+                self.call("DP.destroy", dp=dp["dp"])
+            for vdi in there:
+                self.do("VDI.destroy", sr=self.sr, vdi=vdi)
+            self.assertEqual(self.images(), [])
+        self.assertGreaterEqual(in_flight, rounds)  # it was not idle when it was killed
+
+    def one_client(self, seed, held, doubtful):
+        rng = random.Random(seed)
+        mine = []
+        with self.smd.connect() as client:
+
+            def do(method, **params):
+                self.busy[seed] = True
+                record = client.wait_for_task(client.call(method, sr=self.sr, **params))
+                self.busy[seed] = False
+                return record.get("result")
+
+            try:
+                while True:
+                    step = rng.randrange(4)
+                    if step == 0 or not mine:
+                        image_format = rng.choice(("raw", "qcow2"))
+                        spec = {"virtual_size_bytes": MIB, "image_format": image_format}
+                        mine.append(do("VDI.create", spec=spec)["vdi"])
+                        held.add(mine[-1])
+                    elif step == 1:
+                        mine.append(do("VDI.snapshot", vdi=rng.choice(mine))["vdi"])
+                        held.add(mine[-1])
+                    elif step == 2:
+                        use = {"dp": f"{seed}", "sr": self.sr, "vdi": rng.choice(mine)}
+                        client.call("VDI.attach", read_write=True, **use)
+                        client.call("VDI.activate", **use)
+                        client.call("DP.destroy", dp=use["dp"])
+                    else:
+                        vdi = mine.pop(rng.randrange(len(mine)))
+                        doubtful.add(vdi)
+                        do("VDI.destroy", vdi=vdi)
+                        held.discard(vdi)
+            except (Gone, OSError):
+                pass
 
 
 class Iso(Case):
