@@ -8,6 +8,8 @@
 #include "common/version.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/gate.h"
+#include "xapid/link/link.h"
+#include "xapid/rules/rules.h"
 #include "xapid/xapid.h"
 
 /* As in enum xapid_auth. */
@@ -57,11 +59,14 @@ static MAY_WAIT struct err *init(void)
 	};
 
 	TRY(db_open(&options));
-	return gate_start();
+	TRY(gate_start());
+	rules_start();
+	return links_start(daemon_paths()->run);
 }
 
 static void fini(void)
 {
+	links_stop();
 	gate_stop();
 	db_close();
 }

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The stream of a link: a fiber that asks UPDATES.get again and again, and hands out what it hears.
+ */
+#define LOG_MODULE "link"
+#include "xapid/link/link.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/mem.h"
+#include "common/vec.h"
+
+#include "core.gen.h"
+
+#include <string.h>
+
+#define POLL_S       300 /* of one UPDATES.get: whoever is gone is noticed by the connection */
+#define RETRY_MIN_NS (20 * NS_PER_MS)
+#define RETRY_MAX_NS (1 * NS_PER_S)
+#define UP_NS        (20 * NS_PER_S) /* a daemon that was killed is back by then */
+
+static vec_of(struct link *) links;
+
+static void set_up(struct link *l, bool is_up)
+{
+	if (l->is_up == is_up)
+		return;
+	l->is_up = is_up;
+	log_info("%s is %s", l->spec->daemon, is_up ? "there" : "gone");
+	cond_broadcast(&l->changed);
+	if (!is_up)
+		link_tasks_look(l);
+}
+
+static MAY_WAIT struct err *resync(struct link *l)
+{
+	l->n_resyncs++;
+	if (l->spec->resync)
+		TRY(l->spec->resync());
+	TRY(link_tasks_resync(l));
+	set_up(l, true);
+	return NULL;
+}
+
+static MAY_WAIT struct err *hand_out(struct link *l, const struct core_updates_answer *answer)
+{
+	if (answer->complete)
+		return resync(l);
+	for (size_t i = 0; i < answer->updates.n; i++) {
+		const struct core_update *u = &answer->updates.v[i];
+
+		l->n_updates++;
+		if (!strcmp(u->class, "task"))
+			link_task_changed(l, u->id);
+		else if (l->spec->update)
+			TRY(l->spec->update(u));
+	}
+	return NULL;
+}
+
+/* One answer. After a failure nothing is taken for known any more. */
+static MAY_WAIT struct err *listen_once(struct link *l)
+{
+	auto_arena arena = {0};
+	const struct core_updates_get_in in = {.since = l->token, .timeout = POLL_S};
+	struct core_updates_answer answer;
+	struct err *e = core_updates_get(
+		l->client, &in, &arena, &answer, deadline_in((POLL_S + 30) * NS_PER_S));
+
+	if (!e)
+		e = hand_out(l, &answer);
+	free(l->token);
+	l->token = e ? NULL : xstrdup(answer.token);
+	return e;
+}
+
+static MAY_WAIT void watch(void *arg)
+{
+	struct link *l = arg;
+	int64_t pause = RETRY_MIN_NS;
+
+	while (!loop_is_stopping()) {
+		auto_err e = listen_once(l);
+		if (!e) {
+			pause = RETRY_MIN_NS;
+			continue;
+		}
+		if (err_is(e, &ERR_SHUTTING_DOWN))
+			return;
+		if (l->is_up)
+			log_err(LOG_INFO_, e, "listening to %s", l->spec->daemon);
+		set_up(l, false);
+		auto_err cut = fiber_sleep(pause);
+		if (cut)
+			return;
+		pause = pause * 2 > RETRY_MAX_NS ? RETRY_MAX_NS : pause * 2;
+	}
+}
+
+struct err *link_open(struct link *l, const char *path)
+{
+	l->client = rpc_client_new(path, NULL);
+	cond_init(&l->changed);
+	vec_push(&links, l);
+	return fiber_spawn(NULL, watch, l, "link %s", l->spec->daemon);
+}
+
+void link_close(struct link *l)
+{
+	if (!l->client)
+		return;
+	rpc_client_free(l->client);
+	free(l->token);
+	map_fini(&l->tasks);
+	cond_fini(&l->changed);
+	*l = (struct link){.spec = l->spec};
+}
+
+struct err *links_start(const char *run)
+{
+	struct link *const all[] = {&link_xenopsd, &link_smd, &link_networkd};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		auto_str path = xasprintf("%s/%s.sock", run, all[i]->spec->daemon);
+
+		TRY(link_open(all[i], path));
+	}
+	return NULL;
+}
+
+void links_stop(void)
+{
+	for (size_t i = 0; i < links.n; i++)
+		link_close(links.v[i]);
+	vec_fini(&links);
+}
+
+MAY_WAIT struct err *link_wait_up(struct link *l)
+{
+	int64_t deadline = deadline_in(UP_NS);
+
+	while (!l->is_up) {
+		auto_err e = cond_wait(&l->changed, l->spec->daemon, deadline);
+		if (!e)
+			continue;
+		if (err_is(e, &ERR_TIMEOUT))
+			return err(CONNECTION_REFUSED, l->spec->daemon, "it is not running");
+		return take(e);
+	}
+	return NULL;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What updates of xenopsd mean: the object is asked for, and noted (vm_state.c). After a restart of
+ * either side all VMs are compared: those that run in xenopsd run in the database, and no others.
+ */
+#define LOG_MODULE "link"
+#include "xapid/link/xenopsd.h"
+
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/log.h"
+#include "common/uuid.h"
+#include "xapid/db/db.h"
+#include "xapid/rules/rules.h"
+
+#include "core.gen.h"
+
+#include <string.h>
+
+#define OP(name) OP_BIT(XENAPI_VM_OPERATIONS_##name)
+
+/* Plans that compare for themselves when they have come to their end. */
+static const uint64_t starts = OP(START) | OP(START_ON) | OP(RESUME) | OP(RESUME_ON);
+
+static int64_t soon(void)
+{
+	return deadline_in(LINK_CALL_NS);
+}
+
+/* ---- ids ---- */
+
+/* The name of a drive: "xvda" for the first place. */
+static const char *drive_name(struct arena *a, const char *userdevice)
+{
+	char *end;
+	unsigned long n = strtoul(userdevice, &end, 10);
+
+	if (*end || end == userdevice || n >= 702)
+		return arena_strdup(a, userdevice);
+	if (n < 26)
+		return arena_printf(a, "xvd%c", (int)('a' + n));
+	return arena_printf(a, "xvd%c%c", (int)('a' + n / 26 - 1), (int)('a' + n % 26));
+}
+
+const char *xenopsd_vbd_id(
+	struct arena *a, const struct xenapi_vm *vm, const struct xenapi_vbd *vbd)
+{
+	return arena_printf(a, "%s/%s", vm->uuid, drive_name(a, vbd->userdevice));
+}
+
+const char *xenopsd_vif_id(
+	struct arena *a, const struct xenapi_vm *vm, const struct xenapi_vif *vif)
+{
+	return arena_printf(a, "%s/%s", vm->uuid, vif->device);
+}
+
+/* The VM that an id of a device begins with; NULL: none of ours. */
+static const struct xenapi_vm *vm_of(const char *id)
+{
+	char uuid[UUID_TEXT_SIZE];
+	const char *slash = strchr(id, '/');
+
+	if (!slash || slash - id != UUID_TEXT_SIZE - 1)
+		return NULL;
+	memcpy(uuid, id, sizeof(uuid) - 1);
+	uuid[sizeof(uuid) - 1] = 0;
+	return db_find(vm, db_find_uuid(vm, uuid));
+}
+
+const char *xenopsd_vbd_ref(const char *id)
+{
+	const struct xenapi_vm *vm = vm_of(id);
+	auto_arena arena = {0};
+
+	for (size_t i = 0; vm && i < vm->VBDs.n; i++) {
+		const struct xenapi_vbd *vbd = db_find(vbd, vm->VBDs.v[i]);
+
+		if (!strcmp(xenopsd_vbd_id(&arena, vm, vbd), id))
+			return vm->VBDs.v[i];
+	}
+	return NULL;
+}
+
+const char *xenopsd_vif_ref(const char *id)
+{
+	const struct xenapi_vm *vm = vm_of(id);
+	auto_arena arena = {0};
+
+	for (size_t i = 0; vm && i < vm->VIFs.n; i++) {
+		const struct xenapi_vif *vif = db_find(vif, vm->VIFs.v[i]);
+
+		if (!strcmp(xenopsd_vif_id(&arena, vm, vif), id))
+			return vm->VIFs.v[i];
+	}
+	return NULL;
+}
+
+/* ---- one VM ---- */
+
+static bool is_here(const struct xenapi_vm *vm)
+{
+	return !strcmp(vm->resident_on, host_here());
+}
+
+/* xenopsd knows nothing of it: if it ran here it does not any more. */
+static struct err *note_gone(const char *ref)
+{
+	const struct xenapi_vm *vm = db_find(vm, ref);
+
+	if (!vm || vm->is_control_domain || !is_here(vm))
+		return NULL;
+	return vm_state_halted(ref);
+}
+
+/* A VM that has halted is no longer xenopsd's; its files would come back with it. */
+static MAY_WAIT struct err *forget(const char *uuid)
+{
+	auto_arena arena = {0};
+	const struct xenops_vm_remove_in in = {uuid};
+	auto_err e = xenops_vm_remove(link_xenopsd.client, &in, &arena, soon());
+
+	return err_is(e, &ERR_Does_not_exist) ? NULL : take(e);
+}
+
+static MAY_WAIT struct err *compare_devices(const char *uuid)
+{
+	auto_arena arena = {0};
+	const struct xenops_vbd_list_in in = {uuid};
+	const struct xenops_vif_list_in vifs_in = {uuid};
+	struct xenops_vbd_stat_list vbds;
+	struct xenops_vif_stat_list vifs;
+
+	TRY(xenops_vbd_list(link_xenopsd.client, &in, &arena, &vbds, soon()));
+	TRY(xenops_vif_list(link_xenopsd.client, &vifs_in, &arena, &vifs, soon()));
+	for (size_t i = 0; i < vbds.n; i++) {
+		const char *ref = xenopsd_vbd_ref(vbds.v[i].vbd.vbd);
+
+		if (ref)
+			TRY(vbd_state_note(ref, &vbds.v[i]));
+	}
+	for (size_t i = 0; i < vifs.n; i++) {
+		const char *ref = xenopsd_vif_ref(vifs.v[i].vif.vif);
+
+		if (ref)
+			TRY(vif_state_note(ref, &vifs.v[i]));
+	}
+	return NULL;
+}
+
+/* What was said of the VM is noted; a halted one is forgotten there. */
+static MAY_WAIT struct err *note(const char *uuid, const struct xenops_vm_stat *stat)
+{
+	const char *ref = db_find_uuid(vm, uuid);
+
+	if (!ref)
+		return NULL;
+	TRY(vm_state_note(ref, stat));
+	if (stat->state.power_state == XENOPS_POWER_STATE_HALTED)
+		return forget(uuid);
+	return NULL;
+}
+
+MAY_WAIT struct err *xenopsd_compare(const char *ref)
+{
+	auto_arena arena = {0};
+	const struct xenapi_vm *vm;
+	struct xenops_vm_stat stat;
+
+	TRY(db_get(vm, ref, &vm));
+	const char *uuid = arena_strdup(&arena, vm->uuid);
+	const char *own_ref = arena_strdup(&arena, ref);
+	const struct xenops_vm_stat_in in = {uuid};
+	auto_err e = xenops_vm_stat(link_xenopsd.client, &in, &arena, &stat, soon());
+	if (err_is(e, &ERR_Does_not_exist))
+		return note_gone(own_ref);
+	if (e)
+		return take(e);
+	if (stat.state.power_state != XENOPS_POWER_STATE_HALTED) {
+		auto_err bad = compare_devices(uuid);
+		if (bad && !err_is(bad, &ERR_Does_not_exist))
+			return take(bad);
+	}
+	return note(uuid, &stat);
+}
+
+static bool is_starting(const char *ref)
+{
+	return op_is_under_way(&vm_rules, ref, starts);
+}
+
+/* ---- updates ---- */
+
+static MAY_WAIT struct err *update_vm(const char *uuid)
+{
+	auto_arena arena = {0};
+	const struct xenops_vm_stat_in in = {uuid};
+	struct xenops_vm_stat stat;
+	const char *ref = db_find_uuid(vm, uuid);
+
+	if (!ref || is_starting(ref))
+		return NULL;
+	auto_err e = xenops_vm_stat(link_xenopsd.client, &in, &arena, &stat, soon());
+	ref = db_find_uuid(vm, uuid);
+	if (!ref || is_starting(ref))
+		return NULL;
+	if (err_is(e, &ERR_Does_not_exist))
+		return note_gone(ref);
+	if (e)
+		return take(e);
+	return note(uuid, &stat);
+}
+
+static MAY_WAIT struct err *update_vbd(const char *id)
+{
+	auto_arena arena = {0};
+	const struct xenops_vbd_stat_in in = {id};
+	struct xenops_vbd_stat stat;
+
+	if (!xenopsd_vbd_ref(id))
+		return NULL;
+	auto_err e = xenops_vbd_stat(link_xenopsd.client, &in, &arena, &stat, soon());
+	if (err_is(e, &ERR_Does_not_exist))
+		return NULL;
+	if (e)
+		return take(e);
+	const char *ref = xenopsd_vbd_ref(id);
+	return ref ? vbd_state_note(ref, &stat) : NULL;
+}
+
+static MAY_WAIT struct err *update_vif(const char *id)
+{
+	auto_arena arena = {0};
+	const struct xenops_vif_stat_in in = {id};
+	struct xenops_vif_stat stat;
+
+	if (!xenopsd_vif_ref(id))
+		return NULL;
+	auto_err e = xenops_vif_stat(link_xenopsd.client, &in, &arena, &stat, soon());
+	if (err_is(e, &ERR_Does_not_exist))
+		return NULL;
+	if (e)
+		return take(e);
+	const char *ref = xenopsd_vif_ref(id);
+	return ref ? vif_state_note(ref, &stat) : NULL;
+}
+
+static MAY_WAIT struct err *update(const struct core_update *u)
+{
+	if (!strcmp(u->class, "vm"))
+		return update_vm(u->id);
+	if (u->deleted)
+		return NULL;
+	if (!strcmp(u->class, "vbd"))
+		return update_vbd(u->id);
+	if (!strcmp(u->class, "vif"))
+		return update_vif(u->id);
+	return NULL;
+}
+
+/* ---- everything ---- */
+
+/* A start that a former xapid began, and did not live to end: the VM waits paused for it. */
+static MAY_WAIT struct err *finish_start(const char *uuid, const struct xenops_vm_stat *stat)
+{
+	const struct xenapi_vm *vm = db_find(vm, db_find_uuid(vm, uuid));
+	auto_arena arena = {0};
+	const struct xenops_vm_unpause_in in = {uuid};
+	const char *task;
+
+	if (!vm || stat->state.power_state != XENOPS_POWER_STATE_PAUSED ||
+		strcmp(vm->scheduled_to_be_resident_on, host_here()) != 0)
+		return NULL;
+	log_info("letting VM %s run, whose start was interrupted", uuid);
+	return xenops_vm_unpause(link_xenopsd.client, &in, &arena, &task, soon());
+}
+
+static MAY_WAIT struct err *note_host(void)
+{
+	auto_arena arena = {0};
+	struct xenops_host_memory memory;
+
+	TRY(xenops_host_memory(link_xenopsd.client, &arena, &memory, soon()));
+	const struct xenapi_host *host = db_find(host, host_here());
+	if (!host || !db_find(host_metrics, host->metrics))
+		return NULL;
+	TRY(db_write(host_metrics, host->metrics, memory_total, memory.total_bytes));
+	return db_write(host_metrics, host->metrics, memory_free, memory.free_bytes);
+}
+
+/* Those that were here and are not in xenopsd any more have halted. */
+static struct err *note_missing(const struct xenops_vm_stat_list *list)
+{
+	AUTO(map_fini) struct map listed = {0};
+
+	for (size_t i = 0; i < list->n; i++)
+		map_put(&listed, list->v[i].vm.vm, &list->v[i]);
+	db_for_each(vm, row)
+	{
+		const struct xenapi_vm *vm = db_record(row);
+
+		if (!is_here(vm) || vm->is_control_domain || is_starting(db_ref(row)) ||
+			map_has(&listed, vm->uuid))
+			continue;
+		log_info("VM %s has halted while nobody looked", vm->uuid);
+		TRY(vm_state_halted(db_ref(row)));
+	}
+	return NULL;
+}
+
+static MAY_WAIT struct err *resync(void)
+{
+	auto_arena arena = {0};
+	struct xenops_vm_stat_list list;
+
+	TRY(xenops_vm_list(link_xenopsd.client, &arena, &list, soon()));
+	TRY(note_missing(&list));
+	for (size_t i = 0; i < list.n; i++) {
+		const char *uuid = list.v[i].vm.vm;
+		const char *ref = db_find_uuid(vm, uuid);
+
+		if (!ref) {
+			log_warn("VM %s is in xenopsd alone; it is left there", uuid);
+			continue;
+		}
+		if (is_starting(ref))
+			continue;
+		TRY(finish_start(uuid, &list.v[i]));
+		ref = db_find_uuid(vm, uuid);
+		if (ref)
+			TRY(xenopsd_compare(ref));
+	}
+	auto_err e = note_host();
+	if (e)
+		log_err(LOG_INFO_, e, "the host's memory");
+	return NULL;
+}
+
+/* ---- consoles ---- */
+
+MAY_WAIT struct err *xenopsd_console(const char *ref, struct arena *a, struct xenops_console *out)
+{
+	const struct xenapi_console *console;
+	const struct xenapi_vm *vm;
+	struct xenops_vm_stat stat;
+
+	TRY(db_get(console, ref, &console));
+	TRY(db_get(vm, console->VM, &vm));
+	bool is_graphics = console->protocol == XENAPI_CONSOLE_PROTOCOL_RFB;
+	const struct xenops_vm_stat_in in = {arena_strdup(a, vm->uuid)};
+	const char *own_ref = arena_strdup(a, ref);
+
+	TRY(xenops_vm_stat(link_xenopsd.client, &in, a, &stat, soon()));
+	for (size_t i = 0; i < stat.state.consoles.n; i++) {
+		const struct xenops_console *found = &stat.state.consoles.v[i];
+
+		if ((found->protocol == XENOPS_CONSOLE_PROTOCOL_RFB) == is_graphics) {
+			*out = *found;
+			return NULL;
+		}
+	}
+	return err(HANDLE_INVALID, "console", own_ref);
+}
+
+static const struct link_spec spec = {.daemon = "xenopsd", .resync = resync, .update = update};
+struct link link_xenopsd = {.spec = &spec};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The link to xenopsd, which runs the VMs of this host: what it says of a VM is what the database
+ * has. While a VM is being started the plan that does so looks for itself (plan/start.c), so that
+ * clients do not see the steps of a start.
+ */
+#ifndef XENITH_XAPID_LINK_XENOPSD_H
+#define XENITH_XAPID_LINK_XENOPSD_H
+
+#include "xapid/link/link.h"
+
+#include "xenapi.gen.h"
+#include "xenops.gen.h"
+
+/* Makes the database say of a VM and its devices what xenopsd does, before the fiber goes on. REF
+ * is the VM's. One that has halted is forgotten in xenopsd. */
+MAY_WAIT must_check struct err *xenopsd_compare(const char *ref);
+
+/* Where a console (its reference) can be reached now; HANDLE_INVALID when it is gone. */
+MAY_WAIT must_check struct err *xenopsd_console(
+	const char *ref, struct arena *a, struct xenops_console *out);
+
+/* "UUID/NAME" of a device, and the row of the VM's VBD or VIF with this id; NULL: none. */
+const char *xenopsd_vbd_id(
+	struct arena *a, const struct xenapi_vm *vm, const struct xenapi_vbd *vbd);
+const char *xenopsd_vif_id(
+	struct arena *a, const struct xenapi_vm *vm, const struct xenapi_vif *vif);
+const char *xenopsd_vbd_ref(const char *id);
+const char *xenopsd_vif_ref(const char *id);
+
+/* ---- what a VM's state makes of the database (vm_state.c); nothing waits ---- */
+
+/* Of the VM and its consoles and metrics. */
+must_check struct err *vm_state_note(const char *ref, const struct xenops_vm_stat *stat);
+/* It does not run any more: nothing of it is attached, and it is nowhere. */
+must_check struct err *vm_state_halted(const char *ref);
+must_check struct err *vbd_state_note(const char *ref, const struct xenops_vbd_stat *stat);
+must_check struct err *vif_state_note(const char *ref, const struct xenops_vif_stat *stat);
+/* What the guest's agent says (guest.c); *CHANGED: what the guest can do did. */
+must_check struct err *guest_note(
+	const char *ref, const struct xenops_vm_state *state, bool *changed);
+
+/* The host that this xapid runs on; OpaqueRef:NULL before it was made. */
+const char *host_here(void);
+
+#endif
