@@ -277,6 +277,17 @@ struct err *xtask_cancel(const char *ref, const char *by)
 	return NULL;
 }
 
+struct err *xtask_set_cancel(const char *ref, void (*cancel)(const char *ref, void *arg), void *arg)
+{
+	struct xtask *t = pending(ref);
+
+	if (!t)
+		return NULL;
+	t->cancel = cancel;
+	t->arg = arg;
+	return db_set_add(task, ref, allowed_operations, XENAPI_TASK_ALLOWED_OPERATIONS_CANCEL);
+}
+
 void xtask_uncancellable(const char *ref)
 {
 	struct xtask *t = pending(ref);

@@ -42,7 +42,10 @@ void xtask_fail(const char *ref, const struct err *e);
 must_check struct err *xtask_set_status(const char *ref, enum xenapi_task_status_type status);
 /* Its row is deleted. */
 void xtask_destroy(const char *ref);
-/* What it was made with to cancel it is gone. */
+/* How to cancel it from now on: somebody took over a task that a client has made. */
+must_check struct err *xtask_set_cancel(
+	const char *ref, void (*cancel)(const char *ref, void *arg), void *arg);
+/* What there was to cancel it is gone. */
 void xtask_uncancellable(const char *ref);
 
 bool xtask_is_pending(const char *ref);

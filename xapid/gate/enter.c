@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Requests that are no messages (gate.h): who they are from, whether he may, and the task that
+ * tells of what the handler does.
+ */
+#define LOG_MODULE "gate"
+
+#include "common/fiber.h"
+#include "common/log.h"
+#include "core.gen.h"
+#include "xapid/gate/auth.h"
+#include "xapid/gate/call.h"
+#include "xapid/gate/roles.h"
+#include "xapid/gate/session.h"
+#include "xapid/gate/task.h"
+
+#include "xenapi.gen.h"
+
+#define MOST_ROLE "pool-admin"
+
+struct entered {
+	struct xapi_call c;
+	bool owns_session; /* it was made for this request */
+	struct fiber *fiber; /* of the request, to be cancelled */
+};
+
+/* ---- who it is ---- */
+
+static void set_root(struct xapi_call *c, bool is_pool)
+{
+	c->role = MOST_ROLE;
+	c->is_root = true;
+	c->is_pool = is_pool;
+}
+
+static void set_session(struct xapi_call *c, const struct session *s)
+{
+	c->session = arena_strdup(c->call.arena, s->ref);
+	c->user = arena_strdup(c->call.arena, s->user);
+	c->role = s->role;
+	c->is_root = s->is_root;
+	c->is_pool = s->is_pool;
+}
+
+static MAY_WAIT struct err *log_in(struct entered *x, const struct gate_credentials *cred)
+{
+	struct auth_account account;
+	struct session *s;
+
+	TRY(auth_check(cred->user, (struct secret){cred->password}, &account));
+	const struct session_spec spec = {
+		.user = cred->user,
+		.originator = "",
+		.role = account.role,
+		.is_root = account.is_root,
+	};
+	TRY(session_new(&spec, &s));
+	x->owns_session = true;
+	set_session(&x->c, s);
+	return NULL;
+}
+
+static MAY_WAIT struct err *identify(struct entered *x, const struct gate_credentials *cred)
+{
+	struct session *s;
+
+	if (x->c.peer.origin == GATE_UNIX) {
+		set_root(&x->c, false);
+		return NULL;
+	}
+	if (cred->session_id) {
+		TRY(session_use(cred->session_id, &s));
+		set_session(&x->c, s);
+		return NULL;
+	}
+	if (cred->pool_secret && auth_is_pool_secret(cred->pool_secret)) {
+		set_root(&x->c, true);
+		return NULL;
+	}
+	if (cred->user && cred->password)
+		return log_in(x, cred);
+	return err(SESSION_INVALID, "");
+}
+
+/* ---- its task ---- */
+
+static void cancel_request(const char *ref, void *arg)
+{
+	struct entered *x = arg;
+
+	fiber_cancel(x->fiber);
+}
+
+static struct err *choose_task(struct entered *x, const char *task_id, const char *subtask_of)
+{
+	const struct xtask_spec spec = {
+		.name = x->c.name,
+		.session = x->c.session,
+		.parent = subtask_of,
+		.cancel = cancel_request,
+		.arg = x,
+	};
+
+	if (!task_id || !xtask_is_pending(task_id))
+		return xtask_create(&spec, x->c.call.arena, &x->c.task);
+	x->c.task = arena_strdup(x->c.call.arena, task_id);
+	return xtask_set_cancel(task_id, cancel_request, x);
+}
+
+/* ---- in and out ---- */
+
+static void end_session(struct entered *x)
+{
+	struct session *s = x->owns_session ? session_find(x->c.session) : NULL;
+
+	if (s)
+		session_end(s);
+}
+
+static MAY_WAIT struct err *enter(struct entered *x, const struct gate_credentials *cred,
+	const char *action, const char *role, const char *task_id, const char *subtask_of)
+{
+	TRY(identify(x, cred));
+	TRY(role_check_action(&x->c, action, role));
+	return choose_task(x, task_id, subtask_of);
+}
+
+struct err *gate_enter(const struct gate_peer *peer, const struct gate_credentials *cred,
+	const char *action, const char *role, const char *task_id, const char *subtask_of,
+	struct arena *arena, struct xapi_call **out)
+{
+	struct entered *x = arena_new(arena, struct entered);
+
+	x->fiber = fiber_current();
+	x->c = (struct xapi_call){
+		.call = {.arena = arena},
+		.form = GATE_XML,
+		.name = arena_printf(arena, "http/%s", action),
+		.peer = *peer,
+		.session = REF_NULL,
+		.task = REF_NULL,
+		.user = "",
+		.subject = REF_NULL,
+		.role = "",
+	};
+	struct err *e = enter(x, cred, action, role, task_id, subtask_of);
+	log_info("%s user='%s' from=%s result=%s", x->c.name, x->c.user, peer->address,
+		e ? e->code : "ok");
+	if (e)
+		end_session(x);
+	else
+		*out = &x->c;
+	return e;
+}
+
+void gate_leave(struct xapi_call *c, const struct err *e, const struct gate_result *result)
+{
+	struct entered *x = container_of(c, struct entered, c);
+	auto_sbuf text = {0};
+
+	xtask_uncancellable(c->task);
+	if (e) {
+		xtask_fail(c->task, e);
+	} else {
+		if (result)
+			gate_write(result, GATE_XML, &text);
+		xtask_succeed(c->task, sbuf_str(&text));
+	}
+	end_session(x);
+}
