@@ -27,3 +27,8 @@ $(eval $(call backend,simulator,$(wildcard xenopsd/backend_simulator*.c)))
 
 # QEMU alone, by QMP.
 $(B)/tests/unit/xenopsd/qmp: $(B)/obj/xenopsd/qmp.o
+# The simulator's own process, and a CLI to be the guest or the fault.
+$(eval $(call program,xenopsd-simulator,$(filter-out %/cli.c,$(wildcard xenopsd/simulator/*.c))))
+$(eval $(call installs,$(B)/bin/xenopsd-simulator,sbin))
+$(eval $(call program,xenopsd-simulator-cli,xenopsd/simulator/cli.c))
+$(eval $(call installs,$(B)/bin/xenopsd-simulator-cli,bin))

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Domains in memory (simulator.h): what the calls of the other files find, make and end. Nothing
+ * here waits.
+ */
+#include "common/clock.h"
+#include "common/codec.h"
+#include "common/mem.h"
+#include "common/updates.h"
+#include "core.gen.h"
+#include "xenops.gen.h"
+#include "xenopsd/simulator/simulator.h"
+
+#include <string.h>
+
+struct domain *domain_find(const char *vm)
+{
+	return map_get(&simulator.domains, vm);
+}
+
+struct err *domain_get(const char *vm, struct domain **out)
+{
+	struct domain *d = domain_find(vm);
+
+	if (!d)
+		return err(Domain_not_built);
+	*out = d;
+	return NULL;
+}
+
+int64_t memory_free_bytes(void)
+{
+	int64_t free_bytes = simulator.memory_bytes;
+
+	map_for_each (slot, &simulator.domains)
+		free_bytes -= ((struct domain *)slot->value)->memory_bytes;
+	return free_bytes;
+}
+
+int64_t domain_ran_ns(const struct domain *d)
+{
+	bool runs = d->power == SIMULATOR_DOMAIN_POWER_RUNNING;
+
+	return d->ran_ns + (runs ? clock_mono_ns() - d->runs_since_ns : 0);
+}
+
+void domain_set_power(struct domain *d, enum simulator_domain_power power)
+{
+	d->ran_ns = domain_ran_ns(d);
+	d->runs_since_ns = clock_mono_ns();
+	d->power = power;
+}
+
+void domain_free(struct domain *d)
+{
+	map_remove(&simulator.domains, d->spec.vm);
+	vec_for_each (i, &d->devices) {
+		free(d->devices.v[i].name);
+		free(d->devices.v[i].backend);
+	}
+	vec_fini(&d->devices);
+	console_free(d->console);
+	arena_fini(&d->arena);
+	free(d);
+}
+
+static void describe_devices(
+	const struct domain *d, struct arena *a, struct simulator_device_list *out)
+{
+	out->n = d->devices.n;
+	out->v = arena_calloc(a, out->n, sizeof(*out->v));
+	vec_for_each (i, &d->devices)
+		out->v[i] = (struct simulator_device){.kind = d->devices.v[i].kind,
+			.name = arena_strdup(a, d->devices.v[i].name),
+			.backend = arena_strdup(a, d->devices.v[i].backend)};
+}
+
+void domain_describe(const struct domain *d, struct arena *a, struct simulator_domain *out)
+{
+	codec_init_record(&simulator_type_domain, a, out);
+	codec_copy(&simulator_type_domain_spec, &d->spec, a, &out->spec);
+	out->domid = d->domid;
+	out->power = d->power;
+	if (d->power == SIMULATOR_DOMAIN_POWER_ENDED) {
+		out->end = arena_new(a, enum simulator_guest_end);
+		*out->end = d->end;
+	}
+	out->built = d->is_built;
+	out->device_model = d->has_device_model;
+	out->vcpus = d->vcpus;
+	out->memory_bytes = d->memory_bytes;
+	out->memory_target_bytes = d->memory_target_bytes;
+	describe_devices(d, a, &out->devices);
+	if (d->console)
+		out->console = arena_strdup(a, console_path(d->console));
+	codec_copy(&type_map_string, &d->agent, a, &out->guest_agent);
+	codec_copy(&type_map_string, &d->xenstore_data, a, &out->xenstore_data);
+}
+
+void domain_changed(const struct domain *d)
+{
+	updates_add("domain", d->spec.vm);
+}
+
+void domain_end(struct domain *d, enum simulator_guest_end how)
+{
+	domain_set_power(d, SIMULATOR_DOMAIN_POWER_ENDED);
+	d->end = how;
+	if (d->console)
+		console_print(d->console, "the guest has ended\r\n");
+	domain_changed(d);
+}
+
+size_t device_find(const struct domain *d, enum simulator_device_kind kind, const char *name)
+{
+	size_t i = 0;
+
+	while (i < d->devices.n &&
+		(d->devices.v[i].kind != kind || strcmp(d->devices.v[i].name, name)))
+		i++;
+	return i;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The simulator's domains, and what it can be told to do to them. It lives in its own process
+ * (main.c) and knows nothing of xenopsd. Loop thread.
+ */
+#ifndef XENITH_XENOPSD_SIMULATOR_SIMULATOR_H
+#define XENITH_XENOPSD_SIMULATOR_SIMULATOR_H
+
+#include "common/arena.h"
+#include "common/fiber.h"
+#include "common/map.h"
+#include "common/vec.h"
+#include "simulator.gen.h"
+
+struct console;
+
+struct sim_device {
+	enum simulator_device_kind kind;
+	char *name, *backend; /* owned */
+};
+
+struct domain {
+	struct arena arena; /* of spec and what the agent says */
+	struct simulator_domain_spec spec;
+	int64_t domid;
+	enum simulator_domain_power power;
+	enum simulator_guest_end end; /* when it has ended */
+	bool is_built, has_device_model;
+	int64_t vcpus, memory_bytes, memory_target_bytes;
+	vec_of(struct sim_device) devices; /* in order of plugging */
+	struct console *console; /* owned; NULL until it is built */
+	struct string_map agent, xenstore_data;
+	int64_t ran_ns; /* time that it ran, up to the last change of power */
+	int64_t runs_since_ns; /* while it is running */
+	/* How its guest behaves. */
+	bool acknowledges, ends, lets_go;
+};
+
+struct simulator {
+	struct map domains; /* by VM id; owned */
+	int64_t last_domid;
+	int64_t memory_bytes; /* of the host */
+	int64_t operation_ns;
+	char *console_dir; /* owned */
+	char *faults_path; /* owned; the file is there while faults are planned */
+};
+
+extern struct simulator simulator;
+
+/* NULL when there is none. */
+struct domain *domain_find(const char *vm);
+/* Domain_not_built when there is none. */
+must_check struct err *domain_get(const char *vm, struct domain **out);
+int64_t memory_free_bytes(void);
+/* Of the time it ran, for the counters. */
+int64_t domain_ran_ns(const struct domain *d);
+void domain_set_power(struct domain *d, enum simulator_domain_power power);
+/* Also out of `domains`. */
+void domain_free(struct domain *d);
+void domain_describe(const struct domain *d, struct arena *a, struct simulator_domain *out);
+/* The guest ends; who watches hears of it. */
+void domain_end(struct domain *d, enum simulator_guest_end how);
+/* What stat shows of it is not as before. */
+void domain_changed(const struct domain *d);
+/* The device's place, or devices.n. */
+size_t device_find(const struct domain *d, enum simulator_device_kind kind, const char *name);
+
+/* ---- console.c ---- */
+
+/* A text console: a Unix socket that greets, echoes, and shows what the domain does. */
+must_check struct err *console_new(struct console **out, const char *path, const char *greeting);
+const char *console_path(const struct console *c);
+/* To all who are connected, and to those who connect later (the last 4 KiB). */
+void console_print(struct console *c, const char *text);
+void console_free(struct console *c);
+
+/* ---- api_fault.c ---- */
+
+/* Frees the plan. */
+void faults_fini(void);
+
+#endif
