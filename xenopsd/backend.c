@@ -18,8 +18,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* The folder of the program, without a slash at the end; to be freed. */
-static char *program_folder(void)
+char *program_folder(void)
 {
 	char path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);

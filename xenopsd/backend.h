@@ -38,6 +38,7 @@ enum guest_end {
 /* What xenopsd must know to decide what to do; cheap to tell. */
 struct domain_look {
 	bool is_there; /* there is a domain, of whatever state */
+	int domid; /* of the domain */
 	bool is_paused; /* its VCPUs stand still, because we want so */
 	enum guest_end end; /* other than GUEST_RUNS: the domain is there, the guest runs no more */
 };

@@ -1,22 +1,436 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The simulator's side in xenopsd: a backend (backend.h) without a hypervisor.
+ * The backend (backend.h) whose hypervisor is a process that plays one: each function is a call of
+ * it (idl/simulator.idl).
  */
+#include "xenopsd/backend_simulator.h"
+
+#include "common/codec.h"
 #include "common/version.h"
+#include "core.gen.h"
+#include "simulator.gen.h"
 #include "xenopsd/backend.h"
 
-static MAY_WAIT struct err *begin(void)
+#include <string.h>
+
+/* CALL(name, .param = …): a call without an answer. */
+#define CALL(name, ...) \
+	({ \
+		auto_arena call_ = {0}; \
+		struct simulator_##name##_in in_ = {__VA_ARGS__}; \
+		simulator_##name(simulator_client(), &in_, &call_, NEVER); \
+	})
+
+static MAY_WAIT struct err *before_atom(const char *atom, const struct vm *vm)
+{
+	return simulator_fault(atom, vm->id);
+}
+
+/* ---- the host ---- */
+
+static MAY_WAIT struct err *host_stat(struct arena *a, struct xenops_host_stat *out)
+{
+	*out = (struct xenops_host_stat){
+		.cpu_info = {.cpu_count = 16,
+			.socket_count = 1,
+			.threads_per_core = 2,
+			.numa_nodes = 1,
+			.vendor = "GenuineIntel",
+			.speed_mhz = "2400.000",
+			.modelname = "Simulated CPU",
+			.family = "6",
+			.model = "85",
+			.stepping = "7",
+			.flags = "fpu de tsc msr pae mce cx8 apic sep mtrr mca cmov pat clflush",
+			.features_hvm = "1fcbfbff-f7fa3223-2d93fbff-00000423",
+			.features_pv = "1fc9cbf5-f6f83203-2991cbf5-00000023",
+			.features_hvm_host = "1fcbfbff-f7fa3223-2d93fbff-00000423",
+			.features_pv_host = "1fc9cbf5-f6f83203-2991cbf5-00000023"},
+		.hypervisor = "simulator",
+		.hypervisor_version = XENITH_VERSION,
+		.hypervisor_capabilities = "hvm-3.0-x86_64 xen-3.0-x86_64",
+		.iommu = false,
+		.hvm = true,
+	};
+	return NULL;
+}
+
+static MAY_WAIT struct err *host_memory(struct xenops_host_memory *out)
+{
+	auto_arena a = {0};
+	struct simulator_memory memory;
+
+	TRY(simulator_machine_memory(simulator_client(), &a, &memory, NEVER));
+	*out = (struct xenops_host_memory){.total_bytes = memory.total_bytes,
+		.free_bytes = memory.free_bytes,
+		.initial_free_bytes = memory.total_bytes};
+	return NULL;
+}
+
+static MAY_WAIT struct err *host_dmesg(bool clear, struct arena *a, const char **out)
+{
+	*out = "A simulated host: nothing was booted.\n";
+	return NULL;
+}
+
+static MAY_WAIT struct err *figures(struct arena *a, struct xenops_figures *out)
+{
+	return simulator_machine_figures(simulator_client(), a, out, NEVER);
+}
+
+/* ---- looking ---- */
+
+/* NULL: there is none. */
+static MAY_WAIT struct err *domain_of(
+	const struct vm *vm, struct arena *a, struct simulator_domain **out)
+{
+	struct simulator_domain_stat_in in = {.vm = vm->id};
+
+	return simulator_domain_stat(simulator_client(), &in, a, out, NEVER);
+}
+
+static enum guest_end end_of(const enum simulator_guest_end *end)
+{
+	if (!end)
+		return GUEST_RUNS;
+	switch (*end) {
+	case SIMULATOR_GUEST_END_HALTED:
+		return GUEST_HALTED;
+	case SIMULATOR_GUEST_END_REBOOTED:
+		return GUEST_REBOOTED;
+	case SIMULATOR_GUEST_END_CRASHED:
+		return GUEST_CRASHED;
+	case SIMULATOR_GUEST_END_SUSPENDED:
+		return GUEST_SUSPENDED;
+	case SIMULATOR_GUEST_END_SOFT_REBOOTED:
+		return GUEST_SOFT_REBOOTED;
+	}
+	return GUEST_CRASHED;
+}
+
+static MAY_WAIT struct err *vm_look(struct vm *vm, struct domain_look *out)
+{
+	auto_arena a = {0};
+	struct simulator_domain *d;
+
+	TRY(domain_of(vm, &a, &d));
+	*out = (struct domain_look){.is_there = d != NULL};
+	if (d) {
+		out->is_paused = d->power == SIMULATOR_DOMAIN_POWER_PAUSED;
+		out->end = end_of(d->end);
+		out->domid = (int)d->domid;
+	}
+	return NULL;
+}
+
+static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenops_vm_state *out)
+{
+	struct simulator_domain *d;
+
+	TRY(domain_of(vm, a, &d));
+	if (!d)
+		return err(Domain_not_built);
+	out->domain_type = d->spec.type;
+	out->vcpus = d->vcpus;
+	out->memory_actual_bytes = d->memory_bytes;
+	out->memory_target_bytes = d->memory_target_bytes;
+	out->memory_limit_bytes = d->memory_target_bytes;
+	out->guest_agent = d->guest_agent;
+	out->xenstore_data = d->xenstore_data;
+	out->pv_drivers_detected = d->guest_agent.n > 0;
+	if (*d->console) {
+		out->consoles.n = 1;
+		out->consoles.v = arena_new(a, struct xenops_console);
+		*out->consoles.v = (struct xenops_console){
+			.protocol = XENOPS_CONSOLE_PROTOCOL_VT100, .path = d->console};
+	}
+	return NULL;
+}
+
+static MAY_WAIT struct err *has_device(
+	const struct device *device, enum simulator_device_kind kind, bool *out)
+{
+	auto_arena a = {0};
+	auto_arena names = {0};
+	const char *name = arena_strdup(&names, device->name);
+	struct simulator_domain *d;
+
+	TRY(domain_of(device->vm, &a, &d));
+	*out = false;
+	for (size_t i = 0; d && i < d->devices.n; i++)
+		if (d->devices.v[i].kind == kind && !strcmp(d->devices.v[i].name, name))
+			*out = true;
+	return NULL;
+}
+
+/* ---- domains ---- */
+
+static enum xenops_domain_type type_of(const struct xenops_guest *guest)
+{
+	switch (guest->kind) {
+	case XENOPS_GUEST_HVM:
+		return XENOPS_DOMAIN_TYPE_HVM;
+	case XENOPS_GUEST_PVH:
+		return XENOPS_DOMAIN_TYPE_PVH;
+	case XENOPS_GUEST_PV:
+		return XENOPS_DOMAIN_TYPE_PV;
+	case XENOPS_GUEST_PV_IN_PVH:
+		return XENOPS_DOMAIN_TYPE_PV_IN_PVH;
+	}
+	return XENOPS_DOMAIN_TYPE_UNDEFINED;
+}
+
+static MAY_WAIT struct err *vm_create(struct vm *vm, int *domid)
+{
+	auto_arena a = {0};
+	struct simulator_domain_create_in in = {
+		.spec = {.vm = vm->id,
+			.name = vm->config.name,
+			.type = type_of(&vm->config.guest),
+			.vcpus = vm->config.vcpus,
+			.memory_bytes = vm->config.memory_dynamic_max_bytes}};
+	int64_t out;
+
+	TRY(simulator_domain_create(simulator_client(), &in, &a, &out, NEVER));
+	*domid = (int)out;
+	return NULL;
+}
+
+static MAY_WAIT struct err *vm_build(struct vm *vm, struct task *task)
+{
+	if (vm->config.xenstore_data.n)
+		TRY(CALL(domain_set_xenstore_data, .vm = vm->id,
+			.xenstore_data = vm->config.xenstore_data));
+	return CALL(domain_build, .vm = vm->id);
+}
+
+static MAY_WAIT struct err *vm_start_device_model(struct vm *vm)
+{
+	return CALL(domain_set_device_model, .vm = vm->id, .runs = true);
+}
+
+static MAY_WAIT struct err *vm_stop_device_model(struct vm *vm)
+{
+	return CALL(domain_set_device_model, .vm = vm->id, .runs = false);
+}
+
+static MAY_WAIT struct err *vm_destroy(struct vm *vm)
+{
+	return CALL(domain_destroy, .vm = vm->id);
+}
+
+static MAY_WAIT struct err *vm_pause(struct vm *vm)
+{
+	return CALL(domain_set_paused, .vm = vm->id, .paused = true);
+}
+
+static MAY_WAIT struct err *vm_unpause(struct vm *vm)
+{
+	return CALL(domain_set_paused, .vm = vm->id, .paused = false);
+}
+
+static enum simulator_guest_end wish_of(enum guest_end how)
+{
+	switch (how) {
+	case GUEST_RUNS:
+	case GUEST_HALTED:
+		break;
+	case GUEST_REBOOTED:
+		return SIMULATOR_GUEST_END_REBOOTED;
+	case GUEST_CRASHED:
+		return SIMULATOR_GUEST_END_CRASHED;
+	case GUEST_SUSPENDED:
+		return SIMULATOR_GUEST_END_SUSPENDED;
+	case GUEST_SOFT_REBOOTED:
+		return SIMULATOR_GUEST_END_SOFT_REBOOTED;
+	}
+	return SIMULATOR_GUEST_END_HALTED;
+}
+
+static MAY_WAIT struct err *vm_request_end(struct vm *vm, enum guest_end how, int64_t deadline)
+{
+	auto_arena a = {0};
+	struct simulator_domain_request_end_in in = {.vm = vm->id, .how = wish_of(how)};
+	struct err *e = simulator_domain_request_end(simulator_client(), &in, &a, deadline);
+
+	if (!err_is(e, &ERR_TIMEOUT))
+		return e;
+	err_free(e);
+	return how == GUEST_SUSPENDED ? err(Failed_to_acknowledge_suspend_request)
+				      : err(Failed_to_acknowledge_shutdown_request);
+}
+
+static MAY_WAIT struct err *vm_set_vcpus(struct vm *vm, int64_t vcpus)
+{
+	return CALL(domain_set_vcpus, .vm = vm->id, .vcpus = vcpus);
+}
+
+static MAY_WAIT struct err *vm_set_memory_target(struct vm *vm, int64_t bytes)
+{
+	return CALL(domain_set_memory_target, .vm = vm->id, .bytes = bytes);
+}
+
+static MAY_WAIT struct err *vm_set_xenstore_data(struct vm *vm)
+{
+	return CALL(
+		domain_set_xenstore_data, .vm = vm->id, .xenstore_data = vm->config.xenstore_data);
+}
+
+/* ---- devices ---- */
+
+static MAY_WAIT struct err *plug(
+	const struct device *device, enum simulator_device_kind kind, const char *backend)
+{
+	return CALL(device_plug, .vm = device->vm->id,
+		.device = {.kind = kind, .name = device->name, .backend = backend});
+}
+
+static MAY_WAIT struct err *unplug(
+	const struct device *device, enum simulator_device_kind kind, bool force)
+{
+	return CALL(device_unplug, .vm = device->vm->id, .kind = kind, .name = device->name,
+		.force = force);
+}
+
+/* How the best way is written; for the one who looks into the simulator. */
+static const char *way_text(const struct storage_implementation_list *ways)
+{
+	if (!ways->n)
+		return "";
+	const struct storage_implementation *way = &ways->v[0];
+	switch (way->kind) {
+	case STORAGE_IMPLEMENTATION_XEN_DISK:
+		return way->xen_disk.params;
+	case STORAGE_IMPLEMENTATION_BLOCK_DEVICE:
+		return way->block_device;
+	case STORAGE_IMPLEMENTATION_FILE:
+		return way->file.path;
+	case STORAGE_IMPLEMENTATION_NBD:
+		return way->nbd;
+	}
+	return "";
+}
+
+static MAY_WAIT struct err *vbd_plug(
+	struct vm *vm, const struct device *vbd, const struct storage_implementation_list *ways)
+{
+	return plug(vbd, SIMULATOR_DEVICE_KIND_VBD, way_text(ways));
+}
+
+static MAY_WAIT struct err *vbd_unplug(struct vm *vm, const struct device *vbd, bool force)
+{
+	return unplug(vbd, SIMULATOR_DEVICE_KIND_VBD, force);
+}
+
+static MAY_WAIT struct err *vbd_insert(
+	struct vm *vm, const struct device *vbd, const struct storage_implementation_list *ways)
+{
+	return CALL(device_set_backend, .vm = vm->id, .name = vbd->name, .backend = way_text(ways));
+}
+
+static MAY_WAIT struct err *vbd_eject(struct vm *vm, const struct device *vbd)
+{
+	return CALL(device_set_backend, .vm = vm->id, .name = vbd->name, .backend = "");
+}
+
+static MAY_WAIT struct err *vbd_is_plugged(struct vm *vm, const struct device *vbd, bool *out)
+{
+	return has_device(vbd, SIMULATOR_DEVICE_KIND_VBD, out);
+}
+
+static MAY_WAIT struct err *vif_plug(struct vm *vm, const struct device *vif)
+{
+	return plug(vif, SIMULATOR_DEVICE_KIND_VIF, vif->vif.mac);
+}
+
+static MAY_WAIT struct err *vif_unplug(struct vm *vm, const struct device *vif, bool force)
+{
+	return unplug(vif, SIMULATOR_DEVICE_KIND_VIF, force);
+}
+
+static MAY_WAIT struct err *vif_interfaces(
+	struct vm *vm, const struct device *vif, struct arena *a, struct vif_interfaces *out)
+{
+	char *name = arena_printf(a, "vif%d.%s", vm->domid, vif->name);
+	bool is_plugged;
+
+	TRY(has_device(vif, SIMULATOR_DEVICE_KIND_VIF, &is_plugged));
+	*out = (struct vif_interfaces){.names = {name}, .n = is_plugged};
+	return NULL;
+}
+
+static MAY_WAIT struct err *vif_set_carrier(struct vm *vm, const struct device *vif)
 {
 	return NULL;
 }
 
-static void end(void)
+static MAY_WAIT struct err *pci_plug(struct vm *vm, const struct device *pci)
 {
+	return plug(pci, SIMULATOR_DEVICE_KIND_PCI, pci->pci.address);
+}
+
+static MAY_WAIT struct err *pci_unplug(struct vm *vm, const struct device *pci)
+{
+	return unplug(pci, SIMULATOR_DEVICE_KIND_PCI, true);
+}
+
+static MAY_WAIT struct err *pci_is_plugged(struct vm *vm, const struct device *pci, bool *out)
+{
+	return has_device(pci, SIMULATOR_DEVICE_KIND_PCI, out);
+}
+
+static MAY_WAIT struct err *vusb_plug(struct vm *vm, const struct device *vusb)
+{
+	return plug(vusb, SIMULATOR_DEVICE_KIND_VUSB, vusb->vusb.path);
+}
+
+static MAY_WAIT struct err *vusb_unplug(struct vm *vm, const struct device *vusb)
+{
+	return unplug(vusb, SIMULATOR_DEVICE_KIND_VUSB, true);
+}
+
+static MAY_WAIT struct err *vusb_is_plugged(struct vm *vm, const struct device *vusb, bool *out)
+{
+	return has_device(vusb, SIMULATOR_DEVICE_KIND_VUSB, out);
 }
 
 const struct backend_ops xenopsd_backend = {
 	.name = "simulator",
 	.version = XENITH_VERSION,
-	.begin = begin,
-	.end = end,
+	.begin = simulator_begin,
+	.stop = simulator_stop,
+	.end = simulator_end,
+	.before_atom = before_atom,
+	.host_stat = host_stat,
+	.host_memory = host_memory,
+	.host_dmesg = host_dmesg,
+	.figures = figures,
+	.vm_look = vm_look,
+	.vm_stat = vm_stat,
+	.vm_create = vm_create,
+	.vm_build = vm_build,
+	.vm_start_device_model = vm_start_device_model,
+	.vm_stop_device_model = vm_stop_device_model,
+	.vm_destroy = vm_destroy,
+	.vm_pause = vm_pause,
+	.vm_unpause = vm_unpause,
+	.vm_request_end = vm_request_end,
+	.vm_set_vcpus = vm_set_vcpus,
+	.vm_set_memory_target = vm_set_memory_target,
+	.vm_set_xenstore_data = vm_set_xenstore_data,
+	.vbd_plug = vbd_plug,
+	.vbd_unplug = vbd_unplug,
+	.vbd_insert = vbd_insert,
+	.vbd_eject = vbd_eject,
+	.vbd_is_plugged = vbd_is_plugged,
+	.vif_plug = vif_plug,
+	.vif_unplug = vif_unplug,
+	.vif_interfaces = vif_interfaces,
+	.vif_set_carrier = vif_set_carrier,
+	.pci_plug = pci_plug,
+	.pci_unplug = pci_unplug,
+	.pci_is_plugged = pci_is_plugged,
+	.vusb_plug = vusb_plug,
+	.vusb_unplug = vusb_unplug,
+	.vusb_is_plugged = vusb_is_plugged,
 };

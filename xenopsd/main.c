@@ -4,17 +4,25 @@
  * it was killed is repaired, and then the socket opens. Read on in api_vm.c, then plan_start.c.
  */
 #include "common/daemon.h"
+#include "common/diagnostics.h"
 #include "common/mem.h"
 #include "common/version.h"
 #include "xenopsd/backend.h"
+#include "xenopsd/disk.h"
+#include "xenopsd/files.h"
+#include "xenopsd/nic.h"
+#include "xenopsd/plans.h"
+#include "xenopsd/queue.h"
+#include "xenopsd/repair.h"
 #include "xenopsd/xenopsd.h"
 
 #include "xenops.gen.h"
 
 struct xenopsd xenopsd;
 
-static struct {
+static struct xenopsd_conf {
 	int backend; /* of backend_names */
+	int64_t workers;
 } conf;
 
 static const char *const backend_names[] = {"simulator", "qemu", "libvirt", "xenlight", NULL};
@@ -22,13 +30,28 @@ static const char *const backend_names[] = {"simulator", "qemu", "libvirt", "xen
 static const struct conf_key keys[] = {
 	{.name = "backend",
 		.kind = CONF_ENUM,
-		.offset = 0,
+		.offset = offsetof(struct xenopsd_conf, backend),
 		.standard = "xenlight",
 		.names = backend_names,
 		.doc = "What VMs run on: Xen by libxl (xenlight), QEMU alone (qemu), libvirt, or a "
 		       "simulator that needs no hypervisor. Read at the start only."},
+	{.name = "worker-pool-size",
+		.kind = CONF_INT,
+		.offset = offsetof(struct xenopsd_conf, workers),
+		.standard = "16",
+		.min = 1,
+		.max = 1000,
+		.doc = "How many VMs are worked on at once."},
 	{0},
 };
+
+static struct diagnostics_section queue_section = {.name = "queue", .write = queue_dump};
+
+static MAY_WAIT struct err *reload(void)
+{
+	queue_set_workers(conf.workers);
+	return NULL;
+}
 
 static MAY_WAIT struct err *init(void)
 {
@@ -36,7 +59,17 @@ static MAY_WAIT struct err *init(void)
 
 	TRY(backend_load(name, &xenopsd.backend));
 	xenopsd.dir = xasprintf("%s/xenopsd/%s", daemon_paths()->run, name);
-	return xenopsd.backend->begin();
+	diagnostics_add(&queue_section);
+	queue_set_workers(conf.workers);
+	disk_begin();
+	nic_begin();
+	TRY(files_load());
+	TRY(xenopsd.backend->begin());
+	TRY(repair_all());
+	/* Who asks for updates without a token is told of everything. */
+	map_for_each (slot, &vms)
+		vm_tell(slot->value);
+	return NULL;
 }
 
 static MAY_WAIT void stop(void)
@@ -47,8 +80,13 @@ static MAY_WAIT void stop(void)
 
 static void fini(void)
 {
-	if (xenopsd.backend)
-		xenopsd.backend->end();
+	if (!xenopsd.dir)
+		return;
+	vms_free();
+	xenopsd.backend->end();
+	disk_end();
+	nic_end();
+	diagnostics_remove(&queue_section);
 	free(xenopsd.dir);
 }
 
@@ -64,6 +102,7 @@ int main(int argc, char **argv)
 		.conf_size = sizeof(conf),
 		.services = services,
 		.init = init,
+		.reload = reload,
 		.stop = stop,
 		.fini = fini,
 	};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The nouns of xenopsd: VMs and their devices, as they were added. How they are now is the
- * backend's to tell (backend.h); what must outlive the daemon is in files (store.h). Loop thread.
+ * backend's to tell (backend.h); what must outlive the daemon is in files (files.h). Loop thread.
  *
- * A VM's queue (queue.h) sees to it that nothing here changes while an operation works on the VM.
- * Who only looks, outside of the queue, must not keep a pointer over a wait.
+ * A VM's turn (queue.h) sees to it that nothing here changes while an operation works on the VM.
+ * Who only looks, outside of a turn, holds the VM (vm_hold) over its waits: then what he sees may
+ * be replaced, and even removed, but stays in memory.
  */
 #ifndef XENITH_XENOPSD_VM_H
 #define XENITH_XENOPSD_VM_H
@@ -15,7 +16,9 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "common/vec.h"
+#include "storage.gen.h"
 #include "xenops.gen.h"
+#include "xenopsd.gen.h"
 
 enum device_class { DEVICE_VBD, DEVICE_VIF, DEVICE_PCI, DEVICE_VGPU, DEVICE_VUSB };
 #define N_DEVICE_CLASSES 5
@@ -43,18 +46,8 @@ struct device {
 		struct xenops_vgpu vgpu;
 		struct xenops_vusb vusb;
 	};
-	bool is_active; /* it comes with the VM, now or when it starts; kept in its file */
-};
-
-/* What is halted or suspended has no domain; what was begun and not ended is repaired at the next
- * start of the daemon. Kept in the VM's file "state". */
-enum vm_phase {
-	VM_HALTED,
-	VM_STARTING, /* killed here: is taken down */
-	VM_UP, /* running or paused, as the backend says */
-	VM_STOPPING, /* killed here: is taken down */
-	VM_REBOOTING, /* killed here: is taken down, started and unpaused */
-	VM_SUSPENDED,
+	bool is_active; /* it comes with the VM, now or when it starts; in the file "state" */
+	struct storage_implementation_list ways; /* of a plan, from attaching to plugging */
 };
 
 struct vm {
@@ -63,15 +56,26 @@ struct vm {
 	struct arena arena; /* of the config, and replaced with it */
 	struct xenops_vm config;
 	vec_of(struct device *) devices; /* owned; in order of class, then of position and name */
-	enum vm_phase phase;
-	int domid; /* of its domain, or -1 */
+	enum xenopsd_phase phase; /* in the file "state", as last_start_s */
 	int64_t last_start_s; /* since 1970; 0: never */
-	struct cond changed; /* the backend told of a change */
+	int domid; /* of its domain, or -1 */
+	int64_t reserved_bytes; /* of memory.c */
+	unsigned n_changes; /* that the backend told of */
+	struct cond changed; /* one more */
 	struct list pending; /* of queue.c: what waits for its turn */
-	struct list turn; /* of queue.c: in the line of VMs that have something to do */
-	bool is_worked_on; /* of queue.c */
+	struct list in_line; /* of queue.c: among the VMs that have something to do */
+	bool has_turn; /* of queue.c: somebody works on it */
+	bool is_repair_pending; /* of repair.c: what could not be taken away will be tried again */
+	bool is_check_pending; /* of event.c: what the backend told of will be looked at */
+	unsigned n_holds;
+	bool is_removed; /* freed when nobody holds it */
+	vec_of(struct arena) old_arenas; /* of configs that were replaced while it was held */
+	vec_of(struct device *) old_devices; /* removed while it was held */
 	void *own; /* the backend's, or NULL; freed by its vm_forget */
 };
+
+/* Every VM, by id. */
+extern struct map vms;
 
 /* NULL: there is none. */
 struct vm *vm_find(const char *id);
@@ -80,10 +84,7 @@ must_check struct err *vm_get(const char *id, struct vm **out);
 /* By the device's whole id. Does_not_exist. */
 must_check struct err *device_get(enum device_class class, const char *id, struct device **out);
 
-/* Every VM, by id. */
-extern struct map vms;
-
-/* D counts the VM's devices of a class, in order of their position. */
+/* Makes D each of the VM's devices of a class, in order of their position. */
 #define vm_for_each(d, vm_, class_) \
 	for (struct device *d = vm_device_from((vm_), (class_), NULL); d; \
 		d = vm_device_from((vm_), (class_), d))
@@ -91,5 +92,29 @@ extern struct map vms;
 /* The first of a class (AFTER is NULL), or the one behind it; NULL: no more. */
 struct device *vm_device_from(
 	const struct vm *vm, enum device_class class, const struct device *after);
+
+/* Keeps VM and what hangs on it in memory. */
+struct vm *vm_hold(struct vm *vm);
+/* For AUTO; *VM may be NULL. */
+void vm_release(struct vm **vm);
+
+/* ---- for those who add and remove, in the VM's turn ---- */
+
+/* Whether ID can be one: it becomes part of paths. INVALID_VALUE. */
+must_check struct err *vm_check_id(const char *id);
+must_check struct err *device_check_id(enum device_class class, const char *id);
+
+/* A halted VM without devices; CONFIG is copied. No file is written here. */
+struct vm *vm_new(const struct xenops_vm *config);
+void vm_set_config(struct vm *vm, const struct xenops_vm *config);
+/* Takes it out of `vms`; freed when nobody holds it any more. */
+void vm_remove(struct vm *vm);
+
+/* The VM must be there; CONFIG, of the class's type, is copied. */
+struct device *device_new(struct vm *vm, enum device_class class, const void *config);
+void device_set_config(struct device *d, const void *config);
+void device_remove(struct device *d);
+/* At the end of the daemon. */
+void vms_free(void);
 
 #endif

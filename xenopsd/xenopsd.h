@@ -13,10 +13,12 @@ struct backend_ops;
 struct xenopsd {
 	const struct backend_ops *backend;
 	char *dir; /* owned; RUN/xenopsd/BACKEND: the VMs' files, and the backend's */
-	bool is_repairing; /* what was begun before a restart is not yet ended */
 };
 
 extern struct xenopsd xenopsd;
+
+/* The folder of the running program, without a slash at the end; to be freed. */
+char *program_folder(void);
 
 /* Loads the shared object of this name; it stays until the process ends. CONFIGURATION_INVALID
  * when there is none, or it is of another build. */

@@ -1,0 +1,669 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""xenopsd by its socket and its CLI, on the simulator: life, errors by name, kills, faults."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+from jsonrpc import Client, Failed, Gone
+from stack import BUILD
+
+XENOPSD = BUILD / "bin" / "xenopsd"
+NETWORKD = BUILD / "bin" / "networkd"
+CLI = BUILD / "bin" / "xenops-cli"
+HANG = 60  # seconds; only to catch what hangs
+MIB = 1 << 20
+VM = {
+    "vm": "vm-1",
+    "name": "one",
+    "guest": {"hvm": {}},
+    "memory_dynamic_min_bytes": 64 * MIB,
+    "memory_dynamic_max_bytes": 128 * MIB,
+    "memory_static_max_bytes": 128 * MIB,
+    "vcpus": 2,
+    "vcpus_max": 4,
+}
+
+
+class Daemon:
+    """One daemon on the directory of the test."""
+
+    def __init__(self, case, program):
+        self.case, self.program, self.dir = case, program, case.dir
+        self.process = self.client = None
+        case.addCleanup(self.stop)
+
+    def start(self):
+        with open(self.dir / f"{self.program.name}.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [str(self.program), "--dir", str(self.dir), "--log-level", "debug"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.client = self.case.connect(self.dir / "run" / f"{self.program.name}.sock", self)
+        return self
+
+    def stop(self, how=signal.SIGTERM):
+        if self.client:
+            self.client.close()
+            self.client = None
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait(HANG)
+            self.process = None
+
+    def restart(self, how=signal.SIGKILL):
+        self.stop(how)
+        return self.start()
+
+
+class Case(unittest.TestCase):
+    WITH_NETWORK = False
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.addCleanup(self.check_logs)
+        self.addCleanup(self.end_simulator)
+        (self.dir / "etc").mkdir()
+        for name in ("xenopsd", "networkd"):
+            (self.dir / "etc" / f"{name}.conf").write_text("backend = simulator\n")
+        self.xenopsd = Daemon(self, XENOPSD)
+        if self.WITH_NETWORK:
+            self.networkd = Daemon(self, NETWORKD).start()
+            self.networkd.client.call("Bridge.create", bridge="xapi0")
+        self.xenopsd.start()
+        self.simulator = Client(self.simulator_socket)
+        self.addCleanup(self.simulator.close)
+
+    @property
+    def simulator_socket(self):
+        return self.dir / "run" / "simulator" / "run" / "simulator.sock"
+
+    def connect(self, path, daemon):
+        end = time.monotonic() + HANG
+        while True:
+            try:
+                return Client(path)
+            except OSError:
+                if time.monotonic() > end or daemon.process.poll() is not None:
+                    raise AssertionError(self.logs()) from None
+                time.sleep(0.005)
+
+    def end_simulator(self):
+        self.xenopsd.stop()
+        try:
+            with Client(self.simulator_socket) as client:
+                client.call("Machine.power_off")
+                client.read_line()
+        except (OSError, Gone):
+            pass
+
+    def logs(self):
+        logs = [*self.dir.glob("*.log"), *self.dir.glob("run/simulator/log")]
+        return "".join(path.read_text() for path in logs)
+
+    def check_logs(self):
+        logs = self.logs()
+        for sign in (" bug ", "Sanitizer", "runtime error:", "Assertion"):
+            self.assertNotIn(sign, logs)
+
+    # ---- calling ----
+
+    def call(self, method, **params):
+        return self.xenopsd.client.call(method, **params)
+
+    def start_task(self, method, **params):
+        return self.xenopsd.client.call(method, **params)
+
+    def run_task(self, method, **params):
+        """The task's record, when it has ended."""
+        return self.xenopsd.client.wait_for_task(self.start_task(method, **params))
+
+    def do(self, method, **params):
+        record = self.run_task(method, **params)
+        self.assertEqual(record["state"], "done", record)
+        return record
+
+    def fails(self, code, method, **params):
+        """A task that ends with this error; its parameters."""
+        record = self.run_task(method, **params)
+        self.assertEqual(record["state"], "failed", record)
+        self.assertEqual(record["error"]["code"], code, record)
+        return record["error"]["params"]
+
+    def refuses(self, code, method, **params):
+        with self.assertRaises(Failed) as caught:
+            self.call(method, **params)
+        self.assertEqual(caught.exception.code, code, caught.exception)
+        return caught.exception.params
+
+    def wait_for(self, what, look):
+        """Until LOOK() is true, woken by xenopsd's updates."""
+        token, end = None, time.monotonic() + HANG
+        while not look():
+            self.assertLess(time.monotonic(), end, what + "\n" + self.logs())
+            since = {} if token is None else {"since": token}
+            token = self.call("UPDATES.get", timeout=1, **since)["token"]
+
+    # ---- looking ----
+
+    def state(self, vm="vm-1"):
+        return self.call("VM.stat", vm=vm)["state"]
+
+    def power(self, vm="vm-1"):
+        return self.state(vm)["power_state"]
+
+    def domain(self, vm="vm-1"):
+        return self.simulator.call("Domain.stat", vm=vm)
+
+    # ---- a VM ----
+
+    def disk(self, name="disk"):
+        path = self.dir / name
+        path.touch()
+        return {"local": str(path)}
+
+    def add(self, vm="vm-1", **more):
+        self.call("VM.add", vm=dict(VM, vm=vm, **more))
+        self.call(
+            "VBD.add",
+            vbd={"vbd": f"{vm}/xvda", "position": "xvda", "backend": self.disk()},
+        )
+        self.call("VBD.add", vbd={"vbd": f"{vm}/xvdd", "type": "cd", "mode": "ro"})
+        if self.WITH_NETWORK:
+            self.call("VIF.add", vif=self.vif(vm))
+
+    def vif(self, vm="vm-1", name="0"):
+        return {
+            "vif": f"{vm}/{name}",
+            "position": int(name),
+            "mac": f"02:00:00:00:00:0{name}",
+            "backend": {"bridge": "xapi0"},
+        }
+
+    def run_vm(self, vm="vm-1", **more):
+        self.add(vm, **more)
+        self.do("VM.start", vm=vm)
+        self.do("VM.unpause", vm=vm)
+
+    # ---- inventories ----
+
+    def guests(self):
+        return self.networkd.client.call("Guest.list")
+
+    def check_halted(self, vm="vm-1"):
+        """Nothing of it is left anywhere."""
+        self.assertEqual(self.power(vm), "halted")
+        self.assertIsNone(self.domain(vm))
+        for vbd in self.call("VBD.list", vm=vm):
+            self.assertFalse(vbd["state"]["active"] or vbd["state"]["plugged"], vbd)
+        for vif in self.call("VIF.list", vm=vm):
+            self.assertFalse(vif["state"]["active"] or vif["state"]["plugged"], vif)
+        if self.WITH_NETWORK:
+            owners = [guest["owner"] for guest in self.guests()]
+            self.assertFalse([owner for owner in owners if owner.startswith(f"{vm}/")])
+
+    def check_up(self, power, vm="vm-1"):
+        """All of it is there, and agrees."""
+        state = self.state(vm)
+        self.assertEqual(state["power_state"], power)
+        domain = self.domain(vm)
+        self.assertEqual(state["domids"], [domain["domid"]])
+        self.assertEqual(state["memory_target_bytes"], VM["memory_dynamic_max_bytes"])
+        self.assertEqual(state["vcpus"], 2)
+        self.assertTrue(state["last_start"])
+        self.assertEqual(len(state["consoles"]), 1)
+        self.assertTrue(domain["built"] and domain["device_model"])
+        devices = {(d["kind"], d["name"]) for d in domain["devices"]}
+        expected = set()
+        for vbd in self.call("VBD.list", vm=vm):
+            self.assertTrue(vbd["state"]["active"] and vbd["state"]["plugged"], vbd)
+            expected.add(("vbd", vbd["vbd"]["vbd"].split("/")[1]))
+        for vif in self.call("VIF.list", vm=vm):
+            self.assertTrue(vif["state"]["active"] and vif["state"]["plugged"], vif)
+            expected.add(("vif", vif["vif"]["vif"].split("/")[1]))
+        self.assertEqual(devices, expected)
+        if self.WITH_NETWORK:
+            found = {(g["owner"], g["interface"], g["bridge"]) for g in self.guests()}
+            self.assertEqual(
+                {g for g in found if g[0].startswith(f"{vm}/")},
+                {(f"{vm}/0", f"vif{domain['domid']}.0", "xapi0")},
+            )
+
+
+class Life(Case):
+    WITH_NETWORK = True
+
+    def test_whole_life(self):
+        self.add()
+        self.check_halted()
+        self.do("VM.start", vm="vm-1")
+        self.check_up("paused")
+        self.do("VM.unpause", vm="vm-1")
+        self.check_up("running")
+        self.do("VM.pause", vm="vm-1")
+        self.check_up("paused")
+        self.do("VM.unpause", vm="vm-1")
+        before = self.state()["domids"]
+        self.do("VM.reboot", vm="vm-1", timeout_s=30)
+        self.check_up("running")
+        self.assertNotEqual(self.state()["domids"], before)
+        self.do("VM.shutdown", vm="vm-1", timeout_s=30)
+        self.check_halted()
+        self.call("VM.remove", vm="vm-1")
+        self.assertEqual(self.call("VM.list"), [])
+        self.refuses("Does_not_exist", "VBD.stat", vbd="vm-1/xvda")
+
+    def test_start_of_what_runs_is_no_error(self):
+        self.run_vm()
+        self.do("VM.start", vm="vm-1")
+        self.check_up("running")
+
+    def test_hot_plug(self):
+        self.run_vm()
+        self.call("VBD.add", vbd={"vbd": "vm-1/xvdb", "backend": self.disk("b")})
+        self.do("VBD.plug", vbd="vm-1/xvdb")
+        self.do("VIF.unplug", vif="vm-1/0")
+        self.assertEqual(self.guests(), [])
+        self.refuses("Device_is_connected", "VBD.remove", vbd="vm-1/xvdb")
+        self.fails("Device_not_connected", "VIF.unplug", vif="vm-1/0")
+        self.do("VIF.plug", vif="vm-1/0")
+        self.check_up("running")
+        self.simulator.call("Guest.set", vm="vm-1", lets_go=False)
+        self.fails("Device_detach_rejected", "VBD.unplug", vbd="vm-1/xvdb")
+        self.check_up("running")
+        self.do("VBD.unplug", vbd="vm-1/xvdb", force=True)
+        self.call("VBD.remove", vbd="vm-1/xvdb")
+        self.check_up("running")
+
+    def test_media(self):
+        self.run_vm()
+        self.fails("Media_not_present", "VBD.eject", vbd="vm-1/xvdd")
+        self.fails("Media_not_ejectable", "VBD.eject", vbd="vm-1/xvda")
+        iso = self.disk("iso")
+        self.do("VBD.insert", vbd="vm-1/xvdd", disk=iso)
+        self.fails("Media_present", "VBD.insert", vbd="vm-1/xvdd", disk=iso)
+        drive = next(d for d in self.domain()["devices"] if d["name"] == "xvdd")
+        self.assertEqual(drive["backend"], iso["local"])
+        self.do("VBD.eject", vbd="vm-1/xvdd")
+        self.assertNotIn("backend", self.call("VBD.stat", vbd="vm-1/xvdd")["state"])
+
+    def test_move_of_vif(self):
+        self.networkd.client.call("Bridge.create", bridge="xapi1")
+        self.run_vm()
+        self.do("VIF.move", vif="vm-1/0", backend={"bridge": "xapi1"})
+        self.assertEqual([g["bridge"] for g in self.guests()], ["xapi1"])
+        self.fails("Bridge_does_not_exist", "VIF.move", vif="vm-1/0", backend={"bridge": "none"})
+        self.assertEqual([g["bridge"] for g in self.guests()], ["xapi1"])
+        self.assertEqual(
+            self.call("VIF.stat", vif="vm-1/0")["vif"]["backend"], {"bridge": "xapi1"}
+        )
+
+    def test_failed_start_is_undone(self):
+        self.add()
+        self.networkd.stop()
+        (path,) = self.fails("CONNECTION_REFUSED", "VM.start", vm="vm-1")[:1]
+        self.assertIn("networkd.sock", path)
+        self.networkd.start()
+        self.check_halted()
+        self.do("VM.start", vm="vm-1")
+        self.check_up("paused")
+
+
+class Errors(Case):
+    def test_power_states(self):
+        self.add()
+        self.assertEqual(
+            self.fails("Bad_power_state", "VM.unpause", vm="vm-1"), ["halted", "paused"]
+        )
+        self.fails("Bad_power_state", "VM.pause", vm="vm-1")
+        self.fails("Bad_power_state", "VM.reboot", vm="vm-1")
+        self.fails("Bad_power_state", "VBD.plug", vbd="vm-1/xvda")
+        self.do("VM.start", vm="vm-1")
+        self.assertEqual(
+            self.refuses("Bad_power_state", "VM.remove", vm="vm-1"), ["paused", "halted"]
+        )
+
+    def test_names(self):
+        self.add()
+        self.assertEqual(
+            self.refuses("Already_exists", "VM.add", vm=VM), ["vm", "vm-1"]
+        )
+        self.refuses("Already_exists", "VBD.add", vbd={"vbd": "vm-1/xvda"})
+        self.refuses("Does_not_exist", "VBD.add", vbd={"vbd": "nobody/xvda"})
+        self.fails("Does_not_exist", "VM.start", vm="nobody")
+        for wrong in ("", "..", "a/b", "a b", "x" * 65):
+            self.refuses("INVALID_VALUE", "VM.add", vm=dict(VM, vm=wrong))
+        for wrong in ("vm-1", "vm-1/", "vm-1/..", "vm-1/a/b", "../vm-1"):
+            self.refuses("INVALID_VALUE", "VBD.add", vbd={"vbd": wrong})
+        self.refuses("INVALID_VALUE", "VM.add", vm=dict(VM, vm="b", vcpus=5))
+        self.refuses("NOT_IMPLEMENTED", "VM.s3suspend", vm="vm-1")
+
+    def test_guests_that_do_not_listen(self):
+        self.run_vm()
+        self.simulator.call("Guest.set", vm="vm-1", ends=False)
+        vm, timeout = self.fails("Failed_to_shutdown", "VM.shutdown", vm="vm-1", timeout_s=0.05)
+        self.assertEqual((vm, timeout), ("vm-1", "0.05"))
+        self.simulator.call("Guest.set", vm="vm-1", acknowledges=False)
+        self.fails(
+            "Failed_to_acknowledge_shutdown_request", "VM.reboot", vm="vm-1", timeout_s=0.05
+        )
+        self.check_up("running")
+
+    def test_memory_is_not_overbooked(self):
+        self.simulator.call("Machine.set", memory_bytes=5 * 128 * MIB, operation_ms=5)
+        vms = [f"vm-{i}" for i in range(8)]
+        for vm in vms:
+            self.add(vm)
+        tasks = [self.start_task("VM.start", vm=vm) for vm in vms]
+        ended = [self.xenopsd.client.wait_for_task(task) for task in tasks]
+        self.assertEqual([t["state"] for t in ended].count("done"), 5, ended)
+        for vm, task in zip(vms, ended):
+            if task["state"] == "failed":
+                self.assertEqual(task["error"]["code"], "Not_enough_memory")
+                self.check_halted(vm)
+        memory = self.call("HOST.memory")
+        self.assertEqual((memory["free_bytes"], memory["reserved_bytes"]), (0, 0))
+
+
+class Guests(Case):
+    """What the guest does by itself; nobody else is there."""
+
+    def end_guest(self, how):
+        self.simulator.call("Guest.end", vm="vm-1", how=how)
+
+    def test_reboot(self):
+        self.run_vm()
+        first = self.state()["domids"]
+        self.end_guest("rebooted")
+        self.wait_for("the reboot", lambda: self.state()["domids"] not in ([], first))
+        self.wait_for("the guest", lambda: self.domain()["power"] == "running")
+        self.check_up("running")
+
+    def test_halt_and_crash(self):
+        self.run_vm()
+        self.end_guest("halted")
+        self.wait_for("the halt", lambda: self.power() == "halted")
+        self.check_halted()
+        self.do("VM.start", vm="vm-1")
+        self.do("VM.unpause", vm="vm-1")
+        self.end_guest("crashed")
+        self.wait_for("the crash", lambda: self.power() == "halted")
+        self.check_halted()
+
+    def test_early_crash_is_no_loop(self):
+        self.run_vm(on_crash="restart")
+        self.end_guest("crashed")
+        self.wait_for("the crash", lambda: self.power() == "halted")
+        self.check_halted()
+
+    def test_preserved_domain(self):
+        self.run_vm(on_crash="preserve")
+        self.end_guest("crashed")
+        self.wait_for("the crash", lambda: self.domain()["power"] == "ended")
+        self.call("VM.refresh", vm="vm-1")
+        self.assertIsNotNone(self.domain())
+        self.do("VM.shutdown", vm="vm-1")
+        self.check_halted()
+
+    def test_halt_while_xenopsd_is_away(self):
+        self.run_vm()
+        self.xenopsd.stop()
+        self.end_guest("halted")
+        self.xenopsd.start()
+        self.wait_for("the halt", lambda: self.power() == "halted")
+        self.check_halted()
+
+    def test_console(self):
+        self.run_vm()
+        (console,) = self.state()["consoles"]
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(HANG)
+            s.connect(console["path"])
+            seen = b""
+            s.sendall(b"hello\r\n")
+            while b"hello\r\n" not in seen:
+                seen += s.recv(4096)
+            self.assertIn(b"a simulated guest", seen)
+
+
+class Restarts(Case):
+    def test_everything_is_there_again(self):
+        self.run_vm()
+        self.add("vm-2")
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            self.xenopsd.restart(how)
+            self.check_up("running")
+            self.check_halted("vm-2")
+        self.call("VM.remove", vm="vm-2")
+        self.xenopsd.restart()
+        self.assertEqual(len(self.call("VM.list")), 1)
+
+    def test_updates_tell_of_all(self):
+        self.add()
+        self.xenopsd.restart()
+        answer = self.call("UPDATES.get")
+        self.assertTrue(answer["complete"])
+        found = {(u["class"], u["id"]) for u in answer["updates"]}
+        self.assertLessEqual({("vm", "vm-1"), ("vbd", "vm-1/xvda"), ("vbd", "vm-1/xvdd")}, found)
+
+    def test_import_makes_like(self):
+        self.add()
+        metadata = self.call("VM.export_metadata", vm="vm-1")
+        metadata["vm"]["name"] = "two"
+        metadata["vbds"] = metadata["vbds"][:1]
+        self.assertEqual(self.call("VM.import_metadata", metadata=metadata), "vm-1")
+        self.assertEqual(self.call("VM.export_metadata", vm="vm-1"), metadata)
+        self.xenopsd.restart()
+        self.assertEqual(self.call("VM.export_metadata", vm="vm-1"), metadata)
+        self.do("VM.start", vm="vm-1")
+        metadata["vbds"] = []
+        self.refuses("Device_is_connected", "VM.import_metadata", metadata=metadata)
+
+
+class Faults(Case):
+    """Every atom of every plan fails, and xenopsd is killed at each."""
+
+    WITH_NETWORK = True
+
+    def setUp(self):
+        super().setUp()
+        self.add()
+
+    def up(self):
+        self.do("VM.start", vm="vm-1")
+        self.do("VM.unpause", vm="vm-1")
+
+    def plan(self, atom="*", nth=1, action="pass"):
+        self.simulator.call("Fault.add", fault={"atom": atom, "nth": nth, "action": action})
+
+    def points(self, run):
+        """The atoms of what RUN does, each with its number among those of its name."""
+        self.plan()
+        run()
+        trace = self.simulator.call("Fault.trace")
+        self.simulator.call("Fault.clear")
+        self.assertGreater(len(trace), 0)
+        return [(atom, trace[: i + 1].count(atom)) for i, atom in enumerate(trace)]
+
+    def down(self):
+        self.do("VM.shutdown", vm="vm-1")
+
+    def kill_at(self, atom, nth, run):
+        self.plan(atom, nth, "hang")
+        task = run()
+        end = time.monotonic() + HANG
+        while not self.simulator.call("Fault.list")[0]["hanging"]:
+            self.assertLess(time.monotonic(), end, f"{atom} {nth}\n{self.logs()}")
+            time.sleep(0.001)
+        self.xenopsd.stop(signal.SIGKILL)
+        self.simulator.call("Fault.clear")
+        self.xenopsd.start()
+        self.refuses("NO_SUCH_TASK", "TASK.stat", task=task)
+        self.settle()
+
+    def settle(self):
+        """Until the VM's queue is empty."""
+
+        def is_idle():
+            return not self.call("debug.diagnostics")["queue"]["vms"]
+
+        self.wait_for("the repair", is_idle)
+
+    def test_start_fails_at_each_atom(self):
+        points = self.points(lambda: self.do("VM.start", vm="vm-1"))
+        self.down()
+        self.assertGreater(len(points), 10)
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.plan(atom, nth, "fail")
+                self.fails("INTERNAL_ERROR", "VM.start", vm="vm-1")
+                self.simulator.call("Fault.clear")
+                self.check_halted()
+
+    def test_cancel_of_start_at_each_atom(self):
+        points = self.points(lambda: self.do("VM.start", vm="vm-1"))
+        self.down()
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.plan(atom, nth, "hang")
+                task = self.start_task("VM.start", vm="vm-1")
+                while not self.simulator.call("Fault.list")[0]["hanging"]:
+                    time.sleep(0.001)
+                self.call("TASK.cancel", task=task)
+                record = self.xenopsd.client.wait_for_task(task)
+                self.simulator.call("Fault.clear")
+                self.assertEqual(record["state"], "cancelled", record)
+                self.check_halted()
+
+    def test_kill_at_each_atom_of_start(self):
+        points = self.points(lambda: self.do("VM.start", vm="vm-1"))
+        self.down()
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.kill_at(atom, nth, lambda: self.start_task("VM.start", vm="vm-1"))
+                self.check_halted()
+
+    def test_kill_at_each_atom_of_shutdown(self):
+        self.up()
+        for atom, nth in self.points(self.down):
+            with self.subTest(atom=atom, nth=nth):
+                self.up()
+                self.kill_at(atom, nth, lambda: self.start_task("VM.shutdown", vm="vm-1"))
+                if self.power() == "running":
+                    # It had not begun.
+                    self.check_up("running")
+                    self.down()
+                self.check_halted()
+
+    def test_kill_at_each_atom_of_reboot(self):
+        self.up()
+        for atom, nth in self.points(lambda: self.do("VM.reboot", vm="vm-1")):
+            with self.subTest(atom=atom, nth=nth):
+                self.kill_at(atom, nth, lambda: self.start_task("VM.reboot", vm="vm-1"))
+                self.check_up("running")
+
+    def test_kill_at_each_atom_of_plug(self):
+        self.up()
+        self.call("VBD.add", vbd={"vbd": "vm-1/xvdb", "backend": self.disk("b")})
+        for kind, device in (("VBD", "vm-1/xvdb"), ("VIF", "vm-1/0")):
+            self.run_task(f"{kind}.unplug", **{kind.lower(): device})
+            params = {kind.lower(): device}
+            for op, other in (("plug", "unplug"), ("unplug", "plug")):
+                points = self.points(lambda: self.do(f"{kind}.{op}", **params))
+                for atom, nth in points:
+                    with self.subTest(kind=kind, op=op, atom=atom, nth=nth):
+                        self.run_task(f"{kind}.{other}", **params)
+                        self.kill_at(
+                            atom, nth, lambda: self.start_task(f"{kind}.{op}", **params)
+                        )
+                        self.check_device(kind, device)
+                self.run_task(f"{kind}.plug", **params)
+        self.check_up("running")
+
+    def check_device(self, kind, device):
+        """It is there whole, or not at all."""
+        state = self.call(f"{kind}.stat", **{kind.lower(): device})["state"]
+        self.assertEqual(state["active"], state["plugged"])
+        found = {f"vm-1/{d['name']}" for d in self.domain()["devices"]}
+        self.assertEqual(device in found, state["plugged"])
+        if kind == "VIF":
+            self.assertEqual([g["owner"] for g in self.guests()], [device] * state["plugged"])
+
+
+class Queues(Case):
+    def test_one_after_the_other_and_side_by_side(self):
+        self.simulator.call("Machine.set", operation_ms=2)
+        for i in range(6):
+            self.add(f"vm-{i}")
+        tasks = []
+        for _ in range(3):
+            for method in ("VM.start", "VM.unpause", "VM.shutdown"):
+                tasks += [self.start_task(method, vm=f"vm-{i}") for i in range(6)]
+        for task in tasks:
+            self.assertEqual(self.xenopsd.client.wait_for_task(task)["state"], "done")
+        for i in range(6):
+            self.check_halted(f"vm-{i}")
+
+    def test_pool_of_one(self):
+        self.call("HOST.set_worker_pool_size", size=1)
+        self.refuses("INVALID_VALUE", "HOST.set_worker_pool_size", size=0)
+        self.run_vm()
+        self.add("vm-2")
+        self.simulator.call("Guest.set", vm="vm-1", acknowledges=False)
+        first = self.start_task("VM.shutdown", vm="vm-1", timeout_s=1000)
+        second = self.start_task("VM.start", vm="vm-2")
+        self.wait_for(
+            "the queue", lambda: self.call("debug.diagnostics")["queue"]["working"] == 1
+        )
+        self.assertEqual(self.call("TASK.stat", task=second)["state"], "running")
+        self.assertEqual(self.power("vm-2"), "halted")
+        self.call("HOST.set_worker_pool_size", size=2)
+        self.assertEqual(self.xenopsd.client.wait_for_task(second)["state"], "done")
+        self.call("TASK.cancel", task=first)
+        self.assertEqual(self.xenopsd.client.wait_for_task(first)["state"], "cancelled")
+        self.check_up("running")
+
+
+class ByCli(Case):
+    def cli(self, *args):
+        return subprocess.run(
+            [str(CLI), "--dir", str(self.dir), *args],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=HANG,
+        )
+
+    def ok(self, *args):
+        done = self.cli(*args)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_life(self):
+        self.ok("vm-add", "--vm", json.dumps(VM))
+        self.ok("vbd-add", "--vbd", json.dumps({"vbd": "vm-1/xvda", "backend": self.disk()}))
+        self.ok("vm-start", "vm-1")
+        self.ok("vm-unpause", "vm-1")
+        self.check_up("running")
+        listed = json.loads(self.ok("--json", "vm-list"))
+        self.assertEqual([vm["state"]["power_state"] for vm in listed], ["running"])
+        self.ok("vm-shutdown", "vm-1", "--timeout_s", "30")
+        self.ok("vm-remove", "vm-1")
+        failed = self.cli("vm-start", "vm-1")
+        self.assertEqual(failed.returncode, 1)
+        self.assertIn("Does_not_exist(vm, vm-1)", failed.stderr)
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    unittest.main()

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The calls of class VM that change what it does: each waits for the VM's turn and carries out its
+ * plan (plans.h).
+ */
+#include "common/rpc.h"
+#include "core.gen.h"
+#include "xenopsd/atoms.h"
+#include "xenopsd/plans.h"
+#include "xenopsd/queue.h"
+#include "xenopsd/xenopsd.h"
+
+MAY_WAIT struct err *api_vm_start(struct call *c, const struct xenops_vm_start_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, in->vm, "VM.start", TURN_WORK));
+	return vm_start(turn.vm, c->task);
+}
+
+static MAY_WAIT struct err *run_one(struct vm *vm, struct task *task, const struct atom *atom)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+
+	plan_init(&plan, vm, task);
+	plan_add(&plan, atom, NULL);
+	struct err *e = plan_run(&plan);
+	vm_tell(vm);
+	return e;
+}
+
+MAY_WAIT struct err *api_vm_unpause(struct call *c, const struct xenops_vm_unpause_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	enum xenops_power_state found;
+
+	TRY(turn_begin(&turn, in->vm, "VM.unpause", TURN_WORK));
+	TRY(vm_power_state(turn.vm, &found));
+	if (found == XENOPS_POWER_STATE_RUNNING)
+		return NULL;
+	if (found != XENOPS_POWER_STATE_PAUSED)
+		return bad_power_state(found, XENOPS_POWER_STATE_PAUSED);
+	return run_one(turn.vm, c->task, &atom_vm_unpause);
+}
+
+MAY_WAIT struct err *api_vm_pause(struct call *c, const struct xenops_vm_pause_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	enum xenops_power_state found;
+
+	TRY(turn_begin(&turn, in->vm, "VM.pause", TURN_WORK));
+	TRY(vm_power_state(turn.vm, &found));
+	if (found == XENOPS_POWER_STATE_PAUSED)
+		return NULL;
+	if (found != XENOPS_POWER_STATE_RUNNING)
+		return bad_power_state(found, XENOPS_POWER_STATE_RUNNING);
+	return run_one(turn.vm, c->task, &atom_vm_pause);
+}
+
+/* Of a time-out from outside. */
+static struct err *check_timeout(const double *timeout_s)
+{
+	if (timeout_s && !(*timeout_s >= 0 && *timeout_s <= 1e6))
+		return err(INVALID_VALUE, "timeout_s", "not between 0 and 1e6");
+	return NULL;
+}
+
+MAY_WAIT struct err *api_vm_shutdown(struct call *c, const struct xenops_vm_shutdown_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	enum xenops_power_state found;
+
+	TRY(check_timeout(in->timeout_s));
+	TRY(turn_begin(&turn, in->vm, "VM.shutdown", TURN_WORK));
+	TRY(vm_power_state(turn.vm, &found));
+	if (in->timeout_s && found != XENOPS_POWER_STATE_HALTED &&
+		found != XENOPS_POWER_STATE_SUSPENDED)
+		TRY(vm_end_guest(turn.vm, GUEST_HALTED, *in->timeout_s));
+	return vm_stop(turn.vm, c->task);
+}
+
+MAY_WAIT struct err *api_vm_reboot(struct call *c, const struct xenops_vm_reboot_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(check_timeout(in->timeout_s));
+	TRY(turn_begin(&turn, in->vm, "VM.reboot", TURN_WORK));
+	TRY(vm_need_up(turn.vm));
+	if (in->timeout_s)
+		TRY(vm_end_guest(turn.vm, GUEST_REBOOTED, *in->timeout_s));
+	return vm_reboot(turn.vm, c->task);
+}

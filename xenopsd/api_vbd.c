@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The calls of class VBD: drives, and what is in them. Each waits for its VM's turn; what plugging
+ * is made of is in plan_device.c.
+ */
+#include "common/codec.h"
+#include "common/rpc.h"
+#include "core.gen.h"
+#include "xenopsd/add.h"
+#include "xenopsd/atoms.h"
+#include "xenopsd/plans.h"
+#include "xenopsd/queue.h"
+#include "xenopsd/turn_of_device.h"
+
+MAY_WAIT struct err *api_vbd_add(struct call *c, const struct xenops_vbd_add_in *in)
+{
+	return device_add(DEVICE_VBD, &in->vbd);
+}
+
+MAY_WAIT struct err *api_vbd_remove(struct call *c, const struct xenops_vbd_remove_in *in)
+{
+	return device_drop(DEVICE_VBD, in->vbd);
+}
+
+static MAY_WAIT struct err *fill(
+	const struct device *d, struct arena *a, struct xenops_vbd_stat *out)
+{
+	AUTO(vm_release) struct vm *held = vm_hold(d->vm);
+
+	codec_copy(&xenops_type_vbd, &d->vbd, a, &out->vbd);
+	out->state = (struct xenops_vbd_state){
+		.active = d->is_active, .backend = out->vbd.backend, .qos = out->vbd.qos};
+	return device_is_plugged(d, &out->state.plugged);
+}
+
+MAY_WAIT struct err *api_vbd_stat(
+	struct call *c, const struct xenops_vbd_stat_in *in, struct xenops_vbd_stat *out)
+{
+	struct device *d;
+
+	TRY(device_get(DEVICE_VBD, in->vbd, &d));
+	return fill(d, c->arena, out);
+}
+
+MAY_WAIT struct err *api_vbd_list(
+	struct call *c, const struct xenops_vbd_list_in *in, struct xenops_vbd_stat_list *out)
+{
+	struct device_list all;
+
+	TRY(devices_of(in->vm, DEVICE_VBD, c->arena, &all));
+	AUTO(vm_release) struct vm *held = vm_hold(all.vm);
+	out->n = all.n;
+	out->v = arena_calloc(c->arena, all.n, sizeof(*out->v));
+	for (size_t i = 0; i < all.n; i++)
+		TRY(fill(all.v[i], c->arena, &out->v[i]));
+	return NULL;
+}
+
+MAY_WAIT struct err *api_vbd_plug(struct call *c, const struct xenops_vbd_plug_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	struct device *d;
+
+	TRY(turn_of_device(&turn, DEVICE_VBD, in->vbd, "VBD.plug", &d));
+	return device_plug(d, c->task);
+}
+
+MAY_WAIT struct err *api_vbd_unplug(struct call *c, const struct xenops_vbd_unplug_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	struct device *d;
+
+	TRY(turn_of_device(&turn, DEVICE_VBD, in->vbd, "VBD.unplug", &d));
+	if (!in->force && !d->vbd.unpluggable)
+		return err(Device_detach_rejected, "vbd", in->vbd, "it may not be unplugged");
+	return device_unplug(d, in->force, c->task);
+}
+
+/* ---- the medium ---- */
+
+static struct err *set_medium(struct device *d, const struct xenops_disk *disk)
+{
+	struct xenops_vbd config = d->vbd;
+
+	config.backend = (struct xenops_disk *)disk;
+	return change_device(d, &config);
+}
+
+static MAY_WAIT struct err *run(
+	struct device *d, struct task *task, const struct atom *first, const struct atom *second)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+
+	plan_init(&plan, d->vm, task);
+	plan_add(&plan, first, d);
+	plan_add(&plan, second, d);
+	return plan_run(&plan);
+}
+
+MAY_WAIT struct err *api_vbd_insert(struct call *c, const struct xenops_vbd_insert_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	struct device *d;
+
+	TRY(turn_of_device(&turn, DEVICE_VBD, in->vbd, "VBD.insert", &d));
+	TRY(vm_need_up(turn.vm));
+	if (d->vbd.backend)
+		return err(Media_present);
+	TRY(set_medium(d, &in->disk));
+	struct err *e = run(d, c->task, &atom_vbd_attach, &atom_vbd_insert);
+	if (e)
+		err_free(set_medium(d, NULL));
+	return e;
+}
+
+MAY_WAIT struct err *api_vbd_eject(struct call *c, const struct xenops_vbd_eject_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	struct device *d;
+
+	TRY(turn_of_device(&turn, DEVICE_VBD, in->vbd, "VBD.eject", &d));
+	TRY(vm_need_up(turn.vm));
+	if (d->vbd.type == XENOPS_VBD_TYPE_DISK)
+		return err(Media_not_ejectable);
+	if (!d->vbd.backend)
+		return err(Media_not_present);
+	TRY(run(d, c->task, &atom_vbd_eject, &atom_vbd_detach));
+	return set_medium(d, NULL);
+}

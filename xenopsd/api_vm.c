@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The calls of class VM that tell, add and remove. Those of power are in api_power.c.
+ */
+#include "common/codec.h"
+#include "common/rpc.h"
+#include "common/updates.h"
+#include "core.gen.h"
+#include "xenopsd/add.h"
+#include "xenopsd/backend.h"
+#include "xenopsd/files.h"
+#include "xenopsd/plans.h"
+#include "xenopsd/queue.h"
+#include "xenopsd/xenopsd.h"
+
+#include <string.h>
+
+/* ---- how a VM is ---- */
+
+/* What the config says, for a VM without a domain. */
+static void init_state(const struct vm *vm, struct arena *a, struct xenops_vm_state *out)
+{
+	codec_init_record(&xenops_type_vm_state, a, out);
+	out->vcpus = vm->config.vcpus;
+	out->memory_target_bytes = vm->config.memory_dynamic_max_bytes;
+	if (vm->config.guest.kind == XENOPS_GUEST_HVM) {
+		out->shadow_multiplier = vm->config.guest.hvm.shadow_multiplier;
+		out->rtc_timeoffset_s = vm->config.guest.hvm.timeoffset_s;
+	}
+	if (vm->last_start_s) {
+		out->last_start = arena_new(a, int64_t);
+		*out->last_start = vm->last_start_s;
+	}
+}
+
+/* The domain may go while it is looked at: then the VM is told as halted. */
+static MAY_WAIT struct err *fill_domain(struct vm *vm, struct arena *a, struct xenops_vm_state *out)
+{
+	struct domain_look look = {0};
+	struct xenops_vm_state seen = *out;
+
+	TRY(xenopsd.backend->vm_look(vm, &look));
+	out->power_state = power_state_of(vm, &look);
+	if (!look.is_there || out->power_state == XENOPS_POWER_STATE_HALTED)
+		return NULL;
+	seen.power_state = out->power_state;
+	seen.domids.n = 1;
+	seen.domids.v = arena_new(a, int64_t);
+	seen.domids.v[0] = look.domid;
+	struct err *e = xenopsd.backend->vm_stat(vm, a, &seen);
+	if (!err_is(e, &ERR_Domain_not_built)) {
+		*out = seen;
+		return e;
+	}
+	err_free(e);
+	return NULL;
+}
+
+static MAY_WAIT struct err *fill_stat(struct vm *vm, struct arena *a, struct xenops_vm_stat *out)
+{
+	AUTO(vm_release) struct vm *held = vm_hold(vm);
+
+	codec_copy(&xenops_type_vm, &held->config, a, &out->vm);
+	init_state(held, a, &out->state);
+	if (held->phase == XENOPSD_PHASE_HALTED || held->phase == XENOPSD_PHASE_SUSPENDED) {
+		out->state.power_state = power_state_of(held, &(struct domain_look){0});
+		return NULL;
+	}
+	return fill_domain(held, a, &out->state);
+}
+
+MAY_WAIT struct err *api_vm_stat(
+	struct call *c, const struct xenops_vm_stat_in *in, struct xenops_vm_stat *out)
+{
+	struct vm *vm;
+
+	TRY(vm_get(in->vm, &vm));
+	return fill_stat(vm, c->arena, out);
+}
+
+static const char **all_ids(struct arena *a, size_t *n)
+{
+	const char **ids = arena_calloc(a, vms.n, sizeof(*ids));
+
+	*n = 0;
+	map_for_each (slot, &vms)
+		ids[(*n)++] = arena_strdup(a, slot->key);
+	return ids;
+}
+
+MAY_WAIT struct err *api_vm_list(struct call *c, struct xenops_vm_stat_list *out)
+{
+	size_t n;
+	const char **ids = all_ids(c->arena, &n);
+
+	out->n = 0;
+	out->v = arena_calloc(c->arena, n, sizeof(*out->v));
+	for (size_t i = 0; i < n; i++) {
+		struct vm *vm = vm_find(ids[i]);
+
+		if (vm)
+			TRY(fill_stat(vm, c->arena, &out->v[out->n++]));
+	}
+	return NULL;
+}
+
+MAY_WAIT struct err *api_vm_refresh(struct call *c, const struct xenops_vm_refresh_in *in)
+{
+	struct vm *vm;
+
+	TRY(vm_get(in->vm, &vm));
+	vm_tell(vm);
+	return NULL;
+}
+
+MAY_WAIT struct err *api_vm_figures(struct call *c, struct xenops_figures *out)
+{
+	if (!xenopsd.backend->figures)
+		return err(Unimplemented, "figures");
+	return xenopsd.backend->figures(c->arena, out);
+}
+
+/* ---- adding and removing ---- */
+
+MAY_WAIT struct err *api_vm_add(struct call *c, const struct xenops_vm_add_in *in)
+{
+	if (vm_find(in->vm.vm))
+		return err(Already_exists, "vm", in->vm.vm);
+	return add_vm(&in->vm);
+}
+
+MAY_WAIT struct err *api_vm_remove(struct call *c, const struct xenops_vm_remove_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	enum xenops_power_state found;
+
+	TRY(turn_begin(&turn, in->vm, "VM.remove", TURN_QUICK));
+	TRY(vm_power_state(turn.vm, &found));
+	if (found != XENOPS_POWER_STATE_HALTED && found != XENOPS_POWER_STATE_SUSPENDED)
+		return bad_power_state(found, XENOPS_POWER_STATE_HALTED);
+	/* Nothing of it may stay with smd or networkd. */
+	TRY(vm_stop(turn.vm, NULL));
+	return drop_vm(turn.vm);
+}
+
+/* The devices of one class as an array of records of the class. */
+struct given {
+	enum device_class class;
+	const void *v;
+	size_t n;
+};
+
+#define GIVEN(metadata) \
+	{ \
+		{DEVICE_VBD, (metadata)->vbds.v, (metadata)->vbds.n}, \
+			{DEVICE_VIF, (metadata)->vifs.v, (metadata)->vifs.n}, \
+			{DEVICE_PCI, (metadata)->pcis.v, (metadata)->pcis.n}, \
+			{DEVICE_VGPU, (metadata)->vgpus.v, (metadata)->vgpus.n}, \
+			{DEVICE_VUSB, (metadata)->vusbs.v, (metadata)->vusbs.n}, \
+	}
+
+static const void *given_at(const struct given *g, size_t i)
+{
+	return (const char *)g->v + i * device_classes[g->class].type->size;
+}
+
+/* Each config begins with the device's id. */
+static const char *given_id(const struct given *g, size_t i)
+{
+	return *(const char *const *)given_at(g, i);
+}
+
+static bool is_given(const struct given *g, const struct device *d)
+{
+	for (size_t i = 0; i < g[d->class].n; i++)
+		if (!strcmp(given_id(&g[d->class], i), d->id))
+			return true;
+	return false;
+}
+
+static struct err *check_given(const struct given *g, const char *vm_id)
+{
+	size_t len = strlen(vm_id);
+
+	for (size_t class = 0; class < N_DEVICE_CLASSES; class ++) {
+		for (size_t i = 0; i < g[class].n; i++) {
+			const char *id = given_id(&g[class], i);
+
+			TRY(device_check_id((enum device_class) class, id));
+			if (strncmp(id, vm_id, len) || id[len] != '/')
+				return err(INVALID_VALUE, "metadata", "a device of another VM");
+		}
+	}
+	return NULL;
+}
+
+static MAY_WAIT struct err *drop_missing(struct vm *vm, const struct given *g)
+{
+	for (size_t i = 0; i < vm->devices.n;) {
+		if (is_given(g, vm->devices.v[i]))
+			i++;
+		else
+			TRY(drop_device(vm->devices.v[i]));
+	}
+	return NULL;
+}
+
+static MAY_WAIT struct err *make_like(struct vm *vm, const struct xenops_metadata *m)
+{
+	const struct given given[] = GIVEN(m);
+
+	TRY(drop_missing(vm, given));
+	TRY(change_vm(vm, &m->vm));
+	for (size_t class = 0; class < N_DEVICE_CLASSES; class ++)
+		for (size_t i = 0; i < given[class].n; i++)
+			TRY(put_device(vm, (enum device_class) class, given_at(&given[class], i)));
+	return NULL;
+}
+
+MAY_WAIT struct err *api_vm_import_metadata(
+	struct call *c, const struct xenops_vm_import_metadata_in *in, const char **out)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	const struct given given[] = GIVEN(&in->metadata);
+	const char *id = in->metadata.vm.vm;
+
+	TRY(check_given(given, id));
+	if (!vm_find(id))
+		TRY(add_vm(&in->metadata.vm));
+	TRY(turn_begin(&turn, id, "VM.import_metadata", TURN_QUICK));
+	TRY(make_like(turn.vm, &in->metadata));
+	*out = id;
+	return NULL;
+}
+
+/* Copies the configs of a class into an array of records of its type. */
+static void export_class(
+	const struct vm *vm, enum device_class class, struct arena *a, struct any_list *out)
+{
+	const struct type *type = device_classes[class].type;
+	size_t i = 0;
+
+	vm_for_each(counted, vm, class) i++;
+	out->n = i;
+	out->v = arena_calloc(a, i, type->size);
+	i = 0;
+	vm_for_each(d, vm, class) codec_copy(type, &d->vbd, a, (char *)out->v + i++ * type->size);
+}
+
+MAY_WAIT struct err *api_vm_export_metadata(
+	struct call *c, const struct xenops_vm_export_metadata_in *in, struct xenops_metadata *out)
+{
+	struct vm *vm;
+
+	TRY(vm_get(in->vm, &vm));
+	codec_init_record(&xenops_type_metadata, c->arena, out);
+	codec_copy(&xenops_type_vm, &vm->config, c->arena, &out->vm);
+	export_class(vm, DEVICE_VBD, c->arena, (struct any_list *)&out->vbds);
+	export_class(vm, DEVICE_VIF, c->arena, (struct any_list *)&out->vifs);
+	export_class(vm, DEVICE_PCI, c->arena, (struct any_list *)&out->pcis);
+	export_class(vm, DEVICE_VGPU, c->arena, (struct any_list *)&out->vgpus);
+	export_class(vm, DEVICE_VUSB, c->arena, (struct any_list *)&out->vusbs);
+	return NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The atoms that operations are made of (plan.h). Those that take things away do nothing, without
+ * an error, where nothing is left.
+ */
+#ifndef XENITH_XENOPSD_ATOMS_H
+#define XENITH_XENOPSD_ATOMS_H
+
+#include "xenopsd/plan.h"
+
+/* ---- atoms_vm.c ---- */
+
+/* Notes that the VM is in the plan's phase; undone, that it is halted. */
+extern const struct atom atom_vm_begin;
+/* Promises its memory. */
+extern const struct atom atom_memory_reserve;
+extern const struct atom atom_vm_create, atom_vm_build, atom_vm_start_device_model;
+/* Notes that it is up: from here on a killed xenopsd leaves it as it is. */
+extern const struct atom atom_vm_survive;
+extern const struct atom atom_vm_unpause, atom_vm_pause;
+extern const struct atom atom_vm_stop_device_model, atom_vm_destroy;
+/* Notes that it is halted, and its devices with it. */
+extern const struct atom atom_vm_halted;
+
+/* ---- atoms_device.c ---- */
+
+/* Notes that the device comes with the VM. Undone: that it does not. */
+extern const struct atom atom_device_activate;
+/* Undoes atom_device_activate for good. */
+extern const struct atom atom_device_deactivate;
+/* The VDI begins to be this VM's from boot to halt; comes to this host; is given to the guest. */
+extern const struct atom atom_vbd_epoch_begin, atom_vbd_attach, atom_vbd_plug;
+/* The same backwards; the guest is asked, or forced. */
+extern const struct atom atom_vbd_unplug, atom_vbd_unplug_force, atom_vbd_detach,
+	atom_vbd_epoch_end;
+/* The medium of a drive, as its config has it now. */
+extern const struct atom atom_vbd_insert, atom_vbd_eject;
+/* The guest's and the host's side are made; the host's is put on its bridge. */
+extern const struct atom atom_vif_plug, atom_vif_connect;
+extern const struct atom atom_vif_disconnect, atom_vif_unplug, atom_vif_unplug_force;
+/* A VIF that is plugged is made as its config has it now. */
+extern const struct atom atom_vif_set_carrier, atom_vif_reconnect;
+extern const struct atom atom_pci_plug, atom_pci_unplug, atom_vusb_plug, atom_vusb_unplug;
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * smd as xenopsd uses it: the disks of VBDs, attached under a datapath that has the VBD's id.
+ */
+#ifndef XENITH_XENOPSD_DISK_H
+#define XENITH_XENOPSD_DISK_H
+
+#include "storage.gen.h"
+#include "xenopsd/vm.h"
+
+/* Before the first of the others; the connection is made when it is needed. */
+void disk_begin(void);
+void disk_end(void);
+
+/* The VM begins or ends its time from boot to halt, for a disk that forgets what was written. */
+MAY_WAIT must_check struct err *disk_epoch_begin(const struct device *vbd);
+MAY_WAIT must_check struct err *disk_epoch_end(const struct device *vbd);
+
+/* Attaches and activates DISK (NULL: none) for the VBD. OUT: the ways to its bytes, best first. */
+MAY_WAIT must_check struct err *disk_attach(const struct device *vbd,
+	const struct xenops_disk *disk, struct arena *a, struct storage_implementation_list *out);
+/* Deactivates and detaches what the VBD has; nothing is no error. */
+MAY_WAIT must_check struct err *disk_detach(const struct device *vbd);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A VM's files (files.h). Written on the loop thread: a file of the run directory, which is in
+ * memory, takes less time than handing it to another thread.
+ */
+#define LOG_MODULE "files"
+#include "xenopsd/files.h"
+
+#include "common/codec.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/sbuf.h"
+#include "core.gen.h"
+#include "xenopsd/xenopsd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_BYTES ((size_t)4 << 20)
+
+static struct err *put(
+	const struct vm *vm, const char *name, const struct type *type, const void *value)
+{
+	auto_str path = xasprintf("%s/%s", vm->dir, name);
+	auto_sbuf text = {0};
+
+	codec_encode(type, value, &text);
+	sbuf_addc(&text, '\n');
+	int r = file_write(path, sbuf_data(&text), sbuf_len(&text), 0600, 0);
+	return r ? err_errno(-r, "writing %s", path) : NULL;
+}
+
+static struct err *drop(const char *dir, const char *name)
+{
+	auto_str path = xasprintf("%s/%s", dir, name);
+	int r = file_remove(path, 0);
+
+	return r ? err_errno(-r, "removing %s", path) : NULL;
+}
+
+static char *device_file(const struct device *d)
+{
+	return xasprintf("%s.%s", device_classes[d->class].class, d->name);
+}
+
+struct err *files_put_vm(const struct vm *vm)
+{
+	if (mkdir(vm->dir, 0700) && errno != EEXIST)
+		return err_errno(errno, "making %s", vm->dir);
+	return put(vm, "config", &xenops_type_vm, &vm->config);
+}
+
+struct err *files_put_device(const struct device *d)
+{
+	auto_str name = device_file(d);
+
+	return put(d->vm, name, device_classes[d->class].type, &d->vbd);
+}
+
+struct err *files_drop_device(const struct device *d)
+{
+	auto_str name = device_file(d);
+
+	return drop(d->vm->dir, name);
+}
+
+struct err *files_put_state(const struct vm *vm)
+{
+	auto_arena a = {0};
+	struct xenopsd_state state = {.phase = vm->phase};
+
+	if (vm->last_start_s)
+		state.last_start = (int64_t *)&vm->last_start_s;
+	state.active.v = arena_calloc(&a, vm->devices.n, sizeof(*state.active.v));
+	vec_for_each (i, &vm->devices) {
+		auto_str name = device_file(vm->devices.v[i]);
+
+		if (vm->devices.v[i]->is_active)
+			state.active.v[state.active.n++] = arena_strdup(&a, name);
+	}
+	return put(vm, "state", &xenopsd_type_state, &state);
+}
+
+struct err *vm_set_phase(struct vm *vm, enum xenopsd_phase phase)
+{
+	vm->phase = phase;
+	return files_put_state(vm);
+}
+
+/* ---- folders ---- */
+
+static void close_dirp(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* Calls FN for each name in the folder but those that begin with a dot. */
+static struct err *each_name(const char *path,
+	struct err *(*fn)(const char *dir, const char *name, void *arg), void *arg)
+{
+	AUTO(close_dirp) DIR *dir = opendir(path);
+	const struct dirent *entry;
+
+	if (!dir)
+		return err_errno(errno, "opening %s", path);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			TRY(fn(path, entry->d_name, arg));
+	return NULL;
+}
+
+static struct err *drop_name(const char *dir, const char *name, void *arg)
+{
+	return drop(dir, name);
+}
+
+/* Without "config" the folder is no VM: it goes first. */
+static struct err *drop_folder(const char *dir)
+{
+	TRY(drop(dir, "config"));
+	TRY(each_name(dir, drop_name, NULL));
+	int r = dir_remove_temporaries(dir, "");
+	if (r)
+		return err_errno(-r, "emptying %s", dir);
+	if (rmdir(dir))
+		return err_errno(errno, "removing %s", dir);
+	return NULL;
+}
+
+struct err *files_drop_vm(const struct vm *vm)
+{
+	return drop_folder(vm->dir);
+}
+
+/* ---- at the start ---- */
+
+static struct err *read_file(
+	const char *dir, const char *name, const struct type *type, struct arena *a, void *out)
+{
+	auto_str path = xasprintf("%s/%s", dir, name);
+	auto_str text = NULL;
+	size_t len;
+	int r = file_read(path, MAX_BYTES, &text, &len);
+
+	if (r)
+		return err_errno(-r, "reading %s", path);
+	TRY_CTX(codec_decode(type, name, text, len, a, out), "reading %s", path);
+	return NULL;
+}
+
+static struct err *load_device(const char *dir, const char *name, void *arg)
+{
+	struct vm *vm = arg;
+
+	for (size_t i = 0; i < N_DEVICE_CLASSES; i++) {
+		size_t len = strlen(device_classes[i].class);
+		union {
+			struct xenops_vbd vbd;
+			struct xenops_vif vif;
+			struct xenops_pci pci;
+			struct xenops_vgpu vgpu;
+			struct xenops_vusb vusb;
+		} config;
+		auto_arena a = {0};
+
+		if (strncmp(name, device_classes[i].class, len) || name[len] != '.')
+			continue;
+		TRY(read_file(dir, name, device_classes[i].type, &a, &config));
+		TRY(device_check_id((enum device_class)i, config.vbd.vbd));
+		device_new(vm, (enum device_class)i, &config);
+	}
+	return NULL;
+}
+
+static struct err *load_state(struct vm *vm)
+{
+	auto_arena a = {0};
+	struct xenopsd_state state;
+
+	TRY(read_file(vm->dir, "state", &xenopsd_type_state, &a, &state));
+	vm->phase = state.phase;
+	vm->last_start_s = state.last_start ? *state.last_start : 0;
+	vec_for_each (i, &vm->devices) {
+		auto_str name = device_file(vm->devices.v[i]);
+
+		for (size_t k = 0; k < state.active.n; k++)
+			if (!strcmp(state.active.v[k], name))
+				vm->devices.v[i]->is_active = true;
+	}
+	return NULL;
+}
+
+static struct err *load_vm(const char *parent, const char *name, void *arg)
+{
+	auto_str dir = xasprintf("%s/%s", parent, name);
+	auto_str config_path = xasprintf("%s/config", dir);
+	auto_str state_path = xasprintf("%s/state", dir);
+	auto_arena a = {0};
+	struct xenops_vm config;
+
+	if (access(config_path, F_OK)) {
+		log_info("%s was being added or removed, and goes", name);
+		return drop_folder(dir);
+	}
+	int r = dir_remove_temporaries(dir, "");
+	if (r)
+		return err_errno(-r, "emptying %s", dir);
+	TRY(read_file(dir, "config", &xenops_type_vm, &a, &config));
+	struct vm *vm = vm_new(&config);
+	TRY(each_name(dir, load_device, vm));
+	return access(state_path, F_OK) ? NULL : load_state(vm);
+}
+
+struct err *files_load(void)
+{
+	auto_str dir = xasprintf("%s/VM", xenopsd.dir);
+	int r = dir_make(dir, 0700);
+
+	if (r)
+		return err_errno(-r, "making %s", dir);
+	return each_name(dir, load_vm, NULL);
+}

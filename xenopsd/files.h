@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What must outlive xenopsd, though not a boot of the host: one JSON file an object, in the VM's
+ * folder: "config", "vbd.xvda", "vif.0", …, and "state" (idl/xenopsd.idl). Each is replaced as a
+ * whole and none is synced; the run directory is memory. So these functions do not wait.
+ */
+#ifndef XENITH_XENOPSD_FILES_H
+#define XENITH_XENOPSD_FILES_H
+
+#include "xenopsd/vm.h"
+
+/* The VM's folder and its file "config". */
+must_check struct err *files_put_vm(const struct vm *vm);
+must_check struct err *files_put_state(const struct vm *vm);
+/* The VM with all its files. */
+must_check struct err *files_drop_vm(const struct vm *vm);
+must_check struct err *files_put_device(const struct device *d);
+must_check struct err *files_drop_device(const struct device *d);
+/* Makes every VM that has a folder; a folder without "config" is what remained of one that was
+ * being added or removed, and goes. Before the socket opens. */
+must_check struct err *files_load(void);
+
+/* Sets the phase, and notes it with what else is in "state". */
+must_check struct err *vm_set_phase(struct vm *vm, enum xenopsd_phase phase);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The start of a VM: it is made, its devices come to it side by side, and it stays paused. A step
+ * that fails undoes those before it, and the VM is halted as if nothing had been.
+ */
+#include "core.gen.h"
+#include "xenopsd/atoms.h"
+#include "xenopsd/memory.h"
+#include "xenopsd/plans.h"
+
+void plan_add_vbd_plug(struct plan *p, struct device *vbd)
+{
+	plan_open(p, PLAN_SERIAL);
+	plan_add(p, &atom_vbd_epoch_begin, vbd);
+	plan_add(p, &atom_vbd_attach, vbd);
+	plan_add(p, &atom_vbd_plug, vbd);
+	plan_close(p);
+}
+
+/* Drives that are written to come first: a guest counts on it that they are there. */
+static void add_vbds(struct plan *p, enum xenops_vbd_mode mode)
+{
+	plan_open(p, PLAN_PARALLEL);
+	vm_for_each(d, p->vm, DEVICE_VBD) if (d->vbd.mode == mode) plan_add_vbd_plug(p, d);
+	plan_close(p);
+}
+
+static void add_all(struct plan *p, enum device_class class, const struct atom *atom)
+{
+	vm_for_each(d, p->vm, class) plan_add(p, atom, d);
+}
+
+void plan_add_start(struct plan *p)
+{
+	plan_add(p, &atom_vm_begin, NULL);
+	plan_add(p, &atom_memory_reserve, NULL);
+	plan_add(p, &atom_vm_create, NULL);
+	plan_add(p, &atom_vm_build, NULL);
+	plan_open(p, PLAN_PARALLEL);
+	plan_open(p, PLAN_SERIAL);
+	add_vbds(p, XENOPS_VBD_MODE_RW);
+	add_vbds(p, XENOPS_VBD_MODE_RO);
+	plan_close(p);
+	add_all(p, DEVICE_VIF, &atom_vif_plug);
+	plan_close(p);
+	plan_add(p, &atom_vm_start_device_model, NULL);
+	plan_open(p, PLAN_PARALLEL);
+	add_all(p, DEVICE_VIF, &atom_vif_connect);
+	plan_close(p);
+	add_all(p, DEVICE_PCI, &atom_pci_plug);
+	add_all(p, DEVICE_VUSB, &atom_vusb_plug);
+	plan_add(p, &atom_vm_survive, NULL);
+}
+
+static struct err *check_devices(const struct vm *vm)
+{
+	if (vm_device_from(vm, DEVICE_VGPU, NULL))
+		return err(NOT_IMPLEMENTED, "VM.start with a VGPU");
+	return NULL;
+}
+
+struct err *vm_start(struct vm *vm, struct task *task)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+	enum xenops_power_state found;
+
+	TRY(vm_power_state(vm, &found));
+	if (found == XENOPS_POWER_STATE_RUNNING || found == XENOPS_POWER_STATE_PAUSED)
+		return NULL;
+	if (found != XENOPS_POWER_STATE_HALTED)
+		return bad_power_state(found, XENOPS_POWER_STATE_HALTED);
+	TRY(check_devices(vm));
+	/* What is left of an earlier life goes first. */
+	if (vm->phase != XENOPSD_PHASE_HALTED)
+		TRY(vm_stop(vm, NULL));
+	plan_init(&plan, vm, task);
+	plan.phase = XENOPSD_PHASE_STARTING;
+	plan_add_start(&plan);
+	struct err *e = plan_run(&plan);
+	memory_release(vm);
+	vm_tell(vm);
+	return e;
+}

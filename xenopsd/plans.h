@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The operations on a VM, each made of atoms (plan.h). All are called in the VM's turn (queue.h).
+ * TASK may be NULL: the guest, or a restart of the daemon, wants it.
+ */
+#ifndef XENITH_XENOPSD_PLANS_H
+#define XENITH_XENOPSD_PLANS_H
+
+#include "xenopsd/backend.h"
+#include "xenopsd/vm.h"
+
+struct plan;
+
+/* ---- power.c ---- */
+
+/* As XenAPI's: of the phase, and of what the backend sees. */
+MAY_WAIT must_check struct err *vm_power_state(struct vm *vm, enum xenops_power_state *out);
+enum xenops_power_state power_state_of(const struct vm *vm, const struct domain_look *look);
+/* Bad_power_state, unless the VM is running or paused. */
+MAY_WAIT must_check struct err *vm_need_up(struct vm *vm);
+must_check struct err *bad_power_state(
+	enum xenops_power_state found, enum xenops_power_state expected);
+/* The VM and its devices are to be looked at again. */
+void vm_tell(const struct vm *vm);
+
+/* ---- plan_start.c ---- */
+
+/* Brings up a halted VM, paused. */
+MAY_WAIT must_check struct err *vm_start(struct vm *vm, struct task *task);
+/* Puts the steps that do so into a plan. */
+void plan_add_start(struct plan *p);
+/* A drive or an interface comes to the VM. */
+void plan_add_vbd_plug(struct plan *p, struct device *vbd);
+void plan_add_vif_plug(struct plan *p, struct device *vif);
+
+/* ---- plan_stop.c ---- */
+
+/* Asks the guest to end, and waits until it has. */
+MAY_WAIT must_check struct err *vm_end_guest(struct vm *vm, enum guest_end how, double timeout_s);
+/* Pulls the plug; also of what was begun and is half done. All that can be taken away is, also when
+ * something fails: then the error says what, and it is tried again later. */
+MAY_WAIT must_check struct err *vm_stop(struct vm *vm, struct task *task);
+void plan_add_stop(struct plan *p);
+
+/* ---- plan_reboot.c ---- */
+
+/* Takes the VM down, starts it and lets it run. */
+MAY_WAIT must_check struct err *vm_reboot(struct vm *vm, struct task *task);
+
+/* ---- plan_device.c ---- */
+
+/* Gives a device to a VM that is up, or takes it. */
+MAY_WAIT must_check struct err *device_plug(struct device *d, struct task *task);
+MAY_WAIT must_check struct err *device_unplug(struct device *d, bool force, struct task *task);
+/* Whether the guest has it. */
+MAY_WAIT must_check struct err *device_is_plugged(const struct device *d, bool *out);
+
+#endif

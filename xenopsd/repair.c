@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Repairs (repair.h), each in its VM's turn. A fiber a VM that needs it: so long as smd or networkd
+ * does not answer, it comes back later, and in between the VM's other turns are served.
+ */
+#define LOG_MODULE "repair"
+#include "xenopsd/repair.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "core.gen.h"
+#include "xenopsd/backend.h"
+#include "xenopsd/disk.h"
+#include "xenopsd/files.h"
+#include "xenopsd/nic.h"
+#include "xenopsd/plans.h"
+#include "xenopsd/queue.h"
+#include "xenopsd/xenopsd.h"
+
+#define FIRST_NS (NS_PER_S / 5)
+#define LAST_NS  (30 * NS_PER_S)
+
+/* It was on its way in or out: what is left of it on this host goes. */
+static MAY_WAIT struct err *take_back(struct device *d)
+{
+	log_info("vm=%s %s was on its way, and goes", d->vm->id, d->name);
+	if (d->class == DEVICE_VBD) {
+		TRY(disk_detach(d));
+		TRY(disk_epoch_end(d));
+	}
+	if (d->class == DEVICE_VIF)
+		TRY(nic_unplug_all(d));
+	d->is_active = false;
+	return files_put_state(d->vm);
+}
+
+/* The guest has it, but it may not have reached its bridge. */
+static MAY_WAIT struct err *reconnect(struct device *vif)
+{
+	auto_arena a = {0};
+	struct vif_interfaces on_host;
+
+	TRY(xenopsd.backend->vif_interfaces(vif->vm, vif, &a, &on_host));
+	for (size_t i = 0; i < on_host.n; i++)
+		TRY(nic_plug(vif, on_host.names[i]));
+	return NULL;
+}
+
+static MAY_WAIT struct err *repair_device(struct device *d)
+{
+	bool is_plugged;
+
+	if (!d->is_active)
+		return NULL;
+	TRY(device_is_plugged(d, &is_plugged));
+	if (!is_plugged)
+		return take_back(d);
+	return d->class == DEVICE_VIF ? reconnect(d) : NULL;
+}
+
+static MAY_WAIT struct err *repair_up(struct vm *vm)
+{
+	if (vm->domid < 0)
+		return vm_stop(vm, NULL);
+	vec_for_each (i, &vm->devices)
+		TRY(repair_device(vm->devices.v[i]));
+	/* The guest may have ended while nobody listened. */
+	backend_changed(vm->id);
+	return NULL;
+}
+
+static MAY_WAIT struct err *repair(struct vm *vm)
+{
+	struct domain_look look;
+
+	TRY(xenopsd.backend->vm_look(vm, &look));
+	vm->domid = look.is_there ? look.domid : -1;
+	switch (vm->phase) {
+	case XENOPSD_PHASE_HALTED:
+	case XENOPSD_PHASE_SUSPENDED:
+		return NULL;
+	case XENOPSD_PHASE_UP:
+		return repair_up(vm);
+	case XENOPSD_PHASE_STARTING:
+	case XENOPSD_PHASE_STOPPING:
+		log_info("vm=%s is half done, and taken down", vm->id);
+		return vm_stop(vm, NULL);
+	case XENOPSD_PHASE_REBOOTING:
+		log_info("vm=%s goes on with its reboot", vm->id);
+		return vm_reboot(vm, NULL);
+	}
+	return NULL;
+}
+
+/* OUT: whether there is no more to do. */
+static MAY_WAIT struct err *try_once(const char *id, bool *out)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, id, "repair", TURN_WORK));
+	turn.vm->is_repair_pending = false;
+	auto_err e = repair(turn.vm);
+	if (err_is(e, &ERR_SHUTTING_DOWN))
+		return take(e);
+	if (e)
+		log_err(LOG_WARN_, e, "vm=%s is not yet put right", id);
+	*out = !e;
+	turn.vm->is_repair_pending = e != NULL;
+	vm_tell(turn.vm);
+	return NULL;
+}
+
+static MAY_WAIT struct err *try_until_done(const char *id, int64_t wait_ns)
+{
+	bool is_done = false;
+
+	for (;;) {
+		TRY(fiber_sleep(wait_ns));
+		TRY(try_once(id, &is_done));
+		if (is_done)
+			return NULL;
+		wait_ns = wait_ns * 2 < LAST_NS ? wait_ns * 2 : LAST_NS;
+	}
+}
+
+static MAY_WAIT void try_later(void *arg)
+{
+	auto_str id = arg;
+
+	err_free(try_until_done(id, FIRST_NS));
+}
+
+void repair_later(struct vm *vm)
+{
+	if (vm->is_repair_pending)
+		return;
+	char *id = xstrdup(vm->id);
+	struct err *e = fiber_spawn(NULL, try_later, id, "repair of vm %s", id);
+	vm->is_repair_pending = !e;
+	if (!e)
+		return;
+	log_err(LOG_ERROR_, e, "vm=%s stays half done", vm->id);
+	err_free(e);
+	free(id);
+}
+
+static MAY_WAIT void try_now(void *arg)
+{
+	auto_str id = arg;
+	bool is_done = true;
+
+	err_free(try_once(id, &is_done));
+	if (!is_done)
+		err_free(try_until_done(id, FIRST_NS));
+}
+
+MAY_WAIT struct err *repair_all(void)
+{
+	map_for_each (slot, &vms) {
+		struct vm *vm = slot->value;
+
+		if (vm->phase == XENOPSD_PHASE_HALTED || vm->phase == XENOPSD_PHASE_SUSPENDED)
+			continue;
+		char *id = xstrdup(vm->id);
+		struct err *e = fiber_spawn(NULL, try_now, id, "repair of vm %s", id);
+		if (e) {
+			free(id);
+			return e;
+		}
+	}
+	return fiber_yield();
+}
