@@ -3,10 +3,12 @@
  * xapid: the XenAPI. Here it is put together: the database is opened first, who serves clients
  * comes last. Read on in db/db.h, then gate/gate.h and api/.
  */
+#include "common/clock.h"
 #include "common/daemon.h"
 #include "common/mem.h"
 #include "common/version.h"
 #include "xapid/db/db.h"
+#include "xapid/door/door.h"
 #include "xapid/gate/gate.h"
 #include "xapid/link/link.h"
 #include "xapid/rules/rules.h"
@@ -35,6 +37,21 @@ static const struct conf_key keys[] = {
 		.min = 0,
 		.max = 65535,
 		.doc = "The port of HTTPS; 0 for none."},
+	{.name = "connections",
+		.kind = CONF_INT,
+		.offset = offsetof(struct xapid_conf, connections),
+		.standard = "16384",
+		.min = 16,
+		.max = 1000000,
+		.doc = "So many connections of clients may be open; for one more, that which was "
+		       "idle longest is closed."},
+	{.name = "idle_timeout",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xapid_conf, idle_ns),
+		.standard = "15min",
+		.min = NS_PER_S,
+		.max = 86400 * NS_PER_S,
+		.doc = "A connection without a request for so long is closed."},
 	{.name = "auth",
 		.kind = CONF_ENUM,
 		.offset = offsetof(struct xapid_conf, auth),
@@ -50,6 +67,26 @@ static const struct conf_key keys[] = {
 	{0},
 };
 
+static MAY_WAIT struct err *open_door(void)
+{
+	const struct daemon_paths *paths = daemon_paths();
+	auto_str unix_path = xasprintf("%s/xapi", paths->run);
+	auto_str cert_path = xasprintf("%s/xapid.pem", paths->state);
+	auto_str www = xasprintf("%s/www", paths->share);
+	const struct door_conf conf = {
+		.address = xapid_conf.address,
+		.port = xapid_conf.port,
+		.tls_port = xapid_conf.tls_port,
+		.connections = xapid_conf.connections,
+		.idle_ns = xapid_conf.idle_ns,
+		.unix_path = unix_path,
+		.cert_path = cert_path,
+		.www = www,
+	};
+
+	return door_open(&conf);
+}
+
 static MAY_WAIT struct err *init(void)
 {
 	auto_str path = xasprintf("%s/xapid.db", daemon_paths()->state);
@@ -61,11 +98,18 @@ static MAY_WAIT struct err *init(void)
 	TRY(db_open(&options));
 	TRY(gate_start());
 	rules_start();
-	return links_start(daemon_paths()->run);
+	TRY(links_start(daemon_paths()->run));
+	return open_door();
+}
+
+static MAY_WAIT void stop(void)
+{
+	door_close();
 }
 
 static void fini(void)
 {
+	door_fini();
 	links_stop();
 	gate_stop();
 	db_close();
@@ -83,6 +127,7 @@ int main(int argc, char **argv)
 		.conf_size = sizeof(xapid_conf),
 		.services = services,
 		.init = init,
+		.stop = stop,
 		.fini = fini,
 	};
 

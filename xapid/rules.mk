@@ -2,8 +2,7 @@
 # need of it; the daemon itself is linked of the objects, so that no handler is left out.
 xapid_programs := xapid/main.c xapid/cli.c
 xapid_src := $(filter-out $(xapid_programs),$(wildcard xapid/*.c xapid/*/*.c))
-# The door joins when there is a gate behind it.
-$(eval $(call program,xapid,xapid/main.c $(filter-out xapid/door/%,$(xapid_src))))
+$(eval $(call program,xapid,xapid/main.c $(xapid_src)))
 $(eval $(call installs,$(B)/bin/xapid,sbin))
 
 LIBXAPID := $(B)/lib/libxapid.a

@@ -16,6 +16,8 @@ struct xapid_conf {
 	char *address; /* to listen on, of both ports */
 	int64_t port; /* HTTP; 0: not */
 	int64_t tls_port; /* HTTPS; 0: not */
+	int64_t connections; /* so many may be open */
+	int64_t idle_ns; /* after which one without a request is closed */
 	int auth; /* enum xapid_auth */
 	int64_t cache_size; /* bytes for the wire forms of records */
 };

@@ -106,7 +106,7 @@ MAY_WAIT struct err *gate_call(const struct gate_request *rq, struct gate_result
 	return err(MESSAGE_METHOD_UNKNOWN, rq->method);
 }
 
-void gate_write_value(
+static void write_value(
 	const struct type *t, const void *value, enum gate_form form, struct sbuf *out)
 {
 	struct json_writer w;
@@ -121,7 +121,7 @@ void gate_write_value(
 
 void gate_write(const struct gate_result *r, enum gate_form form, struct sbuf *out)
 {
-	gate_write_value(r->type, r->value, form, out);
+	write_value(r->type, r->value, form, out);
 }
 
 MAY_WAIT struct err *gate_enter(const struct gate_peer *peer, const struct gate_credentials *cred,
