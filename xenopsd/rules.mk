@@ -32,3 +32,11 @@ $(eval $(call program,xenopsd-simulator,$(filter-out %/cli.c,$(wildcard xenopsd/
 $(eval $(call installs,$(B)/bin/xenopsd-simulator,sbin))
 $(eval $(call program,xenopsd-simulator-cli,xenopsd/simulator/cli.c))
 $(eval $(call installs,$(B)/bin/xenopsd-simulator-cli,bin))
+
+# libxl is looked for here, and used in xenopsd/backend_xenlight*.c alone.
+xenlight_packages := xenlight xenstore xentoollog
+$(eval $(call optional,HAS_XENLIGHT,$(xenlight_packages),the backend of xenopsd for Xen))
+ifeq ($(HAS_XENLIGHT),yes)
+$(eval $(call backend,xenlight,$(wildcard xenopsd/backend_xenlight*.c),\
+	$(shell $(PKG_CONFIG) --libs $(xenlight_packages))))
+endif

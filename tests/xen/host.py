@@ -20,10 +20,11 @@ PROGRAMS = "/xenith"  # in dom0: bin/ and lib/ of the build
 STACK = "/xenith/stack"  # the stack's own directory there
 
 
-def programs():
-    """A tar of what this build made, without what only a debugger reads."""
+def programs(daemons):
+    """A tar of what this build made, of the daemons these, without what only a debugger reads."""
     tar_bytes = io.BytesIO()
-    found = [*BUILD.glob("bin/*"), *BUILD.glob("lib/xenith/**/*.so")]
+    found = [BUILD / "bin/xenith", *(BUILD / "bin" / name for name in daemons)]
+    found += [*BUILD.glob("bin/*-cli"), *BUILD.glob("lib/xenith/**/*.so")]
     with tarfile.open(fileobj=tar_bytes, mode="w") as tar, tempfile.TemporaryDirectory() as folder:
         for path in found:
             stripped = pathlib.Path(folder) / path.name
@@ -33,15 +34,15 @@ def programs():
 
 
 class Host:
-    """Test cases make one in setUp: Host(self)."""
+    """Test cases make one in setUp: Host(self, "networkd"), with the daemons that are wanted."""
 
-    def __init__(self, case):
+    def __init__(self, case, *daemons):
         self.case = case
         self.folder = tempfile.TemporaryDirectory()
         case.addCleanup(self.folder.cleanup)
         self.machine = machine.begin(os.environ["XENITH_XEN_BED"], self.folder.name)
         case.addCleanup(self.finish)
-        self.put(PROGRAMS + "/", programs())
+        self.put(PROGRAMS + "/", programs(daemons))
 
     def run(self, *argv, status=0, **more):
         """What the program says in dom0; it is to end with STATUS."""

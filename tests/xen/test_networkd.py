@@ -4,17 +4,15 @@
 import json
 import unittest
 
-from host import STACK, Host
+from host import Host
 
 
 class Networks(unittest.TestCase):
     """eth1 and eth2 of dom0 are on one wire: eth2 goes into a namespace, and is somebody else."""
 
     def setUp(self):
-        self.host = Host(self)
-        # No guest is wanted, but the kernel's own network.
-        self.host.put(f"{STACK}/etc/networkd.conf.d/99-test.conf", b"backend = kernel\n")
-        self.host.up(backend="simulator")
+        self.host = Host(self, "networkd")
+        self.host.up()
         self.host.shell(
             "ip netns add other && ip link set eth2 netns other && "
             "ip -n other addr add 192.0.2.9/24 dev eth2 && ip -n other link set eth2 up"
