@@ -14,6 +14,8 @@
 #include "xapid/rules/rules.h"
 #include "xapid/xapid.h"
 
+#include "control.gen.h"
+
 /* As in enum xapid_auth. */
 static const char *const auth_names[] = {"pam", "file", NULL};
 
@@ -117,7 +119,7 @@ static void fini(void)
 
 int main(int argc, char **argv)
 {
-	static const struct service *const services[] = {NULL};
+	static const struct service *const services[] = {&control_service, NULL};
 	const struct daemon_spec spec = {
 		.name = "xapid",
 		.summary = "the XenAPI: what clients of the pool speak to",

@@ -4,6 +4,8 @@ xapid_programs := xapid/main.c xapid/cli.c
 xapid_src := $(filter-out $(xapid_programs),$(wildcard xapid/*.c xapid/*/*.c))
 $(eval $(call program,xapid,xapid/main.c $(xapid_src)))
 $(eval $(call installs,$(B)/bin/xapid,sbin))
+$(eval $(call program,xapid-cli,xapid/cli.c))
+$(eval $(call installs,$(B)/bin/xapid-cli,bin))
 
 LIBXAPID := $(B)/lib/libxapid.a
 $(eval $(call remember,$(LIBXAPID:.a=.list),$(xapid_src)))

@@ -4,6 +4,7 @@
  */
 #include "xapid/db/db.h"
 
+#include "common/diagnostics.h"
 #include "common/mem.h"
 #include "xapid/db/db_priv.h"
 
@@ -11,7 +12,29 @@
 
 struct db db;
 
-struct err *db_open(const struct db_options *options)
+/* For `diagnostics`. */
+static void describe(struct json_writer *w)
+{
+	struct db_counts counts = db_counts();
+
+	json_write_object(w);
+	json_member_int(w, "generation", (int64_t)db.generation);
+	json_member_int(w, "rows", (int64_t)counts.rows);
+	json_member_int(w, "changes", (int64_t)counts.deltas);
+	json_member_int(w, "batches_undone", (int64_t)counts.undone);
+	json_member_int(w, "tombstones", (int64_t)db.n_tombstones);
+	json_member_int(w, "form_bytes", (int64_t)counts.form_bytes);
+	json_member_int(w, "form_hits", (int64_t)counts.form_hits);
+	json_member_int(w, "form_misses", (int64_t)counts.form_misses);
+	json_member_int(w, "commits", (int64_t)counts.store.commits);
+	json_member_int(w, "checkpoints", (int64_t)counts.store.checkpoints);
+	json_member_int(w, "largest_batch", (int64_t)counts.store.largest_batch);
+	json_write_object_end(w);
+}
+
+static struct diagnostics_section section = {.name = "database", .write = describe};
+
+MAY_WAIT struct err *db_open(const struct db_options *options)
 {
 	assert(!db.is_open);
 	db = (struct db){.is_open = true, .form_bytes = options->form_bytes, .generation = 1};
@@ -22,6 +45,7 @@ struct err *db_open(const struct db_options *options)
 	list_init(&db.forms);
 	cond_init(&db.watchers);
 	db_classes_init();
+	diagnostics_add(&section);
 	struct err *e = db_keep_open(options);
 	if (e)
 		db_close();
@@ -44,6 +68,7 @@ void db_close(void)
 {
 	if (!db.is_open)
 		return;
+	diagnostics_remove(&section);
 	db_keep_close();
 	free_rows();
 	db_feed_fini();

@@ -49,8 +49,9 @@ struct db_options {
 	size_t form_bytes; /* for cached wire forms; 0: 64 MiB */
 };
 
-/* Loads what the file has. Blocks: at start-up. There is one database in a process. */
-must_check struct err *db_open(const struct db_options *options);
+/* Loads what the file has (and blocks meanwhile): at start-up. Waits only where there is a path.
+ * There is one database in a process. */
+MAY_WAIT must_check struct err *db_open(const struct db_options *options);
 /* Writes what is queued. No fiber may wait. Harmless when nothing is open. */
 void db_close(void);
 

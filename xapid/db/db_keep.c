@@ -151,16 +151,23 @@ static struct err *load_start(const struct store_row *kept, void *arg)
 	return NULL;
 }
 
-/* What the file has may be changed after it was read whole. */
-static struct err *count_start(uint64_t starts)
+/* Durable before anybody is told of a generation. With a full disk it cannot be, and one of this
+ * run may come again in the next: better than not to start. */
+static MAY_WAIT struct err *count_start(uint64_t starts)
 {
 	auto_str text = xasprintf("%llu", (unsigned long long)starts);
 	uint64_t stored;
 
-	return store_put(db.store, TABLE_START, "count", text, strlen(text), NULL, &stored);
+	TRY(store_put(db.store, TABLE_START, "count", text, strlen(text), NULL, &stored));
+	struct err *e = store_barrier(db.store, stored, NEVER);
+	if (!err_is(e, &ERR_STORE_READ_ONLY))
+		return e;
+	log_warn("this start is not counted: %s", err_text(e));
+	err_free(e);
+	return NULL;
 }
 
-static struct err *load(void)
+static MAY_WAIT struct err *load(void)
 {
 	struct list rows = LIST_INIT(rows);
 	uint64_t starts = 0;
@@ -328,7 +335,7 @@ const char *db_read_only(void)
 
 /* ---- opening ---- */
 
-struct err *db_keep_open(const struct db_options *options)
+MAY_WAIT struct err *db_keep_open(const struct db_options *options)
 {
 	static const char *const tables[] = {TABLE_OBJECT, TABLE_START, NULL};
 	static const struct store_schema schema = {.version = 1, .tables = tables};

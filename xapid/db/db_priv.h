@@ -193,7 +193,7 @@ void db_bury(void *p);
 void db_turn(void);
 
 /* ---- db_keep.c ---- */
-must_check struct err *db_keep_open(const struct db_options *options);
+MAY_WAIT must_check struct err *db_keep_open(const struct db_options *options);
 void db_keep_close(void);
 /* Refuses when what is to change is kept and cannot be. */
 must_check struct err *db_keep_check(bool is_kept);
