@@ -17,9 +17,11 @@ from stack import BUILD
 
 XENOPSD = BUILD / "bin" / "xenopsd"
 NETWORKD = BUILD / "bin" / "networkd"
+SMD = BUILD / "bin" / "smd"
 CLI = BUILD / "bin" / "xenops-cli"
 HANG = 60  # seconds; only to catch what hangs
 MIB = 1 << 20
+SR = "0f9c2c9e-5d0b-4c4e-8f0c-0d6f3d6a1b11"
 VM = {
     "vm": "vm-1",
     "name": "one",
@@ -67,6 +69,7 @@ class Daemon:
 
 class Case(unittest.TestCase):
     WITH_NETWORK = False
+    WITH_STORAGE = False
 
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp())
@@ -80,9 +83,23 @@ class Case(unittest.TestCase):
         if self.WITH_NETWORK:
             self.networkd = Daemon(self, NETWORKD).start()
             self.networkd.client.call("Bridge.create", bridge="xapi0")
+        if self.WITH_STORAGE:
+            self.make_storage()
         self.xenopsd.start()
         self.simulator = Client(self.simulator_socket)
         self.addCleanup(self.simulator.close)
+
+    def make_storage(self):
+        """An SR of files in a directory."""
+        self.smd = Daemon(self, SMD).start()
+        config = {"location": str(self.dir / "sr")}
+        for call in ("SR.create", "SR.attach"):
+            self.smd_do(call, sr=SR, type="file", device_config=config)
+
+    def smd_do(self, method, **params):
+        record = self.smd.client.wait_for_task(self.smd.client.call(method, **params))
+        self.assertEqual(record["state"], "done", record)
+        return record.get("result")
 
     @property
     def simulator_socket(self):
@@ -168,6 +185,10 @@ class Case(unittest.TestCase):
     # ---- a VM ----
 
     def disk(self, name="disk"):
+        if self.WITH_STORAGE:
+            spec = {"virtual_size_bytes": MIB, "name_label": name}
+            vdi = self.smd_do("VDI.create", sr=SR, spec=spec)["vdi"]
+            return {"vdi": {"sr": SR, "vdi": vdi}}
         path = self.dir / name
         path.touch()
         return {"local": str(path)}
@@ -200,6 +221,11 @@ class Case(unittest.TestCase):
     def guests(self):
         return self.networkd.client.call("Guest.list")
 
+    def datapaths(self, vm="vm-1"):
+        """State by datapath, of what the VM has in use."""
+        all_of_them = self.smd.client.call("DP.list")
+        return {d["dp"]: d["state"] for d in all_of_them if d["dp"].startswith(f"{vm}/")}
+
     def check_halted(self, vm="vm-1"):
         """Nothing of it is left anywhere."""
         self.assertEqual(self.power(vm), "halted")
@@ -208,6 +234,8 @@ class Case(unittest.TestCase):
             self.assertFalse(vbd["state"]["active"] or vbd["state"]["plugged"], vbd)
         for vif in self.call("VIF.list", vm=vm):
             self.assertFalse(vif["state"]["active"] or vif["state"]["plugged"], vif)
+        if self.WITH_STORAGE:
+            self.assertEqual(self.datapaths(vm), {})
         if self.WITH_NETWORK:
             owners = [guest["owner"] for guest in self.guests()]
             self.assertFalse([owner for owner in owners if owner.startswith(f"{vm}/")])
@@ -232,6 +260,11 @@ class Case(unittest.TestCase):
             self.assertTrue(vif["state"]["active"] and vif["state"]["plugged"], vif)
             expected.add(("vif", vif["vif"]["vif"].split("/")[1]))
         self.assertEqual(devices, expected)
+        if self.WITH_STORAGE:
+            disks = {name for kind, name in devices if kind == "vbd" and name != "xvdd"}
+            self.assertEqual(
+                self.datapaths(vm), {f"{vm}/{name}": "activated_rw" for name in disks}
+            )
         if self.WITH_NETWORK:
             found = {(g["owner"], g["interface"], g["bridge"]) for g in self.guests()}
             self.assertEqual(
@@ -242,6 +275,7 @@ class Case(unittest.TestCase):
 
 class Life(Case):
     WITH_NETWORK = True
+    WITH_STORAGE = True
 
     def test_whole_life(self):
         self.add()
@@ -289,11 +323,13 @@ class Life(Case):
         self.run_vm()
         self.fails("Media_not_present", "VBD.eject", vbd="vm-1/xvdd")
         self.fails("Media_not_ejectable", "VBD.eject", vbd="vm-1/xvda")
-        iso = self.disk("iso")
-        self.do("VBD.insert", vbd="vm-1/xvdd", disk=iso)
-        self.fails("Media_present", "VBD.insert", vbd="vm-1/xvdd", disk=iso)
+        iso = self.dir / "iso"
+        iso.touch()
+        disk = {"local": str(iso)}
+        self.do("VBD.insert", vbd="vm-1/xvdd", disk=disk)
+        self.fails("Media_present", "VBD.insert", vbd="vm-1/xvdd", disk=disk)
         drive = next(d for d in self.domain()["devices"] if d["name"] == "xvdd")
-        self.assertEqual(drive["backend"], iso["local"])
+        self.assertEqual(drive["backend"], str(iso))
         self.do("VBD.eject", vbd="vm-1/xvdd")
         self.assertNotIn("backend", self.call("VBD.stat", vbd="vm-1/xvdd")["state"])
 
@@ -314,6 +350,24 @@ class Life(Case):
         (path,) = self.fails("CONNECTION_REFUSED", "VM.start", vm="vm-1")[:1]
         self.assertIn("networkd.sock", path)
         self.networkd.start()
+        self.check_halted()
+        self.smd.stop()
+        (path,) = self.fails("CONNECTION_REFUSED", "VM.start", vm="vm-1")[:1]
+        self.assertIn("smd.sock", path)
+        self.smd.start()
+        self.wait_for("the repair", lambda: not self.datapaths())
+        self.check_halted()
+        self.do("VM.start", vm="vm-1")
+        self.check_up("paused")
+
+    def test_shutdown_while_smd_is_away_ends_later(self):
+        self.run_vm()
+        self.smd.stop()
+        self.fails("CONNECTION_REFUSED", "VM.shutdown", vm="vm-1")
+        self.assertEqual(self.power(), "halted")
+        self.assertIsNone(self.domain())
+        self.smd.start()
+        self.wait_for("the repair", lambda: not self.datapaths())
         self.check_halted()
         self.do("VM.start", vm="vm-1")
         self.check_up("paused")
@@ -474,6 +528,7 @@ class Faults(Case):
     """Every atom of every plan fails, and xenopsd is killed at each."""
 
     WITH_NETWORK = True
+    WITH_STORAGE = True
 
     def setUp(self):
         super().setUp()
