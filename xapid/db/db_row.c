@@ -37,20 +37,14 @@ void db_row_free(struct db_row *row)
 	db_name_release(name);
 }
 
-static const char *text_of(const struct db_row *row, const struct db_field *f)
-{
-	return *(const char *const *)(row->record + f->field->offset);
-}
-
 static void index_unique(struct db_row *row, const struct db_field *f, bool is_there)
 {
-	const char *text = text_of(row, f);
-
-	if (!f->unique || !*text)
+	if (!f->unique)
 		return;
-	if (is_there)
+	const char *text = *(const char *const *)db_place(row, f);
+	if (*text && is_there)
 		map_put(f->unique, text, row);
-	else
+	else if (*text)
 		map_remove(f->unique, text);
 }
 

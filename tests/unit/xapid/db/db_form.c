@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Wire forms: made once, dropped when the row changes, within their budget.
+ */
+#include "tests/unit/test.h"
+
+#include "common/loop.h"
+#include "common/sbuf.h"
+#include "tests/unit/xapid/full_pool.h"
+
+static int open_db(void **state)
+{
+	loop_init();
+	full_pool_must(db_open(&(struct db_options){.form_bytes = 64 << 10}));
+	return 0;
+}
+
+static int close_db(void **state)
+{
+	db_close();
+	loop_fini();
+	return 0;
+}
+
+static bool has(struct db_text form, const char *text)
+{
+	return memmem(form.text, form.len, text, strlen(text));
+}
+
+static void a_form_is_kept_until_the_row_changes(void **state)
+{
+	struct full_pool pool;
+
+	full_pool_make(&pool, 0);
+	const char *ref = full_pool_vm(&pool, 1);
+	struct db_row *row = db_row(NULL, ref);
+	struct db_text json = db_form(row, DB_FORM_JSON), xml = db_form(row, DB_FORM_XML);
+	assert_true(has(json, "\"name_label\":\"virtual machine 1\""));
+	assert_true(has(xml, "<name>name_label</name><value>virtual machine 1</value>"));
+	assert_ptr_equal(db_form(row, DB_FORM_JSON).text, json.text);
+	assert_ptr_equal(db_form(row, DB_FORM_XML).text, xml.text);
+	CHECK_OK(db_write(vm, ref, name_label, "virtual machine 1"));
+	assert_ptr_equal(db_form(row, DB_FORM_JSON).text, json.text);
+	CHECK_OK(db_write(vm, ref, name_label, "another"));
+	assert_true(has(db_form(row, DB_FORM_JSON), "\"name_label\":\"another\""));
+	/* What was given out is still there. */
+	assert_true(has(json, "virtual machine 1"));
+	/* So does the other side of a relation change. */
+	full_pool_disk(&pool, ref, 0);
+	const struct xenapi_vm *vm = db_record(row);
+	assert_true(has(db_form(row, DB_FORM_XML), vm->VBDs.v[0]));
+}
+
+static void what_clients_do_not_see_is_not_in_it(void **state)
+{
+	struct full_pool pool;
+
+	full_pool_make(&pool, 0);
+	full_pool_disk(&pool, full_pool_vm(&pool, 1), 0);
+	struct db_text form = db_form(db_first_row(&xenapi_class_vbd), DB_FORM_JSON);
+	assert_true(has(form, "\"empty\":false"));
+	assert_false(has(form, "\"reserved\""));
+}
+
+static void a_date_has_no_hyphens(void **state)
+{
+	struct xenapi_vm_metrics metrics = db_blank(vm_metrics);
+
+	metrics.start_time = 1000000000;
+	full_pool_must(db_create(vm_metrics, &metrics, NULL));
+	struct db_row *row = db_first_row(&xenapi_class_vm_metrics);
+	assert_true(has(db_form(row, DB_FORM_JSON), "\"20010909T01:46:40Z\""));
+	assert_true(has(db_form(row, DB_FORM_XML),
+		"<dateTime.iso8601>20010909T01:46:40Z</dateTime.iso8601>"));
+}
+
+static void all_keep_to_the_budget(void **state)
+{
+	struct full_pool pool;
+
+	full_pool_make(&pool, 100);
+	db_for_each(vm, row) db_form(row, DB_FORM_XML);
+	assert_in_range(db_counts().form_bytes, 32 << 10, 64 << 10);
+	/* The newest are there, the oldest are made anew. */
+	uint64_t misses = db_counts().form_misses;
+	db_form(db_row(NULL, db_find(host, pool.host)->resident_VMs.v[99]), DB_FORM_XML);
+	assert_int_equal(db_counts().form_misses, misses);
+	db_form(db_first_row(&xenapi_class_vm), DB_FORM_XML);
+	assert_int_equal(db_counts().form_misses, misses + 1);
+}
+
+#define DB_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_db, close_db)
+
+TEST_MAIN(DB_TEST(a_form_is_kept_until_the_row_changes),
+	DB_TEST(what_clients_do_not_see_is_not_in_it), DB_TEST(a_date_has_no_hyphens),
+	DB_TEST(all_keep_to_the_budget))
