@@ -10,6 +10,7 @@
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
 #include "xapid/gate/gate.h"
+#include "xapid/host/host.h"
 #include "xapid/link/link.h"
 #include "xapid/rules/rules.h"
 #include "xapid/xapid.h"
@@ -99,6 +100,7 @@ static MAY_WAIT struct err *init(void)
 
 	TRY(db_open(&options));
 	TRY(gate_start());
+	TRY(host_start());
 	rules_start();
 	TRY(links_start(daemon_paths()->run));
 	return open_door();

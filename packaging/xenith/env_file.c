@@ -57,6 +57,9 @@ struct err *env_file_write(void)
 		auto_str url = xasprintf("http://%s:%ld", o->address, o->port);
 
 		add_variable(&b, "XAPI", "_URL", url);
+		add_variable(&b, "XAPI", "_USER", "root");
+		if (supervisor.password)
+			add_variable(&b, "XAPI", "_PASSWORD", supervisor.password);
 	}
 	list_for_each (member, &supervisor.members, struct member, link)
 		add_member(&b, member);
@@ -79,8 +82,8 @@ struct err *member_conf_write(const char *name)
 
 	sbuf_adds(&b, "# Written by `xenith up` from its options, anew each time.\n");
 	if (!strcmp(name, "xapid"))
-		sbuf_printf(&b, "address = %s\nport = %ld\ntls_port = %ld\n", o->address, o->port,
-			o->tls_port);
+		sbuf_printf(&b, "address = %s\nport = %ld\ntls_port = %ld\nauth = file\n",
+			o->address, o->port, o->tls_port);
 	else if (!strcmp(name, "xenopsd"))
 		sbuf_printf(&b, "backend = %s\n", o->backend);
 	else if (!strcmp(name, "networkd"))

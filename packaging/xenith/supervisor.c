@@ -117,6 +117,8 @@ static struct err *add_daemons(void)
 
 static struct err *start_members(void)
 {
+	if (member_find("xapid"))
+		TRY(account_write());
 	list_for_each (member, &supervisor.members, struct member, link) {
 		TRY(member_conf_write(member->name));
 		TRY(fiber_spawn(NULL, member_fiber, member, "daemon %s", member->name));
@@ -167,6 +169,7 @@ static void clean_up(struct rpc_server *server)
 	if (supervisor.notify_path)
 		unlink(supervisor.notify_path);
 	free(supervisor.notify_path);
+	free(supervisor.password);
 	loop_fini();
 }
 

@@ -38,6 +38,7 @@ struct supervisor {
 	struct list members;
 	struct cond changed; /* the state of some member */
 	bool is_stopping;
+	char *password; /* of root, for clients; NULL: there is no xapid */
 	char *notify_path;
 	int notify_fd;
 };
@@ -65,6 +66,11 @@ MAY_WAIT must_check struct err *member_wait_ready(struct member *member, uint64_
 MAY_WAIT void supervisor_stop(void);
 /* To be called when something that D/env tells has changed. */
 void supervisor_changed(void);
+
+/* ---- account.c ---- */
+
+/* Chooses the password, and writes xapid's accounts. */
+must_check struct err *account_write(void);
 
 /* ---- env_file.c ---- */
 

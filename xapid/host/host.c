@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * This host at the start of xapid: a fresh one is filled (fresh.h), and what may have changed since
+ * the last start is noted: software, processors, firmware, addresses, times.
+ */
+#define LOG_MODULE "host"
+
+#include "xapid/host/host.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/version.h"
+#include "xapid/db/db.h"
+#include "xapid/host/facts.h"
+#include "xapid/host/fresh.h"
+#include "xapid/xapid.h"
+
+#include "xenapi.gen.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What clients take for the version of the platform: they decide by it what they may ask for. */
+#define PRODUCT_VERSION  "8.4.0"
+#define PLATFORM_VERSION "3.4.0"
+#define XENCENTER        "2.23"
+
+static const char *text_of(struct arena *a, int64_t v)
+{
+	return arena_printf(a, "%lld", (long long)v);
+}
+
+/* ---- software ---- */
+
+static struct err *note_software(const char *host, const struct host_facts *facts)
+{
+	struct string_map_entry v[] = {
+		{"product_version", PRODUCT_VERSION},
+		{"product_version_text", "8"},
+		{"product_version_text_short", "8"},
+		{"platform_name", "XCP"},
+		{"platform_version", PLATFORM_VERSION},
+		{"product_brand", PRODUCT_BRAND},
+		{"build_number", "xenith-" XENITH_VERSION},
+		{"xapi", "26.17"},
+		{"xapi_build", "26.17.0"},
+		{"xenith", XENITH_VERSION},
+		{"git_id", ""},
+		{"date", ""},
+		{"hostname", facts->hostname},
+		{"xen", ""},
+		{"linux", facts->kernel},
+		{"xencenter_min", XENCENTER},
+		{"xencenter_max", XENCENTER},
+		{"network_backend", "bridge"},
+		{"db_schema", "5.909"},
+	};
+	const struct string_map map = {v, ARRAY_LEN(v)};
+
+	return db_write(host, host, software_version, map);
+}
+
+/* ---- processors ---- */
+
+static struct err *note_cpu_info(const char *host, const struct host_facts *facts, struct arena *a)
+{
+	const struct cpu_facts none = {
+		.vendor = "unknown", .model_name = "", .stepping = "", .flags = ""};
+	const struct cpu_facts *cpu = facts->cpus.n ? facts->cpus.v : &none;
+	struct string_map_entry v[] = {
+		{"cpu_count", text_of(a, (int64_t)facts->cpus.n)},
+		{"socket_count", text_of(a, facts->n_sockets)},
+		{"threads_per_core", text_of(a, facts->threads_per_core)},
+		{"nr_nodes", text_of(a, facts->n_nodes)},
+		{"vendor", cpu->vendor},
+		{"speed", text_of(a, cpu->mhz)},
+		{"modelname", cpu->model_name},
+		{"family", text_of(a, cpu->family)},
+		{"model", text_of(a, cpu->model)},
+		{"stepping", cpu->stepping},
+		{"flags", cpu->flags},
+		{"features_pv", ""},
+		{"features_hvm", ""},
+		{"features_hvm_host", ""},
+		{"features_pv_host", ""},
+	};
+	struct string_map_entry of_pool[] = {
+		v[0], v[1], v[4], {"features_hvm_host", ""}, {"features_pv_host", ""}};
+	const struct string_map map = {v, ARRAY_LEN(v)}, pool = {of_pool, ARRAY_LEN(of_pool)};
+
+	TRY(db_write(host, host, cpu_info, map));
+	return db_write(pool, db_first_ref(pool), cpu_info, pool);
+}
+
+static const char *cpu_row(const char *host, int64_t number)
+{
+	db_for_each(host_cpu, row)
+	{
+		const struct xenapi_host_cpu *cpu = db_record(row);
+
+		if (cpu->number == number && !strcmp(cpu->host, host))
+			return db_ref(row);
+	}
+	return NULL;
+}
+
+/* Another processor is another object: clients compare by them. */
+static struct err *note_cpu(const char *host, const struct cpu_facts *facts)
+{
+	struct xenapi_host_cpu cpu = db_blank(host_cpu);
+	const char *there = cpu_row(host, facts->number);
+	const struct xenapi_host_cpu *old = there ? db_find(host_cpu, there) : NULL;
+
+	if (old && !strcmp(old->modelname, facts->model_name) && !strcmp(old->flags, facts->flags))
+		return NULL;
+	if (there)
+		TRY(db_delete(host_cpu, there));
+	cpu.host = host;
+	cpu.number = facts->number;
+	cpu.vendor = facts->vendor;
+	cpu.speed = facts->mhz;
+	cpu.modelname = facts->model_name;
+	cpu.family = facts->family;
+	cpu.model = facts->model;
+	cpu.stepping = facts->stepping;
+	cpu.flags = facts->flags;
+	return db_create(host_cpu, &cpu, NULL);
+}
+
+static struct err *note_cpus(const char *host, const struct host_facts *facts)
+{
+	for (size_t i = 0; i < facts->cpus.n; i++)
+		TRY(note_cpu(host, &facts->cpus.v[i]));
+	db_for_each(host_cpu, row)
+	{
+		const struct xenapi_host_cpu *cpu = db_record(row);
+
+		if (cpu->number >= (int64_t)facts->cpus.n && !strcmp(cpu->host, host))
+			TRY(db_delete(host_cpu, db_ref(row)));
+	}
+	return NULL;
+}
+
+/* ---- firmware, memory, times ---- */
+
+static struct err *note_bios(const char *host, const struct host_facts *facts, struct arena *a)
+{
+	static const struct string_map_entry more[] = {
+		{"oem-1", "Xen"}, {"oem-2", ""}, {"hp-rombios", ""}};
+	struct string_map map = {
+		.v = arena_calloc(a, facts->bios.n + ARRAY_LEN(more), sizeof(*map.v))};
+
+	for (size_t i = 0; i < facts->bios.n; i++)
+		map.v[map.n++] = facts->bios.v[i];
+	for (size_t i = 0; i < ARRAY_LEN(more); i++)
+		map.v[map.n++] = more[i];
+	return db_write(host, host, bios_strings, map);
+}
+
+static struct err *note_capabilities(const char *host, const struct host_facts *facts)
+{
+	static const char *kinds[] = {
+		"xen-3.0-x86_64", "hvm-3.0-x86_32", "hvm-3.0-x86_32p", "hvm-3.0-x86_64"};
+	static const char *editions[] = {"free"};
+	struct string_map_entry chipset[] = {{"iommu", facts->has_iommu ? "true" : "false"}};
+	const struct string_list capabilities = {kinds, ARRAY_LEN(kinds)};
+	const struct string_list all_editions = {editions, ARRAY_LEN(editions)};
+	const struct string_map chipset_info = {chipset, ARRAY_LEN(chipset)};
+
+	TRY(db_write(host, host, capabilities, capabilities));
+	TRY(db_write(host, host, editions, all_editions));
+	TRY(db_write(host, host, edition, "free"));
+	return db_write(host, host, chipset_info, chipset_info);
+}
+
+static struct err *note_metrics(const char *host, const struct host_facts *facts)
+{
+	const struct xenapi_host *h;
+
+	TRY(db_get(host, host, &h));
+	const char *metrics = h->metrics;
+	TRY(db_write(host_metrics, metrics, live, true));
+	TRY(db_write(host_metrics, metrics, memory_total, facts->memory_total));
+	TRY(db_write(host_metrics, metrics, memory_free, facts->memory_free));
+	return db_write(host_metrics, metrics, last_updated, clock_real_ns() / NS_PER_S);
+}
+
+/* As the original writes them: seconds and a point. */
+static struct err *note_times(const char *host, const struct host_facts *facts, struct arena *a)
+{
+	const char *boot = arena_printf(a, "%lld.", (long long)facts->boot_time);
+	const char *start = arena_printf(a, "%lld.", (long long)(clock_real_ns() / NS_PER_S));
+
+	TRY(db_map_put(host, host, other_config, "boot_time", boot));
+	return db_map_put(host, host, other_config, "agent_start_time", start);
+}
+
+/* ---- its address ---- */
+
+static bool is_wildcard(const char *address)
+{
+	return !*address || !strcmp(address, "::") || !strcmp(address, "0.0.0.0");
+}
+
+/* What we listen on, or the address of the device that the host is managed over. */
+static const char *address_of(const struct host_facts *facts)
+{
+	const struct nic_facts *best = NULL;
+
+	if (!is_wildcard(xapid_conf.address))
+		return xapid_conf.address;
+	for (size_t i = 0; i < facts->nics.n; i++) {
+		const struct nic_facts *nic = &facts->nics.v[i];
+
+		if (*nic->ip && (!best || (*nic->gateway && !*best->gateway)))
+			best = nic;
+	}
+	return best ? best->ip : "127.0.0.1";
+}
+
+/* ---- all ---- */
+
+static struct err *note(const struct host_facts *facts, struct arena *a)
+{
+	const char *host = arena_strdup(a, fresh_host());
+
+	TRY(note_software(host, facts));
+	TRY(note_cpu_info(host, facts, a));
+	TRY(note_cpus(host, facts));
+	TRY(note_bios(host, facts, a));
+	TRY(note_capabilities(host, facts));
+	TRY(note_metrics(host, facts));
+	TRY(note_times(host, facts, a));
+	TRY(db_write(host, host, address, address_of(facts)));
+	TRY(db_write(host, host, hostname, facts->hostname));
+	return fresh_networks(facts, host);
+}
+
+struct err *host_start(void)
+{
+	auto_arena a = {0};
+	struct host_facts facts;
+	bool is_fresh = !db_first(pool);
+
+	TRY(host_facts_read(&a, &facts));
+	TRY(fresh_pool(&facts));
+	TRY(fresh_roles());
+	TRY(fresh_templates());
+	TRY(note(&facts, &a));
+	if (is_fresh)
+		log_info("this is a fresh host: '%s'", facts.hostname);
+	return db_barrier(db_generation(), NEVER);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * This host: what it has when it is fresh, and what is noted of it at each start.
+ */
+#ifndef XENITH_XAPID_HOST_HOST_H
+#define XENITH_XAPID_HOST_HOST_H
+
+#include "common/err.h"
+
+/* After the database was opened and before anyone is served. */
+MAY_WAIT must_check struct err *host_start(void);
+
+#endif
