@@ -40,3 +40,10 @@ ifeq ($(HAS_XENLIGHT),yes)
 $(eval $(call backend,xenlight,$(wildcard xenopsd/backend_xenlight*.c),\
 	$(shell $(PKG_CONFIG) --libs $(xenlight_packages))))
 endif
+
+# What the unit tests of xenopsd need beside the archives.
+xenopsd_model := $(B)/obj/xenopsd/vm.o
+$(B)/tests/unit/xenopsd/vm: $(xenopsd_model)
+$(B)/tests/unit/xenopsd/queue: $(xenopsd_model) $(B)/obj/xenopsd/queue.o
+$(B)/tests/unit/xenopsd/plan: $(xenopsd_model) $(B)/obj/xenopsd/plan.o
+$(B)/tests/unit/xenopsd/files: $(xenopsd_model) $(B)/obj/xenopsd/files.o
