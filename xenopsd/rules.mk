@@ -26,7 +26,10 @@ endef
 $(eval $(call backend,simulator,$(wildcard xenopsd/backend_simulator*.c)))
 
 # QEMU alone, by QMP.
+$(eval $(call backend,qemu,$(wildcard xenopsd/backend_qemu*.c) xenopsd/qmp.c))
 $(B)/tests/unit/xenopsd/qmp: $(B)/obj/xenopsd/qmp.o
+$(B)/tests/unit/xenopsd/backend_qemu_accel: $(B)/obj/xenopsd/backend_qemu_accel.o
+
 # The simulator's own process, and a CLI to be the guest or the fault.
 $(eval $(call program,xenopsd-simulator,$(filter-out %/cli.c,$(wildcard xenopsd/simulator/*.c))))
 $(eval $(call installs,$(B)/bin/xenopsd-simulator,sbin))
