@@ -7,6 +7,7 @@
 #include "common/daemon.h"
 #include "common/mem.h"
 #include "common/version.h"
+#include "xapid/cli/cli.h"
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
 #include "xapid/gate/gate.h"
@@ -87,6 +88,7 @@ static MAY_WAIT struct err *open_door(void)
 		.www = www,
 	};
 
+	door_add_routes(cli_routes, n_cli_routes);
 	return door_open(&conf);
 }
 

@@ -1,11 +1,13 @@
 # xapid and its debug CLI. All but main.c is an archive for the unit tests, which take what they
 # need of it; the daemon itself is linked of the objects, so that no handler is left out.
-xapid_programs := xapid/main.c xapid/cli.c
+xapid_programs := xapid/main.c xapid/cli.c xapid/cli/xe.c
 xapid_src := $(filter-out $(xapid_programs),$(wildcard xapid/*.c xapid/*/*.c))
 $(eval $(call program,xapid,xapid/main.c $(xapid_src)))
 $(eval $(call installs,$(B)/bin/xapid,sbin))
 $(eval $(call program,xapid-cli,xapid/cli.c))
 $(eval $(call installs,$(B)/bin/xapid-cli,bin))
+$(eval $(call program,xe,xapid/cli/xe.c xapid/cli/thin.c))
+$(eval $(call installs,$(B)/bin/xe,bin))
 
 LIBXAPID := $(B)/lib/libxapid.a
 $(eval $(call remember,$(LIBXAPID:.a=.list),$(xapid_src)))

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""xe against a live xapid: what it prints, to which stream, and how it ends."""
+
+import os
+import re
+import socket
+import struct
+import subprocess
+import unittest
+
+from stack import BUILD, HANG, Stack
+
+XE = BUILD / "bin" / "xe"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class ForClass:
+    """What Stack asks of a test case, for a whole class of them."""
+
+    def __init__(self, cls):
+        self.addCleanup = cls.addClassCleanup
+
+    def __getattr__(self, name):
+        return getattr(unittest.TestCase(), name)
+
+
+class Xe(unittest.TestCase):
+    """One stack for all tests of a class."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.port, cls.tls_port = free_port(), free_port()
+        cls.stack = Stack(ForClass(cls), "--port", cls.port, "--tls-port", cls.tls_port)
+        cls.env = {}
+        for line in (cls.stack.dir / "env").read_text().splitlines():
+            name, value = line.split("=", 1)
+            cls.env[name] = value.strip("'")
+
+    def xe(self, *args, stdin=None, local=True):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("XE")}
+        env["HOME"] = str(self.stack.dir)
+        if local:
+            env["XENITH_DIR"] = str(self.stack.dir)
+        done = subprocess.run(
+            [str(XE), *map(str, args)],
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            timeout=HANG,
+            env=env,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def good(self, *args, **more):
+        status, out, err = self.xe(*args, **more)
+        self.assertEqual((status, err), (0, ""), f"{args}: {out}")
+        return out
+
+    def bad(self, err, *args, out="", **more):
+        self.assertEqual(self.xe(*args, **more), (1, out, err), args)
+
+    def one(self, *args):
+        """The one line that a command prints."""
+        out = self.good(*args)
+        self.assertEqual(out.count("\n"), 1, out)
+        return out[:-1]
+
+
+class Lists(Xe):
+    """CLASS-list."""
+
+    def test_record(self):
+        host = self.one("host-list", "--minimal")
+        self.assertRegex(host, UUID)
+        name = self.one("host-param-get", f"uuid={host}", "param-name=name-label")
+        self.assertEqual(
+            self.good("host-list"),
+            f"uuid ( RO)                : {host}\n"
+            f"          name-label ( RW): {name}\n"
+            "    name-description ( RW): Default install\n\n\n",
+        )
+        self.assertEqual(
+            self.good("host-list", "params=name-label,uuid"),
+            f"uuid ( RO)          : {host}\n    name-label ( RW): {name}\n\n\n",
+        )
+        self.assertEqual(self.good("host-list", "params=bogus"), "\n\n\n")
+        self.assertEqual(self.one("host-list", "params=name-label,address", "--minimal"), name)
+
+    def test_filters(self):
+        dom0 = self.one("vm-list", "is-control-domain=true", "--minimal")
+        self.assertIn(
+            "    power-state ( RO): running\n", self.good("vm-list", "is-control-domain=true")
+        )
+        host = self.one("host-list", "--minimal")
+        self.assertEqual(self.one("vm-list", f"resident-on={host}", "--minimal"), dom0)
+        self.assertEqual(self.good("vm-list", "power-state=bogus"), "")
+        self.assertEqual(self.good("vm-list", "power-state=bogus", "--minimal"), "\n")
+        self.assertEqual(self.good("vm-list", "uuid="), "")
+        self.assertEqual(self.good("vm-list", f"uuid={dom0}", "uuid=b"), "")
+        self.bad("Error: Unknown field 'bogus'\n", "vm-list", "bogus=1")
+        self.bad("Error: Unknown field 'bogus'\n", "vm-list", "--bogus")
+        self.assertIn(
+            "Debian", self.good("template-list", "params=name-label", "is-default-template=true")
+        )
+        self.assertEqual(self.good("snapshot-list"), "")
+
+    def test_references(self):
+        network = self.one("pif-list", "params=network-uuid", "--minimal")
+        self.assertIn(network, self.one("network-list", "--minimal").split(","))
+        label = self.one("pif-list", "params=network-name-label", "--minimal")
+        self.assertEqual(
+            self.one("network-param-get", f"uuid={network}", "param-name=name-label"), label
+        )
+        self.assertIn("default-SR ( RW): <not in database>\n", self.good("pool-list"))
+
+    def test_every_class(self):
+        names = self.one("help", "--minimal").split(",")
+        lists = [n for n in names if n.endswith("-list") and not n.endswith("-param-list")]
+        # these want a VM; messages are no rows of the database
+        others = ("vm-disk-list", "vm-vif-list", "message-list")
+        lists = [n for n in lists if n not in others]
+        self.assertIn("vm-list", lists)
+        for name in lists:
+            with self.subTest(name):
+                self.good(name, "params=all")
+
+
+class Params(Xe):
+    """CLASS-param-*."""
+
+    def setUp(self):
+        self.pool = "uuid=" + self.one("pool-list", "--minimal")
+        self.vm = "uuid=" + self.one("vm-list", "is-control-domain=true", "--minimal")
+
+    def get(self, name, *more):
+        return self.one("pool-param-get", self.pool, f"param-name={name}", *more)
+
+    def test_list(self):
+        out = self.good("vm-param-list", self.vm)
+        for line in (
+            f"uuid ( RO)                                  : {self.vm[5:]}",
+            "                     is-control-domain ( RO): true",
+            "                     last-boot-record ( RO): <expensive field>",
+            "            ha-always-run ( RW) [DEPRECATED]: false",
+            "                                  tags (SRW): ",
+            "                          other-config (MRW): ",
+            "                 HVM-shadow-multiplier ( RW): 1.000",
+            "                            os-version (MRO): <not in database>",
+        ):
+            self.assertIn(line.strip(), out)
+        self.assertTrue(out.startswith("uuid ( RO)                                  : "), out)
+
+    def test_get(self):
+        self.bad("Required parameter not found: uuid\nFor usage run: 'xe help'\n", "vm-param-get")
+        self.bad(
+            "Required parameter not found: param-name\nFor usage run: 'xe help'\n",
+            "vm-param-get",
+            self.vm,
+        )
+        self.bad(
+            "Error code: Missing parameter\nError parameters: bogus\n",
+            "vm-param-get",
+            self.vm,
+            "param-name=bogus",
+        )
+        status, out, err = self.xe("vm-param-get", "uuid=bogus", "param-name=name-label")
+        self.assertEqual((status, out), (1, ""))
+        self.assertTrue(err.endswith("\ntype: VM\nuuid: bogus\n"), err)
+
+    def test_set(self):
+        self.assertEqual(self.good("pool-param-set", self.pool), "")
+        self.good("pool-param-set", self.pool, "name-label=a, b", "other-config:x=1 = 2")
+        self.assertEqual(self.get("name-label"), "a, b")
+        self.assertEqual(self.one("pool-list", "params=name-label", "--minimal"), "a\\, b")
+        self.assertEqual(self.get("other-config", "param-key=x"), "1 = 2")
+        self.bad(
+            "Error: Key absent not found in map\n",
+            *("pool-param-get", self.pool, "param-name=other-config", "param-key=absent"),
+        )
+        self.bad(
+            "Error: Field 'power-state' is read-only.\n",
+            *("vm-param-set", self.vm, "power-state=running"),
+        )
+        self.bad("Error: Unknown field 'bogus'\n", "vm-param-set", self.vm, "bogus=1")
+        # Nothing is changed when one of several cannot be.
+        self.bad(
+            "Error: Unknown field 'bogus'\n",
+            *("pool-param-set", self.pool, "name-label=other", "bogus=1"),
+        )
+        self.assertEqual(self.get("name-label"), "a, b")
+
+    def test_sets_and_maps(self):
+        self.good("pool-param-add", self.pool, "param-name=tags", "param-key=t1")
+        self.good("pool-param-add", self.pool, "param-name=tags", "param-key=t2")
+        self.assertEqual(sorted(self.get("tags").split("; ")), ["t1", "t2"])
+        self.assertEqual(
+            self.one("pool-list", "tags:contains=t2", "--minimal"), self.pool[len("uuid=") :]
+        )
+        self.good("pool-param-remove", self.pool, "param-name=tags", "param-key=t1")
+        self.assertEqual(self.get("tags"), "t2")
+        self.good("pool-param-clear", self.pool, "param-name=tags")
+        self.assertEqual(self.get("tags"), "")
+        self.good("pool-param-add", self.pool, "param-name=other-config", "b=2")
+        self.assertIn("b: 2", self.get("other-config").split("; "))
+        self.good("pool-param-remove", self.pool, "param-name=other-config", "param-key=b")
+        self.bad(
+            "Error: Key b is not in map\n",
+            *("pool-param-remove", self.pool, "param-name=other-config", "param-key=b"),
+        )
+        self.bad(
+            "Error: Can only add to parameters of type Set or Map\n",
+            *("pool-param-add", self.pool, "param-name=name-label", "param-key=t9"),
+        )
+
+
+class Commands(Xe):
+    """Those that are not every class's."""
+
+    def test_unknown(self):
+        self.bad("Unknown command: bogus\nFor usage run: 'xe help'\n", "bogus")
+        self.bad("Syntax error: \nFor usage run: 'xe help'\n", "vm-list", "-x", "y")
+        self.bad("Syntax error: \nFor usage run: 'xe help'\n")
+
+    def test_help(self):
+        self.assertTrue(
+            self.good("help", "sr-create").startswith(
+                "command name            : sr-create\n"
+                "        reqd params     : name-label, type\n"
+                "        optional params : name-description, host-uuid, device-config:, shared, "
+                "physical-size, content-type, sm-config:\n        description     : "
+            )
+        )
+        self.assertEqual(self.good("help", "bogus"), "Unknown command 'bogus'\n")
+
+    def test_vms(self):
+        self.bad("Error: No matching VMs found\n", "vm-start", "uuid=bogus")
+        self.bad("Error: No matching VMs found\n", "vm-start", "vm=bogus")
+        self.bad("Error: Unknown field 'bogus'\n", "vm-start", "bogus")
+        self.bad("Error: No templates matched\n", "vm-install", "template=b", "new-name-label=z")
+        self.bad(
+            "Required parameter not found: new-name-label\nFor usage run: 'xe help'\n",
+            *("vm-clone", "uuid=bogus"),
+        )
+
+    def test_sizes(self):
+        self.bad(
+            "Error: virtual-size: '1zz' is no size (bytes, KiB, MiB, GiB, TiB)\n",
+            *("vdi-create", "sr-uuid=x", "name-label=x", "virtual-size=1zz"),
+        )
+
+    def test_event_wait(self):
+        vm = self.one("vm-list", "is-control-domain=true", "--minimal")
+        self.good("event-wait", "class=vm", f"uuid={vm}", "power-state=running")
+        self.good("event-wait", "class=vm", f"uuid={vm}", "power-state=/=halted")
+        self.bad("Error: Unknown class 'bogus'\n", "event-wait", "class=bogus")
+
+
+class Transports(Xe):
+    """Where it goes to, and as whom."""
+
+    def login(self, *more):
+        user, password = self.env["XAPI_USER"], self.env["XAPI_PASSWORD"]
+        return ("-s", "localhost", "-u", user, "-pw", password, *more)
+
+    def test_tcp_and_tls(self):
+        host = self.one("host-list", "--minimal")
+        plain = self.login("-p", self.port, "--nossl", "host-list", "--minimal")
+        self.assertEqual(self.good(*plain, local=False), host + "\n")
+        tls = self.login("-p", self.tls_port, "host-list", "--minimal")
+        self.assertEqual(self.good(*tls, local=False), host + "\n")
+
+    def test_password_file(self):
+        path = self.stack.dir / "password"
+        path.write_text(f"{self.env['XAPI_USER']}\n{self.env['XAPI_PASSWORD']}\n")
+        args = ("-s", "localhost", "-p", self.port, "--nossl", "-pwf", path)
+        self.assertRegex(self.good(*args, "host-list", "--minimal", local=False), UUID)
+
+    def test_wrong_password(self):
+        args = ("-s", "localhost", "-p", self.port, "--nossl", "-u", "root", "-pw", "wrong")
+        status, out, err = self.xe(*args, "host-list", local=False)
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("password", err)
+
+    def test_nobody_there(self):
+        status, out, err = self.xe("--socket", self.stack.dir / "none", "host-list")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("No such file", err)
+
+    def test_sessions_end(self):
+        """A command leaves no session behind."""
+        before = self.one("host-list", "--minimal")
+        for _ in range(3):
+            self.assertEqual(self.one("host-list", "--minimal"), before)
+        log = (self.stack.dir / "log" / "xapid.log").read_text()
+        self.assertEqual(
+            len(re.findall("session.login_with_password .*result=ok", log)),
+            len(re.findall("session.logout .*result=ok", log)),
+        )
+
+
+GREETING = b"XenSource thin CLI protocol" + struct.pack("<ii", 0, 2)
+
+
+class Protocol(Xe):
+    """The bytes, by a raw socket."""
+
+    def send(self, body, greeting=GREETING):
+        s = socket.socket(socket.AF_UNIX)
+        self.addCleanup(s.close)
+        s.settimeout(HANG)
+        s.connect(str(self.stack.dir / "run" / "xapi"))
+        head = f"POST /cli HTTP/1.0\r\ncontent-length: {len(body)}\r\n\r\n"
+        s.sendall(head.encode() + body + greeting)
+        whole = b""
+        while piece := s.recv(65536):
+            whole += piece
+        return whole
+
+    def frames(self, whole):
+        self.assertTrue(whole.startswith(GREETING), whole)
+        whole = whole[len(GREETING) :]
+        while whole:
+            (n,) = struct.unpack_from("<i", whole)
+            yield whole[4 : 4 + n]
+            whole = whole[4 + n :]
+
+    def test_frames(self):
+        for end in (b"\n", b"\r\n"):
+            frames = list(self.frames(self.send(end.join([b"host-list", b"--minimal", b""]))))
+            text = self.one("host-list", "--minimal").encode()
+            self.assertEqual(
+                frames,
+                [
+                    struct.pack("<iii", 9, 0, len(text)) + text,
+                    struct.pack("<iii", 9, 4, 0),
+                ],
+            )
+
+    def test_other_greetings(self):
+        self.assertEqual(
+            self.send(b"host-list\n", b"XenSource thin CLI protocol" + struct.pack("<ii", 1, 2)),
+            GREETING,
+        )
+        self.assertEqual(self.send(b"host-list\n", b"x" * len(GREETING)), GREETING)
+
+    def test_too_large(self):
+        self.assertIn(b"413", self.send(b"x" * (200 * 1024 + 1), b"")[:20])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,746 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The classes as xe names and shows them: which fields, in which order, and where a value comes
+ * from when it is not the record's own. All else (types, who may write) is the data model's.
+ */
+#include "xapid/cli/cli.h"
+
+#include "xenapi.gen.h"
+
+#include <string.h>
+
+static const struct cli_field pool_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "master"},
+	{.name = "default-SR"},
+	{.name = "crash-dump-SR"},
+	{.name = "suspend-image-SR"},
+	{.name = "other-config"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+	{.name = "ha-enabled"},
+	{.name = "ha-configuration", .label = " RO"},
+	{.name = "ha-statefiles", .label = " RO"},
+	{.name = "ha-host-failures-to-tolerate", .label = " RW"},
+	{.name = "ha-plan-exists-for"},
+	{.name = "ha-allow-overcommit"},
+	{.name = "ha-overcommitted"},
+	{.name = "ha-reboot-vm-on-internal-shutdown"},
+	{.name = "blobs", .label = " RO"},
+	{.name = "wlb-url"},
+	{.name = "wlb-username"},
+	{.name = "wlb-enabled"},
+	{.name = "wlb-verify-cert"},
+	{.name = "igmp-snooping-enabled", .label = " RW"},
+	{.name = "gui-config"},
+	{.name = "health-check-config"},
+	{.name = "vswitch-controller", .flags = CLI_HIDDEN},
+	{.name = "restrictions", .label = " RO"},
+	{.name = "tags"},
+	{.name = "ha-cluster-stack"},
+	{.name = "guest-agent-config", .label = "MRW"},
+	{.name = "cpu_info"},
+	{.name = "policy-no-vendor-device"},
+	{.name = "live-patching-disabled"},
+	{.name = "uefi-certificates", .label = " RW", .flags = CLI_HIDDEN},
+	{.name = "custom-uefi-certificates", .label = " RW", .flags = CLI_HIDDEN},
+	{.name = "tls-verification-enabled"},
+	{.name = "client-certificate-auth-enabled"},
+	{.name = "client-certificate-auth-name"},
+	{.name = "repositories", .label = "SRW"},
+	{.name = "repository-proxy-url"},
+	{.name = "repository-proxy-username"},
+	{.name = "migration-compression"},
+	{.name = "coordinator-bias"},
+	{.name = "telemetry-frequency"},
+	{.name = "telemetry-next-collection"},
+	{.name = "last-update-sync"},
+	{.name = "update-sync-frequency"},
+	{.name = "update-sync-day"},
+	{.name = "update-sync-enabled"},
+	{.name = "auto-update-vm-secureboot-certificates"},
+	{.name = "recommendations"},
+	{.name = "ext-auth-cache-enabled", .label = " RW"},
+	{.name = "ext-auth-cache-size", .label = " RW"},
+	{.name = "ext-auth-cache-expiry", .label = " RW"},
+	{.name = "license-server"},
+	{.name = "limit-console-sessions"},
+	{.name = "vm-console-idle-timeout"},
+};
+
+static const struct cli_field pif_fields[] = {
+	{.name = "uuid"},
+	{.name = "device"},
+	{.name = "MAC"},
+	{.name = "physical"},
+	{.name = "managed"},
+	{.name = "currently-attached"},
+	{.name = "MTU"},
+	{.name = "VLAN"},
+	{.name = "vlan-master-of", .path = "VLAN_master_of"},
+	{.name = "vlan-slave-of", .path = "VLAN_slave_of", .label = " RO"},
+	{.name = "bond-master-of", .label = " RO"},
+	{.name = "bond-slave-of"},
+	{.name = "sriov-physical-PIF-of", .label = " RO"},
+	{.name = "sriov-logical-PIF-of", .label = " RO"},
+	{.name = "tunnel-access-PIF-of", .label = " RO"},
+	{.name = "tunnel-transport-PIF-of", .label = " RO"},
+	{.name = "management"},
+	{.name = "network-uuid", .path = "network"},
+	{.name = "network-name-label", .path = "network.name_label"},
+	{.name = "host-uuid", .path = "host"},
+	{.name = "host-name-label", .path = "host.name_label"},
+	{.name = "IP-configuration-mode", .path = "ip_configuration_mode"},
+	{.name = "IP"},
+	{.name = "netmask"},
+	{.name = "gateway"},
+	{.name = "IPv6-configuration-mode", .path = "ipv6_configuration_mode"},
+	{.name = "IPv6", .label = " RO"},
+	{.name = "IPv6-gateway", .path = "ipv6_gateway"},
+	{.name = "primary-address-type"},
+	{.name = "DNS"},
+	{.name = "properties"},
+	{.name = "capabilities"},
+	{.name = "carrier", .path = "metrics.carrier"},
+	{.name = "vendor-id", .path = "metrics.vendor_id"},
+	{.name = "vendor-name", .path = "metrics.vendor_name"},
+	{.name = "device-id", .path = "metrics.device_id"},
+	{.name = "device-name", .label = " RO"},
+	{.name = "speed", .path = "metrics.speed"},
+	{.name = "duplex", .path = "metrics.duplex"},
+	{.name = "disallow-unplug", .label = " RW"},
+	{.name = "pci-bus-path", .path = "metrics.pci_bus_path"},
+	{.name = "other-config"},
+	{.name = "igmp-snooping-status"},
+};
+
+static const struct cli_field bond_fields[] = {
+	{.name = "uuid"},
+	{.name = "master"},
+	{.name = "slaves", .label = " RO"},
+	{.name = "mode"},
+	{.name = "properties"},
+	{.name = "primary-slave"},
+	{.name = "links-up"},
+	{.name = "auto-update-mac"},
+};
+
+static const struct cli_field vlan_fields[] = {
+	{.name = "uuid"},
+	{.name = "tagged-PIF"},
+	{.name = "untagged-PIF"},
+	{.name = "tag"},
+};
+
+static const struct cli_field vif_fields[] = {
+	{.name = "uuid"},
+	{.name = "vm-uuid", .path = "VM"},
+	{.name = "vm-name-label", .path = "VM.name_label"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+	{.name = "device"},
+	{.name = "MAC"},
+	{.name = "MAC-autogenerated"},
+	{.name = "MTU"},
+	{.name = "currently-attached"},
+	{.name = "qos_algorithm_type"},
+	{.name = "qos_algorithm_params"},
+	{.name = "qos_supported_algorithms"},
+	{.name = "other-config"},
+	{.name = "network-uuid", .path = "network"},
+	{.name = "network-name-label", .path = "network.name_label"},
+	{.name = "locking-mode", .label = " RW"},
+	{.name = "ipv4-allowed", .label = "SRW"},
+	{.name = "ipv6-allowed", .label = "SRW"},
+	{.name = "ipv4-configuration-mode"},
+	{.name = "ipv4-addresses", .label = " RO"},
+	{.name = "ipv4-gateway"},
+	{.name = "ipv6-configuration-mode"},
+	{.name = "ipv6-addresses", .label = " RO"},
+	{.name = "ipv6-gateway"},
+	{.name = "trunks", .label = "SRW"},
+};
+
+static const struct cli_field network_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "VIF-uuids", .path = "VIFs"},
+	{.name = "PIF-uuids", .path = "PIFs"},
+	{.name = "MTU"},
+	{.name = "bridge"},
+	{.name = "managed"},
+	{.name = "other-config"},
+	{.name = "blobs", .label = " RO"},
+	{.name = "tags"},
+	{.name = "default-locking-mode", .label = " RW"},
+	{.name = "purpose", .label = "SRW"},
+};
+
+static const struct cli_field console_fields[] = {
+	{.name = "uuid"},
+	{.name = "vm-uuid", .path = "VM"},
+	{.name = "vm-name-label", .path = "VM.name_label"},
+	{.name = "protocol"},
+	{.name = "location"},
+	{.name = "other-config"},
+};
+
+static const struct cli_field vm_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "user-version"},
+	{.name = "is-a-template"},
+	{.name = "is-default-template", .label = " RW"},
+	{.name = "is-a-snapshot"},
+	{.name = "snapshot-of"},
+	{.name = "snapshots", .label = " RO"},
+	{.name = "snapshot-time"},
+	{.name = "transportable-snapshot-id", .flags = CLI_HIDDEN},
+	{.name = "snapshot-info", .label = " RO"},
+	{.name = "parent"},
+	{.name = "children", .label = " RO"},
+	{.name = "is-control-domain"},
+	{.name = "power-state"},
+	{.name = "memory-actual", .path = "metrics.memory_actual"},
+	{.name = "memory-target", .flags = CLI_EXPENSIVE},
+	{.name = "memory-overhead"},
+	{.name = "memory-static-max", .label = " RW"},
+	{.name = "memory-dynamic-max", .label = " RW"},
+	{.name = "memory-dynamic-min", .label = " RW"},
+	{.name = "memory-static-min", .label = " RW"},
+	{.name = "suspend-VDI-uuid", .path = "suspend_VDI", .label = " RW"},
+	{.name = "suspend-SR-uuid", .path = "suspend_SR"},
+	{.name = "VCPUs-params"},
+	{.name = "VCPUs-max", .label = " RW"},
+	{.name = "VCPUs-at-startup", .label = " RW"},
+	{.name = "actions-after-shutdown"},
+	{.name = "actions-after-softreboot"},
+	{.name = "actions-after-reboot"},
+	{.name = "actions-after-crash", .label = " RW"},
+	{.name = "console-uuids", .path = "consoles"},
+	{.name = "hvm", .path = "metrics.hvm", .none = "false"},
+	{.name = "nomigrate", .path = "metrics.nomigrate", .flags = CLI_HIDDEN},
+	{.name = "nested-virt", .path = "metrics.nested_virt", .flags = CLI_HIDDEN},
+	{.name = "platform", .label = "MRW"},
+	{.name = "numa-optimised", .path = "metrics.numa_optimised", .none = "false"},
+	{.name = "numa-nodes", .path = "metrics.numa_nodes", .none = "0"},
+	{.name = "numa-node-memory", .path = "metrics.numa_node_memory", .none = "[]"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+	{.name = "blocked-operations", .label = "MRW"},
+	{.name = "allowed-VBD-devices",
+		.path = "get_allowed_VBD_devices()",
+		.label = "SRO",
+		.flags = CLI_EXPENSIVE},
+	{.name = "allowed-VIF-devices",
+		.path = "get_allowed_VIF_devices()",
+		.label = "SRO",
+		.flags = CLI_EXPENSIVE},
+	{.name = "possible-hosts", .path = "get_possible_hosts()", .flags = CLI_EXPENSIVE},
+	{.name = "domain-type", .label = " RW"},
+	{.name = "current-domain-type", .path = "metrics.current_domain_type"},
+	{.name = "HVM-boot-policy", .label = " RW"},
+	{.name = "HVM-boot-params"},
+	{.name = "HVM-shadow-multiplier", .label = " RW"},
+	{.name = "NVRAM", .label = "MRW", .flags = CLI_HIDDEN},
+	{.name = "PV-kernel"},
+	{.name = "PV-ramdisk"},
+	{.name = "PV-args"},
+	{.name = "PV-legacy-args"},
+	{.name = "PV-bootloader"},
+	{.name = "PV-bootloader-args"},
+	{.name = "last-boot-CPU-flags", .label = " RO"},
+	{.name = "last-boot-record", .path = "get_boot_record()", .flags = CLI_EXPENSIVE},
+	{.name = "resident-on"},
+	{.name = "affinity"},
+	{.name = "other-config", .label = "MRW"},
+	{.name = "dom-id", .path = "domid"},
+	{.name = "recommendations", .label = " RO"},
+	{.name = "xenstore-data"},
+	{.name = "ha-always-run", .label = " RW", .flags = CLI_DEPRECATED},
+	{.name = "ha-restart-priority", .label = " RW"},
+	{.name = "blobs", .label = " RO"},
+	{.name = "start-time", .path = "metrics.start_time", .none = "<unknown time>"},
+	{.name = "install-time", .path = "metrics.install_time", .none = "<unknown time>"},
+	{.name = "VCPUs-number", .path = "metrics.VCPUs_number"},
+	{.name = "VCPUs-utilisation", .path = "metrics.VCPUs_utilisation", .flags = CLI_EXPENSIVE},
+	{.name = "os-version", .path = "guest_metrics.os_version"},
+	{.name = "netbios-name", .path = "guest_metrics.netbios_name"},
+	{.name = "PV-drivers-version", .path = "guest_metrics.PV_drivers_version"},
+	{.name = "PV-drivers-up-to-date",
+		.path = "guest_metrics.PV_drivers_up_to_date",
+		.flags = CLI_DEPRECATED},
+	{.name = "memory", .path = "guest_metrics.memory"},
+	{.name = "disks", .path = "guest_metrics.disks"},
+	{.name = "VBDs"},
+	{.name = "networks", .path = "guest_metrics.networks"},
+	{.name = "services", .path = "guest_metrics.services"},
+	{.name = "PV-drivers-detected", .path = "guest_metrics.PV_drivers_detected"},
+	{.name = "other", .path = "guest_metrics.other"},
+	{.name = "live", .path = "guest_metrics.live"},
+	{.name = "guest-metrics-last-updated", .path = "guest_metrics.last_updated"},
+	{.name = "can-use-hotplug-vbd", .path = "guest_metrics.can_use_hotplug_vbd"},
+	{.name = "can-use-hotplug-vif", .path = "guest_metrics.can_use_hotplug_vif"},
+	{.name = "cooperative",
+		.path = "get_cooperative()",
+		.flags = CLI_EXPENSIVE | CLI_DEPRECATED},
+	{.name = "tags"},
+	{.name = "appliance", .label = " RW"},
+	{.name = "groups", .label = " RW"},
+	{.name = "secureboot-certificates-state"},
+	{.name = "snapshot-schedule", .label = " RW"},
+	{.name = "is-vmss-snapshot"},
+	{.name = "start-delay", .label = " RW"},
+	{.name = "shutdown-delay", .label = " RW"},
+	{.name = "order", .label = " RW"},
+	{.name = "version"},
+	{.name = "generation-id"},
+	{.name = "hardware-platform-version", .label = " RO"},
+	{.name = "has-vendor-device", .label = " RW"},
+	{.name = "requires-reboot"},
+	{.name = "reference-label"},
+	{.name = "bios-strings"},
+	{.name = "pending-guidances", .label = " RO"},
+	{.name = "vtpms", .path = "VTPMs", .label = " RO"},
+	{.name = "pending-guidances-recommended", .label = " RO"},
+	{.name = "pending-guidances-full", .label = " RO"},
+};
+
+static const struct cli_field host_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+	{.name = "enabled"},
+	{.name = "display", .label = " RO"},
+	{.name = "API-version-major"},
+	{.name = "API-version-minor"},
+	{.name = "API-version-vendor"},
+	{.name = "API-version-vendor-implementation"},
+	{.name = "logging"},
+	{.name = "suspend-image-sr-uuid", .path = "suspend_image_sr"},
+	{.name = "crash-dump-sr-uuid", .path = "crash_dump_sr"},
+	{.name = "software-version"},
+	{.name = "capabilities"},
+	{.name = "other-config"},
+	{.name = "cpu_info"},
+	{.name = "chipset-info"},
+	{.name = "hostname", .label = " RO"},
+	{.name = "address", .label = " RO"},
+	{.name = "https-only", .label = " RW"},
+	{.name = "supported-bootloaders"},
+	{.name = "blobs", .label = " RO"},
+	{.name = "memory-overhead"},
+	{.name = "memory-total", .path = "metrics.memory_total"},
+	{.name = "memory-free", .path = "metrics.memory_free"},
+	{.name = "memory-free-computed", .path = "compute_free_memory()", .flags = CLI_EXPENSIVE},
+	{.name = "host-metrics-live", .path = "metrics.live"},
+	{.name = "patches", .flags = CLI_DEPRECATED},
+	{.name = "updates"},
+	{.name = "ha-statefiles", .label = " RO"},
+	{.name = "ha-network-peers", .label = " RO"},
+	{.name = "external-auth-type"},
+	{.name = "external-auth-service-name"},
+	{.name = "external-auth-configuration"},
+	{.name = "edition"},
+	{.name = "license-server", .label = "MRO"},
+	{.name = "power-on-mode"},
+	{.name = "power-on-config"},
+	{.name = "local-cache-sr"},
+	{.name = "tags"},
+	{.name = "ssl-legacy", .label = " RW"},
+	{.name = "guest_VCPUs_params"},
+	{.name = "virtual-hardware-platform-versions"},
+	{.name = "control-domain-uuid", .path = "control_domain"},
+	{.name = "resident-vms", .path = "resident_VMs"},
+	{.name = "updates-requiring-reboot"},
+	{.name = "features"},
+	{.name = "iscsi_iqn", .label = " RW"},
+	{.name = "multipathing", .label = " RW"},
+	{.name = "uefi-certificates", .label = " RW", .flags = CLI_HIDDEN},
+	{.name = "numa-affinity-policy", .label = " RW"},
+	{.name = "pending-guidances", .label = " RO"},
+	{.name = "tls-verification-enabled"},
+	{.name = "last-software-update"},
+	{.name = "latest-synced-updates-applied"},
+	{.name = "pending-guidances-recommended", .label = " RO"},
+	{.name = "pending-guidances-full", .label = " RO"},
+	{.name = "last-update-hash"},
+	{.name = "ssh-enabled"},
+	{.name = "ssh-enabled-timeout", .label = " RW"},
+	{.name = "ssh-expiry"},
+	{.name = "console-idle-timeout", .label = " RW"},
+	{.name = "ssh-auto-mode", .label = " RW"},
+	{.name = "max-cstate", .label = " RW"},
+	{.name = "secure-boot"},
+	{.name = "ntp-mode", .label = " RW"},
+	{.name = "ntp-custom-servers", .label = "SRW"},
+	{.name = "timezone", .label = " RW"},
+};
+
+static const struct cli_field host_cpu_fields[] = {
+	{.name = "uuid"},
+	{.name = "host-uuid", .path = "host"},
+	{.name = "number"},
+	{.name = "vendor"},
+	{.name = "speed"},
+	{.name = "model"},
+	{.name = "family"},
+	{.name = "modelname"},
+	{.name = "stepping"},
+	{.name = "flags"},
+	{.name = "utilisation", .flags = CLI_EXPENSIVE},
+};
+
+static const struct cli_field vdi_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label", .label = " RW"},
+	{.name = "name-description", .label = " RW"},
+	{.name = "is-a-snapshot"},
+	{.name = "snapshot-of"},
+	{.name = "snapshots", .label = " RO"},
+	{.name = "snapshot-time"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+	{.name = "sr-uuid", .path = "SR"},
+	{.name = "sr-name-label", .path = "SR.name_label"},
+	{.name = "vbd-uuids", .path = "VBDs"},
+	{.name = "crashdump-uuids", .path = "crash_dumps"},
+	{.name = "virtual-size"},
+	{.name = "physical-utilisation"},
+	{.name = "location"},
+	{.name = "type"},
+	{.name = "sharable"},
+	{.name = "read-only"},
+	{.name = "storage-lock"},
+	{.name = "managed"},
+	{.name = "parent", .flags = CLI_DEPRECATED},
+	{.name = "missing"},
+	{.name = "is-tools-iso"},
+	{.name = "other-config"},
+	{.name = "xenstore-data", .label = "MRO"},
+	{.name = "sm-config", .label = "MRO"},
+	{.name = "on-boot", .label = " RW"},
+	{.name = "allow-caching", .label = " RW"},
+	{.name = "metadata-latest"},
+	{.name = "metadata-of-pool"},
+	{.name = "tags"},
+	{.name = "cbt-enabled"},
+};
+
+static const struct cli_field vbd_fields[] = {
+	{.name = "uuid"},
+	{.name = "vm-uuid", .path = "VM"},
+	{.name = "vm-name-label", .path = "VM.name_label"},
+	{.name = "vdi-uuid", .path = "VDI"},
+	{.name = "vdi-name-label", .path = "VDI.name_label"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+	{.name = "empty"},
+	{.name = "device"},
+	{.name = "userdevice"},
+	{.name = "bootable"},
+	{.name = "mode", .label = " RW"},
+	{.name = "type"},
+	{.name = "unpluggable"},
+	{.name = "currently-attached"},
+	{.name = "storage-lock"},
+	{.name = "status-code"},
+	{.name = "status-detail"},
+	{.name = "qos_algorithm_type"},
+	{.name = "qos_algorithm_params"},
+	{.name = "qos_supported_algorithms"},
+	{.name = "other-config"},
+};
+
+static const struct cli_field sr_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label", .label = " RW"},
+	{.name = "name-description", .label = " RW"},
+	{.name = "host", .path = "PBDs.host.name_label"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+	{.name = "VDIs"},
+	{.name = "PBDs"},
+	{.name = "virtual-allocation"},
+	{.name = "physical-utilisation"},
+	{.name = "physical-size"},
+	{.name = "type"},
+	{.name = "content-type"},
+	{.name = "shared", .label = " RW"},
+	{.name = "introduced-by"},
+	{.name = "is-tools-sr"},
+	{.name = "other-config"},
+	{.name = "sm-config", .label = "MRO"},
+	{.name = "blobs", .label = " RO"},
+	{.name = "local-cache-enabled"},
+	{.name = "tags"},
+	{.name = "clustered"},
+};
+
+static const struct cli_field sm_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "type"},
+	{.name = "vendor"},
+	{.name = "copyright"},
+	{.name = "required-api-version"},
+	{.name = "capabilities", .label = " RO", .flags = CLI_DEPRECATED},
+	{.name = "features"},
+	{.name = "configuration", .label = " RO"},
+	{.name = "driver-filename"},
+	{.name = "required-cluster-stack", .label = " RO"},
+	{.name = "supported-image-formats", .label = " RO"},
+};
+
+static const struct cli_field pbd_fields[] = {
+	{.name = "uuid"},
+	{.name = "host", .flags = CLI_DEPRECATED},
+	{.name = "host-uuid", .path = "host"},
+	{.name = "host-name-label", .path = "host.name_label"},
+	{.name = "sr-uuid", .path = "SR"},
+	{.name = "sr-name-label", .path = "SR.name_label"},
+	{.name = "device-config"},
+	{.name = "currently-attached"},
+	{.name = "other-config"},
+};
+
+static const struct cli_field task_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "subtask_of"},
+	{.name = "subtasks", .label = " RO"},
+	{.name = "resident-on"},
+	{.name = "status"},
+	{.name = "progress"},
+	{.name = "type"},
+	{.name = "result"},
+	{.name = "created"},
+	{.name = "finished"},
+	{.name = "error_info", .label = " RO"},
+	{.name = "allowed_operations", .label = " RO"},
+	{.name = "current_operations", .label = " RO"},
+	{.name = "other-config", .label = "MRW"},
+};
+
+static const struct cli_field subject_fields[] = {
+	{.name = "uuid"},
+	{.name = "subject-identifier"},
+	{.name = "other-config"},
+	{.name = "roles"},
+};
+
+static const struct cli_field message_fields[] = {
+	{.name = "uuid"},
+	{.name = "name"},
+	{.name = "priority"},
+	{.name = "class", .path = "cls"},
+	{.name = "obj-uuid"},
+	{.name = "timestamp"},
+	{.name = "body"},
+};
+
+static const struct cli_field secret_fields[] = {
+	{.name = "uuid"},
+	{.name = "value"},
+};
+
+static const struct cli_field pci_fields[] = {
+	{.name = "uuid"},
+	{.name = "vendor-name"},
+	{.name = "device-name"},
+	{.name = "driver-name"},
+	{.name = "host-uuid", .path = "host"},
+	{.name = "host-name-label", .path = "host.name_label"},
+	{.name = "pci-id"},
+	{.name = "dependencies"},
+	{.name = "other-config"},
+};
+
+#define FIELDS(name) .fields = name##_fields, .n_fields = ARRAY_LEN(name##_fields)
+
+const struct cli_class cli_classes[] = {
+	{.name = "pool",
+		.class = &xenapi_class_pool,
+		.columns = "uuid name-label name-description master default-SR",
+		FIELDS(pool)},
+	{.name = "host",
+		.class = &xenapi_class_host,
+		.columns = "uuid name-label name-description",
+		FIELDS(host)},
+	{.name = "host-cpu",
+		.class = &xenapi_class_host_cpu,
+		.columns = "uuid number vendor speed utilisation",
+		FIELDS(host_cpu)},
+	{.name = "vm",
+		.class = &xenapi_class_vm,
+		.expr = "field \"is_a_template\" = \"false\"",
+		.columns = "uuid name-label power-state",
+		FIELDS(vm)},
+	{.name = "template",
+		.class = &xenapi_class_vm,
+		.expr = "field \"is_a_template\" = \"true\" and field \"is_a_snapshot\" = \"false\"",
+		.columns = "uuid name-label name-description",
+		FIELDS(vm)},
+	{.name = "snapshot",
+		.class = &xenapi_class_vm,
+		.expr = "field \"is_a_snapshot\" = \"true\"",
+		.columns = "uuid name-label name-description is-vmss-snapshot",
+		FIELDS(vm)},
+	{.name = "vdi",
+		.class = &xenapi_class_vdi,
+		.columns =
+			"uuid name-label name-description virtual-size read-only sharable sr-uuid",
+		FIELDS(vdi)},
+	{.name = "vbd",
+		.class = &xenapi_class_vbd,
+		.columns = "uuid vm-uuid vm-name-label vdi-uuid device empty",
+		FIELDS(vbd)},
+	{.name = "vif",
+		.class = &xenapi_class_vif,
+		.columns = "uuid device vm-uuid network-uuid",
+		FIELDS(vif)},
+	{.name = "pif",
+		.class = &xenapi_class_pif,
+		.columns = "uuid device VLAN MAC network-uuid currently-attached host-uuid",
+		FIELDS(pif)},
+	{.name = "network",
+		.class = &xenapi_class_network,
+		.columns = "uuid name-label name-description bridge",
+		FIELDS(network)},
+	{.name = "sr",
+		.class = &xenapi_class_sr,
+		.columns = "uuid name-label name-description host type content-type",
+		FIELDS(sr)},
+	{.name = "sm",
+		.class = &xenapi_class_sm,
+		.columns = "uuid type name-label name-description vendor copyright configuration",
+		FIELDS(sm)},
+	{.name = "pbd",
+		.class = &xenapi_class_pbd,
+		.columns = "uuid host-uuid sr-uuid device-config currently-attached",
+		FIELDS(pbd)},
+	{.name = "task",
+		.class = &xenapi_class_task,
+		.columns = "uuid name-label name-description status progress",
+		FIELDS(task)},
+	{.name = "console",
+		.class = &xenapi_class_console,
+		.columns = "uuid vm-uuid vm-name-label protocol location",
+		FIELDS(console)},
+	{.name = "message", .class = &xenapi_class_message, FIELDS(message)},
+	{.name = "secret", .class = &xenapi_class_secret, FIELDS(secret)},
+	{.name = "subject",
+		.class = &xenapi_class_subject,
+		.columns = "uuid subject-identifier other-config roles",
+		FIELDS(subject)},
+	{.name = "pci",
+		.class = &xenapi_class_pci,
+		.columns = "uuid vendor-name device-name pci-id",
+		FIELDS(pci)},
+	{.name = "bond",
+		.class = &xenapi_class_bond,
+		.columns = "uuid master slaves",
+		FIELDS(bond)},
+	{.name = "vlan",
+		.class = &xenapi_class_vlan,
+		.columns = "uuid tagged-PIF untagged-PIF tag",
+		FIELDS(vlan)},
+};
+const size_t n_cli_classes = ARRAY_LEN(cli_classes);
+
+const struct cli_class *cli_class_of_command(const char *command, const char **verb)
+{
+	for (size_t i = 0; i < n_cli_classes; i++) {
+		size_t len = strlen(cli_classes[i].name);
+
+		if (!strncmp(command, cli_classes[i].name, len) && command[len] == '-' &&
+			cli_is_generated(command + len + 1)) {
+			*verb = command + len + 1;
+			return &cli_classes[i];
+		}
+	}
+	return NULL;
+}
+
+const struct cli_class *cli_class_named(const char *name)
+{
+	for (size_t i = 0; i < n_cli_classes; i++)
+		if (!strcmp(cli_classes[i].name, name))
+			return &cli_classes[i];
+	return NULL;
+}
+
+/* "snapshot_of" is taken for "snapshot-of". */
+static bool is_name(const char *a, const char *b)
+{
+	for (; *a && (*a == *b || (*a == '-' && *b == '_')); a++)
+		b++;
+	return !*a && !*b;
+}
+
+const struct cli_field *cli_field_named(const struct cli_class *k, const char *name)
+{
+	for (size_t i = 0; i < k->n_fields; i++)
+		if (is_name(k->fields[i].name, name))
+			return &k->fields[i];
+	return NULL;
+}
+
+const struct field *cli_own_field(const struct cli_class *k, const struct cli_field *f)
+{
+	const char *path = f->path ? f->path : f->name;
+
+	for (uint32_t i = 0; i < k->class->n_fields; i++)
+		if (f->path ? !strcmp(path, k->class->fields[i].name)
+			    : is_name(path, k->class->fields[i].name))
+			return &k->class->fields[i];
+	return NULL;
+}
+
+/* The field that the path ends at; NULL for one that is a call. */
+static const struct field *last_field(const struct cli_class *k, const struct cli_field *f)
+{
+	const char *at = f->path;
+	const struct class *class = k->class;
+	const struct field *found = cli_own_field(k, f);
+
+	while (!found && at && class && !strchr(f->path, '(')) {
+		size_t len = strcspn(at, ".");
+		const struct field *step = NULL;
+
+		for (uint32_t i = 0; i < class->n_fields; i++)
+			if (strlen(class->fields[i].name) == len &&
+				!strncmp(class->fields[i].name, at, len))
+				step = &class->fields[i];
+		if (!step || !at[len])
+			return step;
+		class = step->type->kind == TYPE_LIST ? step->type->of->class : step->type->class;
+		at += len + 1;
+	}
+	return found;
+}
+
+void cli_label(const struct cli_class *k, const struct cli_field *f, char out[6])
+{
+	const struct field *own = cli_own_field(k, f), *last = last_field(k, f);
+
+	memcpy(out, "( RO)", 6);
+	if (f->label) {
+		memcpy(out + 1, f->label, 3);
+		return;
+	}
+	if (own && own->flags & FIELD_READ_WRITE)
+		out[3] = 'W';
+	if (last && last->type->kind == TYPE_MAP)
+		out[1] = 'M';
+	if (last && last->type->kind == TYPE_LIST)
+		out[1] = 'S';
+}
