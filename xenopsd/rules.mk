@@ -16,6 +16,8 @@ DEPFILES += $(patsubst %.o,%.d,$(call objects,$(2)))
 $(call objects,$(2)): | $(GEN_HEADERS)
 $(call objects,$(2)): override CFLAGS += -fPIC
 $(call remember,$(B)/obj/xenopsd-$(1).list,$(2) $(3))
+# One that was the program's until now is compiled anew.
+$(call objects,$(2)): $(B)/obj/xenopsd-$(1).list
 $(B)/lib/xenith/xenopsd/$(1).so: $(call objects,$(2)) $(B)/obj/xenopsd-$(1).list $(B)/flags
 	$$(call say,link,$$@)
 	@mkdir -p $$(@D)
