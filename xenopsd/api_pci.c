@@ -23,7 +23,7 @@ MAY_WAIT struct err *api_pci_remove(struct call *c, const struct xenops_pci_remo
 static MAY_WAIT struct err *fill(
 	const struct device *d, struct arena *a, struct xenops_pci_stat *out)
 {
-	AUTO(vm_release) struct vm *held = vm_hold(d->vm);
+	auto_hold held = vm_hold(d->vm);
 
 	codec_copy(&xenops_type_pci, &d->pci, a, &out->pci);
 	codec_init_record(&xenops_type_pci_state, a, &out->state);
@@ -45,7 +45,7 @@ MAY_WAIT struct err *api_pci_list(
 	struct device_list all;
 
 	TRY(devices_of(in->vm, DEVICE_PCI, c->arena, &all));
-	AUTO(vm_release) struct vm *held = vm_hold(all.vm);
+	auto_hold held = vm_hold(all.vm);
 	out->n = all.n;
 	out->v = arena_calloc(c->arena, all.n, sizeof(*out->v));
 	for (size_t i = 0; i < all.n; i++)

@@ -25,7 +25,7 @@ MAY_WAIT struct err *api_vbd_remove(struct call *c, const struct xenops_vbd_remo
 static MAY_WAIT struct err *fill(
 	const struct device *d, struct arena *a, struct xenops_vbd_stat *out)
 {
-	AUTO(vm_release) struct vm *held = vm_hold(d->vm);
+	auto_hold held = vm_hold(d->vm);
 
 	codec_copy(&xenops_type_vbd, &d->vbd, a, &out->vbd);
 	out->state = (struct xenops_vbd_state){
@@ -48,7 +48,7 @@ MAY_WAIT struct err *api_vbd_list(
 	struct device_list all;
 
 	TRY(devices_of(in->vm, DEVICE_VBD, c->arena, &all));
-	AUTO(vm_release) struct vm *held = vm_hold(all.vm);
+	auto_hold held = vm_hold(all.vm);
 	out->n = all.n;
 	out->v = arena_calloc(c->arena, all.n, sizeof(*out->v));
 	for (size_t i = 0; i < all.n; i++)

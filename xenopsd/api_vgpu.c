@@ -23,7 +23,7 @@ MAY_WAIT struct err *api_vgpu_remove(struct call *c, const struct xenops_vgpu_re
 static MAY_WAIT struct err *fill(
 	const struct device *d, struct arena *a, struct xenops_vgpu_stat *out)
 {
-	AUTO(vm_release) struct vm *held = vm_hold(d->vm);
+	auto_hold held = vm_hold(d->vm);
 
 	codec_copy(&xenops_type_vgpu, &d->vgpu, a, &out->vgpu);
 	codec_init_record(&xenops_type_vgpu_state, a, &out->state);
@@ -46,7 +46,7 @@ MAY_WAIT struct err *api_vgpu_list(
 	struct device_list all;
 
 	TRY(devices_of(in->vm, DEVICE_VGPU, c->arena, &all));
-	AUTO(vm_release) struct vm *held = vm_hold(all.vm);
+	auto_hold held = vm_hold(all.vm);
 	out->n = all.n;
 	out->v = arena_calloc(c->arena, all.n, sizeof(*out->v));
 	for (size_t i = 0; i < all.n; i++)

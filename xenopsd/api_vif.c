@@ -27,7 +27,7 @@ MAY_WAIT struct err *api_vif_remove(struct call *c, const struct xenops_vif_remo
 static MAY_WAIT struct err *fill(
 	const struct device *d, struct arena *a, struct xenops_vif_stat *out)
 {
-	AUTO(vm_release) struct vm *held = vm_hold(d->vm);
+	auto_hold held = vm_hold(d->vm);
 	struct vif_interfaces on_host = {0};
 
 	codec_copy(&xenops_type_vif, &d->vif, a, &out->vif);
@@ -58,7 +58,7 @@ MAY_WAIT struct err *api_vif_list(
 	struct device_list all;
 
 	TRY(devices_of(in->vm, DEVICE_VIF, c->arena, &all));
-	AUTO(vm_release) struct vm *held = vm_hold(all.vm);
+	auto_hold held = vm_hold(all.vm);
 	out->n = all.n;
 	out->v = arena_calloc(c->arena, all.n, sizeof(*out->v));
 	for (size_t i = 0; i < all.n; i++)

@@ -58,7 +58,7 @@ static MAY_WAIT struct err *fill_domain(struct vm *vm, struct arena *a, struct x
 
 static MAY_WAIT struct err *fill_stat(struct vm *vm, struct arena *a, struct xenops_vm_stat *out)
 {
-	AUTO(vm_release) struct vm *held = vm_hold(vm);
+	auto_hold held = vm_hold(vm);
 
 	codec_copy(&xenops_type_vm, &held->config, a, &out->vm);
 	init_state(held, a, &out->state);

@@ -8,13 +8,17 @@
 
 #include "common/json.h"
 
+#include <assert.h>
+
 static struct list line = LIST_INIT(line); /* of VMs */
 static int64_t n_workers = 16, n_working;
 
-static void grant(struct turn *t)
+/* The VM has a turn that is pending. */
+static void grant(struct vm *vm)
 {
-	struct vm *vm = t->vm;
+	struct turn *t = list_first(&vm->pending, struct turn, link);
 
+	assert(t);
 	list_remove(&t->link);
 	list_remove(&vm->in_line);
 	vm->has_turn = true;
@@ -32,7 +36,7 @@ static void next_of(struct vm *vm)
 	if (!t || vm->has_turn)
 		return;
 	if (t->kind == TURN_QUICK || (n_working < n_workers && list_is_empty(&line)))
-		grant(t);
+		grant(vm);
 	else if (!list_is_linked(&vm->in_line))
 		list_push_back(&line, &vm->in_line);
 }
@@ -45,7 +49,7 @@ static void next_in_line(void)
 		if (!vm)
 			return;
 		list_remove(&vm->in_line);
-		grant(list_first(&vm->pending, struct turn, link));
+		grant(vm);
 	}
 }
 

@@ -95,8 +95,13 @@ struct device *vm_device_from(
 
 /* Keeps VM and what hangs on it in memory. */
 struct vm *vm_hold(struct vm *vm);
-/* For AUTO; *VM may be NULL. */
+/* *VM may be NULL. */
 void vm_release(struct vm **vm);
+
+/* Holds it to the end of the scope: auto_hold held = vm_hold(vm). */
+#define auto_hold \
+	maybe_unused AUTO(vm_release) \
+	struct vm *
 
 /* ---- for those who add and remove, in the VM's turn ---- */
 
