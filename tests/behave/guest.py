@@ -3,6 +3,7 @@
 
 import functools
 import hashlib
+import os
 import pathlib
 import re
 import shutil
@@ -48,6 +49,15 @@ def answer(nonce, boots):
     return f"guest: kernel {release()} boot {boots} answer {what}"
 
 
+def connect_unix(sock, path):
+    """To a socket whose path may be longer than the 107 bytes of an address."""
+    folder = os.open(pathlib.Path(path).parent, os.O_PATH)
+    try:
+        sock.connect(f"/proc/self/fd/{folder}/{pathlib.Path(path).name}")
+    finally:
+        os.close(folder)
+
+
 class Console:
     """A guest's serial console behind a Unix socket."""
 
@@ -57,7 +67,7 @@ class Console:
         end = time.monotonic() + HANG
         while True:
             try:
-                self.socket.connect(str(path))
+                connect_unix(self.socket, path)
                 return
             except OSError:
                 if time.monotonic() > end:

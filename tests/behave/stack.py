@@ -25,6 +25,8 @@ class Stack:
         self.dir = pathlib.Path(tempfile.mkdtemp())
         case.addCleanup(subprocess.run, ["rm", "-rf", str(self.dir)], check=True)
         case.addCleanup(self.finish, case)
+        if "--port" not in up_args:
+            up_args += ("--port", 0)  # other tests run beside this one
         done = self.xenith("up", *up_args)
         case.assertEqual(done.returncode, 0, done.stdout + done.stderr + self.logs())
 

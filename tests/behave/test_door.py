@@ -563,8 +563,8 @@ class Unix(Door):
         code = (
             "import os, socket, sys\n"
             "os.setgid(65534); os.setuid(65534)\n"
-            "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
-            "try:\n s.sendall(b'GET /healthz HTTP/1.1\\r\\n\\r\\n')\n print(s.recv(100))\n"
+            "s = socket.socket(socket.AF_UNIX)\n"
+            "try:\n s.connect(sys.argv[1])\n s.sendall(b'GET /healthz HTTP/1.1\\r\\n\\r\\n')\n print(s.recv(100))\n"
             "except OSError:\n print(b'')\n"
         )
         done = subprocess.run(

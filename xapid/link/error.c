@@ -5,6 +5,7 @@
  */
 #include "common/arena.h"
 #include "common/codec.h"
+#include "common/log.h"
 #include "xapid/db/db.h"
 #include "xapid/link/link.h"
 
@@ -109,6 +110,9 @@ static struct err *backend(const struct err *e, struct arena *a)
 	const char *json = param(e, 1);
 	struct string_list params = {0};
 	auto_err bad = codec_decode(&type_list_string, "params", json, strlen(json), a, &params);
+
+	if (bad)
+		log_debug("the parameters of %s: %s", param(e, 0), err_text(bad));
 
 	return err_new(e->file, e->line, param(e, 0), params.n, (const char *const *)params.v);
 }
