@@ -3,8 +3,9 @@
  * The backend (backend.h) for the Xen hypervisor, by libxl: PV and PVH guests. Read on in
  * backend_xenlight.h, which says what lies where.
  *
- * libxl runs no hotplug script: networkd puts a guest's interface on its bridge, and a disk is a
- * block device before libxl sees it.
+ * libxl's hotplug scripts are passed over (XENLIGHT_SCRIPT): networkd puts a guest's interface on
+ * its bridge, a disk is a block device before libxl sees it, and what else they would write into
+ * xenstore is written here.
  */
 #define LOG_MODULE "xenlight"
 #include "xenopsd/backend_xenlight.h"

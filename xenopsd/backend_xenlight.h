@@ -89,6 +89,8 @@ MAY_WAIT struct err *xenlight_vbd_plug(
 	struct vm *vm, const struct device *vbd, const struct storage_implementation_list *ways);
 MAY_WAIT struct err *xenlight_vbd_unplug(struct vm *vm, const struct device *vbd, bool force);
 MAY_WAIT struct err *xenlight_vbd_is_plugged(struct vm *vm, const struct device *vbd, bool *out);
+/* libxl runs a program for each device that comes and goes; this one does nothing. */
+#define XENLIGHT_SCRIPT "/bin/true"
 /* The number that xenstore and sysfs know a drive by ("xvda": 51712); -1: it has none. */
 int xenlight_vbd_number(const struct device *vbd);
 

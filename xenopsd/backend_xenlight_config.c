@@ -83,7 +83,6 @@ static struct err *put_create_info(const struct vm *vm, int domid, libxl_domain_
 	info->uuid = d.uuid;
 	info->domid = (libxl_domid)domid;
 	info->ssidref = (uint32_t)vm->config.ssidref;
-	libxl_defbool_set(&info->run_hotplug_scripts, false);
 	return put_xenstore_data(vm, info);
 }
 

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 /* ---- names ---- */
 
@@ -74,18 +76,30 @@ static struct err *disk_init(struct disk *d, const struct device *vbd)
 	return name_of(vbd, d->vdev, sizeof(d->vdev));
 }
 
-/* blkback opens the device a moment after libxl has told it of it. */
-static int add(void *arg)
+/* What libxl's script would say: which device it is. blkback opens it a moment later. */
+static int name_device(const struct disk *d)
 {
-	struct disk *d = arg;
-	char path[96];
-	int rc = libxl_device_disk_add(xenlight_ctx, d->domain.info.domid, &d->disk, NULL);
+	char path[96], device[32];
+	struct stat st;
 
-	if (rc)
-		return rc;
+	if (stat(d->disk.pdev_path, &st) || !S_ISBLK(st.st_mode))
+		return ERROR_INVAL;
+	snprintf(path, sizeof(path), "/local/domain/0/backend/vbd/%u/%d/physical-device",
+		d->domain.info.domid, d->number);
+	int len = snprintf(device, sizeof(device), "%x:%x", major(st.st_rdev), minor(st.st_rdev));
+	if (!xs_write(xenlight_xs, XBT_NULL, path, device, (unsigned)len))
+		return ERROR_FAIL;
 	snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/vbd-%u-%d/physical_device",
 		d->domain.info.domid, d->number);
 	return xenlight_await_path(path);
+}
+
+static int add(void *arg)
+{
+	struct disk *d = arg;
+	int rc = libxl_device_disk_add(xenlight_ctx, d->domain.info.domid, &d->disk, NULL);
+
+	return rc ? rc : name_device(d);
 }
 
 static MAY_WAIT struct err *plug_block(
@@ -96,6 +110,7 @@ static MAY_WAIT struct err *plug_block(
 	d->disk.vdev = xstrdup(d->vdev);
 	d->disk.backend = LIBXL_DISK_BACKEND_PHY;
 	d->disk.format = LIBXL_DISK_FORMAT_RAW;
+	d->disk.script = xstrdup(XENLIGHT_SCRIPT);
 	d->disk.readwrite = vbd->vbd.mode == XENOPS_VBD_MODE_RW;
 	d->disk.removable = vbd->vbd.unpluggable;
 	struct err *e = xenlight_run("adding a drive", add, d);

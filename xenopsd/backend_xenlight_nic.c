@@ -4,6 +4,7 @@
  * networkd puts that on its bridge. netback lets the guest connect when "hotplug-status" says so,
  * which otherwise a hotplug script would.
  */
+#include "common/mem.h"
 #include "core.gen.h"
 #include "xenopsd/backend_xenlight.h"
 
@@ -82,6 +83,9 @@ struct err *xenlight_vif_plug(struct vm *vm, const struct device *vif)
 	nic.devid = number;
 	nic.mtu = (int)vif->vif.mtu;
 	nic.nictype = LIBXL_NIC_TYPE_VIF;
+	nic.script = xstrdup(XENLIGHT_SCRIPT);
+	if (vif->vif.backend.kind == XENOPS_VIF_BACKEND_BRIDGE)
+		nic.bridge = xstrdup(vif->vif.backend.bridge); /* for who looks into xenstore */
 	TRY(xenlight_domain_get(vm, &n.domain));
 	n.nic = nic;
 	struct err *e = xenlight_run("adding a network interface", add, &n);

@@ -88,6 +88,7 @@ MAY_WAIT struct err *xapi_event_from(
 	TRY(read_token(in->token, &since));
 	TRY(subscription_read(&in->classes, &s));
 	TRY(wait_for_events(x->session, &s, since, deadline_of(in->timeout), &newest));
+	x->since = db_generation();
 	x->wire = event_text_batch(&s, since, make_token(c->arena, newest), x->form, c->arena);
 	return NULL;
 }

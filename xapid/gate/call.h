@@ -32,6 +32,9 @@ struct xapi_call {
 	const char *role; /* of the model's roles */
 	bool is_root; /* a local superuser: everything is allowed */
 	bool is_pool; /* another host of the pool */
+	/* The answer tells of nothing older than what was seen after this generation, for
+	 * db_barrier: where the call began, or where a handler looked anew after a wait. */
+	uint64_t since;
 };
 
 static inline struct xapi_call *xapi_call(struct call *c)

@@ -66,10 +66,11 @@ struct err *job_run(struct job *j)
 	if (j->c.message->result)
 		j->out = arena_alloc(
 			j->c.call.arena, j->c.message->result->size + sizeof(max_align_t));
+	j->c.since = db_generation();
 	struct err *e = serve(j);
 	if (!e) {
 		fiber_cancel_mask();
-		e = db_barrier(db_generation(), NEVER);
+		e = db_barrier(j->c.since, NEVER);
 		fiber_cancel_unmask();
 	}
 	return as_seen_by_client(j, e);

@@ -229,6 +229,41 @@ static void volatile_references_to_it_are_taken_back(void **state)
 	run_in_fiber(lose_what_is_referred_to, NULL);
 }
 
+/* ---- a disk that fails ---- */
+
+static void tell_after_failed_sync(void *arg)
+{
+	open_db();
+	uint64_t since = db_generation();
+
+	test_vfs.fails = VFS_SYNC;
+	test_vfs.rc = SQLITE_IOERR_FSYNC;
+	test_vfs.errnum = EIO;
+	atomic_store(&test_vfs.is_lasting, true);
+	atomic_store(&test_vfs.countdown, 0);
+	make_vm("one");
+	err_free(settle(since));
+	fprintf(stderr, "it was told\n");
+}
+
+static void try_failing_disk(void)
+{
+	run_in_fiber(tell_after_failed_sync, NULL);
+}
+
+/* Nobody can know what is in the file: nobody is answered. */
+static void a_failed_sync_ends_the_process_untold(void **state)
+{
+	char said[4096];
+	int status;
+
+	run_in_child(try_failing_disk, said, sizeof(said), &status);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_null(strstr(said, "it was told"));
+	assert_non_null(strstr(said, "cannot be trusted"));
+}
+
 /* ---- a process that is killed ---- */
 
 /* Makes VMs for as long as it lives, and says in SHARED how many are durable. */
@@ -295,4 +330,5 @@ static void a_killed_process_loses_nothing_told(void **state)
 
 TEST_MAIN(DB_TEST(opened_again_it_has_what_was_kept), DB_TEST(a_full_disk_takes_changes_back),
 	DB_TEST(volatile_references_to_it_are_taken_back),
+	DB_TEST(a_failed_sync_ends_the_process_untold),
 	DB_TEST(a_killed_process_loses_nothing_told))

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How a client hears of changes: event.from and the older event.next."""
+
+import threading
+import unittest
+
+from xapid import Client, Failure, Xapid
+
+PASSWORD = "secret of root"
+
+
+class EventsTest(unittest.TestCase):
+    def setUp(self):
+        self.xapid = Xapid(self, {"root": ("root", PASSWORD)})
+        self.client = self.login()
+
+    def login(self):
+        return Client(self.xapid.port, "root", PASSWORD)
+
+    def make(self, label):
+        return self.client.call("network.create", {"name_label": label, "other_config": {}})
+
+    def now(self):
+        return self.client.json("event.from", ["network"], "", 0)["token"]
+
+    def wait(self, classes, token):
+        """What event.from answers in another thread, as a function to be called for it."""
+        other, answer = self.login(), []
+
+        def run():
+            try:
+                answer.append(other.json("event.from", classes, token, 60.1))
+            except Failure as failure:
+                answer.append(failure)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+
+        def result():
+            thread.join()
+            return answer[0]
+
+        return other, result
+
+
+class From(EventsTest):
+    def test_everything_at_first(self):
+        answer = self.client.json("event.from", ["*"], "", 60.1)
+        classes = {event["class"] for event in answer["events"]}
+        self.assertLessEqual({"pool", "host", "vm", "network"}, classes)
+        self.assertNotIn("session", classes)
+        self.assertEqual({event["operation"] for event in answer["events"]}, {"add"})
+        counts = answer["valid_ref_counts"]
+        self.assertEqual(counts["pool"], 1)
+        self.assertEqual(counts["task"], 0)
+        self.assertEqual(counts["vm"], len(self.client.call("VM.get_all")))
+        self.assertRegex(answer["token"], r"^\d{20},\d{20}$")
+        pool = next(event for event in answer["events"] if event["class"] == "pool")
+        self.assertEqual(pool["timestamp"], "0.0")
+        self.assertEqual(pool["snapshot"], self.client.json("pool.get_record", pool["ref"]))
+
+    def test_both_forms(self):
+        """Points in time, numbers and booleans are in XML what they are in a record."""
+        xml = self.client.call("event.from", ["host_metrics"], "", "5.0")
+        event = xml["events"][0]
+        record = self.client.call("host_metrics.get_record", event["ref"])
+        self.assertEqual(event["snapshot"], record)
+        self.assertIsInstance(xml["valid_ref_counts"]["task"], int)
+
+    def test_each_object_once(self):
+        token = self.now()
+        old = self.make("old")
+        answer = self.client.json("event.from", ["network"], token, 60)
+        self.assertEqual([(e["operation"], e["ref"]) for e in answer["events"]], [("add", old)])
+        token = answer["token"]
+        self.client.call("network.set_name_label", old, "a")
+        self.client.call("network.set_name_label", old, "b")
+        new = self.make("new")
+        gone = self.make("gone")
+        self.client.call("network.destroy", gone)
+        answer = self.client.json("event.from", ["network"], token, 60)
+        self.assertEqual(
+            [(e["operation"], e["ref"], e["snapshot"]["name_label"]) for e in answer["events"]],
+            [("add", new, "new"), ("mod", old, "b")],
+        )
+        self.client.call("network.destroy", old)
+        answer = self.client.json("event.from", ["network"], answer["token"], 60)
+        self.assertEqual([(e["operation"], e["ref"]) for e in answer["events"]], [("del", old)])
+        self.assertNotIn("snapshot", answer["events"][0])
+
+    def test_wakes(self):
+        _, result = self.wait(["Network"], self.now())
+        ref = self.make("seen")
+        answer = result()
+        self.assertEqual([event["ref"] for event in answer["events"]], [ref])
+
+    def test_of_one_object(self):
+        one, other = self.make("one"), self.make("other")
+        token = self.now()
+        self.client.call("network.set_name_label", other, "x")
+        self.assertEqual(
+            self.client.json("event.from", [f"network/{one}"], token, 0)["events"], []
+        )
+        self.client.call("network.set_name_label", one, "y")
+        answer = self.client.json("event.from", [f"network/{one}"], token, 60)
+        self.assertEqual([event["ref"] for event in answer["events"]], [one])
+
+    def test_nothing_is_told_twice(self):
+        token = self.now()
+        self.make("x")
+        answer = self.client.json("event.from", ["network"], token, 60)
+        again = self.client.json("event.from", ["network"], answer["token"], 0)
+        self.assertEqual(again["events"], [])
+        self.assertIn("task", again["valid_ref_counts"])
+
+    def test_logout_wakes(self):
+        other, result = self.wait(["network"], self.now())
+        other.json("session.logout")
+        failure = result()
+        self.assertIsInstance(failure, Failure)
+        self.assertEqual(failure.args[0], ["SESSION_INVALID", other.ref])
+
+    def test_nonsense(self):
+        for args, error in (
+            ((["vm"], "garbage", 1.0), ["EVENT_FROM_TOKEN_PARSE_FAILURE", "garbage"]),
+            ((["vm/"], "", 1.0), ["EVENT_SUBSCRIPTION_PARSE_FAILURE", "vm/"]),
+        ):
+            with self.assertRaises(Failure) as caught:
+                self.client.json("event.from", *args)
+            self.assertEqual(caught.exception.args[0], error)
+        self.assertEqual(self.client.json("event.from", ["nonsense"], "", 0)["events"], [])
+
+    def test_token_of_a_run_before(self):
+        """What was deleted meanwhile is not remembered, so the client is to read all anew."""
+        token = self.now()
+        self.client.call("network.destroy", self.make("gone"))
+        self.xapid.kill()
+        self.xapid.start()
+        self.client = self.login()
+        with self.assertRaises(Failure) as caught:
+            self.client.json("event.from", ["network"], token, 60)
+        self.assertEqual(caught.exception.args[0], ["EVENTS_LOST"])
+
+
+class Inject(EventsTest):
+    def test_token_is_from_before(self):
+        pool = self.client.call("pool.get_all")[0]
+        token = self.client.call("event.inject", "pool", pool)
+        answer = self.client.json("event.from", ["pool"], token, 60)
+        self.assertEqual([event["ref"] for event in answer["events"]], [pool])
+        self.assertEqual(answer["events"][0]["operation"], "mod")
+        for args in (("pool", "OpaqueRef:x"), ("nonsense", pool), ("VM", pool)):
+            with self.assertRaises(Failure) as caught:
+                self.client.call("event.inject", *args)
+            self.assertEqual(caught.exception.args[0], ["HANDLE_INVALID", *args])
+
+
+class Next(EventsTest):
+    def test_registered(self):
+        with self.assertRaises(Failure) as caught:
+            self.client.call("event.next")
+        self.assertEqual(caught.exception.args[0][0], "SESSION_NOT_REGISTERED")
+        self.client.call("event.register", ["network"])
+        ref = self.make("n")
+        events = self.client.json("event.next")
+        self.assertEqual([(e["operation"], e["ref"]) for e in events], [("add", ref)])
+        self.client.call("event.unregister", ["network"])
+        with self.assertRaises(Failure) as caught:
+            self.client.call("event.next")
+        self.assertEqual(caught.exception.args[0][0], "SESSION_NOT_REGISTERED")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""xapid alone, without the other daemons, and sessions of its clients over XML-RPC and JSON-RPC."""
+
+import http.client
+import json
+import pathlib
+import socket
+import subprocess
+import tempfile
+import time
+import xmlrpc.client
+
+from stack import BUILD, SIGNS
+
+ADDRESS = "127.0.0.1"
+HANG = 90  # seconds; only to catch what hangs
+
+
+class Failure(Exception):
+    """What the XenAPI answered: [code, parameters…]."""
+
+
+def free_port():
+    with socket.create_server((ADDRESS, 0)) as server:
+        return server.getsockname()[1]
+
+
+def hash_of(password):
+    return subprocess.run(
+        ["openssl", "passwd", "-6", "-stdin"],
+        input=password,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG,
+    ).stdout.strip()
+
+
+class Xapid:
+    """Runs until the end of the test. ACCOUNTS: name to (role, password)."""
+
+    def __init__(self, case, accounts):
+        self.case = case
+        self.process = None
+        self.dir = pathlib.Path(tempfile.mkdtemp())
+        case.addCleanup(subprocess.run, ["rm", "-rf", str(self.dir)], check=True)
+        case.addCleanup(self.finish)
+        self.port = free_port()
+        conf = self.dir / "etc" / "xapid.conf.d"
+        conf.mkdir(parents=True)
+        (conf / "50-test.conf").write_text(
+            f"address = {ADDRESS}\nport = {self.port}\ntls_port = 0\nauth = file\n"
+        )
+        (self.dir / "lib").mkdir()
+        (self.dir / "lib" / "xapid.passwd").write_text(
+            "".join(f"{n}:{role}:{hash_of(pw)}\n" for n, (role, pw) in accounts.items())
+        )
+        self.start()
+
+    def start(self):
+        with open(self.dir / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [str(BUILD / "bin" / "xapid"), "--dir", str(self.dir)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + HANG
+        while True:
+            try:
+                socket.create_connection((ADDRESS, self.port), HANG).close()
+                return
+            except OSError:
+                self.case.assertIsNone(self.process.poll(), self.log())
+                self.case.assertLess(time.monotonic(), end)
+                time.sleep(0.02)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(HANG)
+
+    def log(self):
+        return (self.dir / "log").read_text()
+
+    def finish(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(HANG)
+        for sign in SIGNS:
+            self.case.assertNotIn(sign, self.log())
+
+
+class Client:
+    """Over XML-RPC: c.call("VM.get_all"), in the session that it logged in to."""
+
+    def __init__(self, port, user, password):
+        self.port = port
+        self.proxy = xmlrpc.client.ServerProxy(
+            f"http://{ADDRESS}:{port}", transport=_Transport(), allow_none=True
+        )
+        self.ref = self.plain("session.login_with_password", user, password, "1.0", "tests")
+
+    def plain(self, method, *args):
+        """Without a session before the arguments."""
+        answer = getattr(self.proxy, method)(*args)
+        if answer["Status"] != "Success":
+            raise Failure(answer["ErrorDescription"])
+        return answer["Value"]
+
+    def call(self, method, *args):
+        return self.plain(method, self.ref, *args)
+
+    def json(self, method, *args):
+        """The same call over JSON-RPC 2.0."""
+        connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=HANG)
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": [self.ref, *args]}
+        connection.request("POST", "/jsonrpc", json.dumps(body))
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        if "error" in answer:
+            raise Failure([answer["error"]["message"], *answer["error"]["data"]])
+        return answer["result"]
+
+
+class _Transport(xmlrpc.client.Transport):
+    def make_connection(self, host):
+        return http.client.HTTPConnection(host, timeout=HANG)
