@@ -7,6 +7,7 @@
 #include "common/daemon.h"
 #include "common/mem.h"
 #include "common/version.h"
+#include "xapid/api/message_store.h"
 #include "xapid/cli/cli.h"
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
@@ -103,6 +104,7 @@ static MAY_WAIT struct err *init(void)
 	TRY(db_open(&options));
 	TRY(gate_start());
 	TRY(host_start());
+	TRY(message_store_open());
 	rules_start();
 	TRY(links_start(daemon_paths()->run));
 	return open_door();
@@ -118,6 +120,7 @@ static void fini(void)
 	door_fini();
 	links_stop();
 	gate_stop();
+	message_store_close();
 	db_close();
 }
 

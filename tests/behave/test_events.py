@@ -142,6 +142,58 @@ class From(EventsTest):
         self.assertEqual(caught.exception.args[0], ["EVENTS_LOST"])
 
 
+class OfMessages(EventsTest):
+    """Messages to administrators are kept in files, and have a count of their own in tokens."""
+
+    def post(self, name):
+        (pool,) = self.client.json("pool.get_all_records").values()
+        return self.client.call("message.create", name, 3, "Pool", pool["uuid"], f"of {name}")
+
+    def test_told_and_kept(self):
+        token = self.client.json("event.from", ["message"], "", 0)["token"]
+        first = self.post("FIRST")
+        answer = self.client.json("event.from", ["message"], token, 60)
+        (event,) = answer["events"]
+        self.assertEqual((event["operation"], event["ref"]), ("add", first))
+        self.assertEqual(event["snapshot"], self.client.json("message.get_record", first))
+        self.assertEqual(event["snapshot"]["body"], "of FIRST")
+        self.assertEqual(answer["valid_ref_counts"]["message"], 1)
+        second = self.post("SECOND")
+        self.client.call("message.destroy", first)
+        answer = self.client.json("event.from", ["*"], answer["token"], 60)
+        self.assertEqual(
+            [(e["operation"], e["ref"]) for e in answer["events"] if e["class"] == "message"],
+            [("add", second), ("del", first)],
+        )
+        self.xapid.kill()
+        self.xapid.start()
+        self.client = self.login()
+        records = self.client.json("message.get_all_records")
+        self.assertEqual([r["name"] for r in records.values()], ["SECOND"])
+        self.assertEqual(list(records), [second])
+        third = self.post("THIRD")
+        self.assertEqual(self.client.json("message.get_all"), [second, third])
+        uuid = records[second]["uuid"]
+        self.assertEqual(self.client.json("message.get_by_uuid", uuid), second)
+
+    def test_wakes(self):
+        token = self.client.json("event.from", ["message"], "", 0)["token"]
+        _, result = self.wait(["message"], token)
+        ref = self.post("SEEN")
+        self.assertEqual([event["ref"] for event in result()["events"]], [ref])
+
+    def test_errors(self):
+        for method, args, error in (
+            ("message.create", ("x", 3, "bogus", "y", "z"), "INVALID_VALUE"),
+            ("message.create", ("x", 3, "VM", "y", "z"), "UUID_INVALID"),
+            ("message.destroy", ("OpaqueRef:x",), "HANDLE_INVALID"),
+            ("message.get_by_uuid", ("x",), "UUID_INVALID"),
+        ):
+            with self.subTest(method), self.assertRaises(Failure) as caught:
+                self.client.call(method, *args)
+            self.assertEqual(caught.exception.args[0][0], error)
+
+
 class Inject(EventsTest):
     def test_token_is_from_before(self):
         pool = self.client.call("pool.get_all")[0]

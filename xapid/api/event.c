@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "core.gen.h"
 #include "xapid/api/event_text.h"
+#include "xapid/api/message_store.h"
 #include "xapid/api/subscription.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
@@ -32,25 +33,31 @@ static int64_t deadline_of(double timeout)
 }
 
 /* "GENERATION,MESSAGES", both of twenty digits; "": from the beginning. */
-static struct err *read_token(const char *token, uint64_t *out)
+static struct err *read_token(const char *token, struct event_point *out)
 {
 	unsigned long long generation, messages;
 	int end = 0;
 
 	if (!*token) {
-		*out = 0;
+		*out = (struct event_point){0};
 		return NULL;
 	}
 	if (strspn(token, "0123456789,") != strlen(token) ||
 		sscanf(token, "%20llu,%20llu%n", &generation, &messages, &end) != 2 || token[end])
 		return err(EVENT_FROM_TOKEN_PARSE_FAILURE, token);
-	*out = generation;
+	*out = (struct event_point){generation, messages};
 	return NULL;
 }
 
-static const char *make_token(struct arena *a, uint64_t generation)
+static const char *make_token(struct arena *a, struct event_point at)
 {
-	return arena_printf(a, "%020llu,%020llu", (unsigned long long)generation, 0ULL);
+	return arena_printf(a, "%020llu,%020llu", (unsigned long long)at.generation,
+		(unsigned long long)at.messages);
+}
+
+static struct event_point present(void)
+{
+	return (struct event_point){db_generation(), message_store_generation()};
 }
 
 /* Deletions that are not remembered any more may be among what is new to the client. */
@@ -61,15 +68,15 @@ static struct err *check_not_lost(uint64_t since)
 
 /* Until there is something, or it is time; *NEWEST is how far was looked. */
 static MAY_WAIT struct err *wait_for_events(const char *session, const struct subscription *s,
-	uint64_t since, int64_t deadline, uint64_t *newest)
+	struct event_point since, int64_t deadline, struct event_point *newest)
 {
 	for (;;) {
 		TRY(session_check(session));
-		TRY(check_not_lost(since));
-		*newest = db_generation();
+		TRY(check_not_lost(since.generation));
+		*newest = present();
 		if (subscription_has_news(s, since))
 			return NULL;
-		struct err *e = db_wait_change(*newest, deadline);
+		struct err *e = db_wait_change(newest->generation, deadline);
 		if (err_is(e, &ERR_TIMEOUT) && clock_mono_ns() >= deadline) {
 			err_free(e);
 			return session_check(session);
@@ -83,7 +90,7 @@ MAY_WAIT struct err *xapi_event_from(
 {
 	struct xapi_call *x = xapi_call(c);
 	AUTO(subscription_fini) struct subscription s = {0};
-	uint64_t since, newest;
+	struct event_point since, newest;
 
 	TRY(read_token(in->token, &since));
 	TRY(subscription_read(&in->classes, &s));
@@ -103,7 +110,7 @@ MAY_WAIT struct err *xapi_event_inject(
 
 	if (!row)
 		return err(HANDLE_INVALID, in->class, in->ref);
-	*out = make_token(c->arena, db_generation());
+	*out = make_token(c->arena, (struct event_point){db_generation(), 0});
 	db_touch(row);
 	return NULL;
 }
@@ -131,8 +138,10 @@ MAY_WAIT struct err *xapi_event_register(struct call *c, const struct xenapi_eve
 
 	TRY(subscription_read(&in->classes, &checked));
 	TRY(session_check(call_session(c)));
-	if (!s->registered.n)
+	if (!s->registered.n) {
 		s->told = db_generation();
+		s->told_messages = message_store_generation();
+	}
 	for (size_t i = 0; i < in->classes.n; i++)
 		if (!is_registered(s, in->classes.v[i]))
 			vec_push(&s->registered, xstrdup(in->classes.v[i]));
@@ -157,7 +166,8 @@ MAY_WAIT struct err *xapi_event_unregister(
 }
 
 /* What the session has registered, looked at anew after each wait: it may change meanwhile. */
-static struct err *read_registered(const char *session, struct subscription *out, uint64_t *since)
+static struct err *read_registered(
+	const char *session, struct subscription *out, struct event_point *since)
 {
 	const struct session *s = session_find(session);
 
@@ -165,7 +175,7 @@ static struct err *read_registered(const char *session, struct subscription *out
 		return err(SESSION_INVALID, session);
 	if (!s->registered.n)
 		return err(SESSION_NOT_REGISTERED, session);
-	*since = s->told;
+	*since = (struct event_point){s->told, s->told_messages};
 	const struct string_list classes = {
 		.v = (const char **)s->registered.v, .n = s->registered.n};
 	return subscription_read(&classes, out);
@@ -175,11 +185,13 @@ MAY_WAIT struct err *xapi_event_next(struct call *c, struct xenapi_event_list *o
 {
 	struct xapi_call *x = xapi_call(c);
 	AUTO(subscription_fini) struct subscription s = {0};
-	uint64_t since, newest;
+	struct event_point since, newest;
 
 	TRY(read_registered(x->session, &s, &since));
 	TRY(wait_for_events(x->session, &s, since, NEVER, &newest));
 	x->wire = event_text_list(&s, since, x->form, c->arena);
-	session_find(x->session)->told = newest;
+	struct session *session = session_find(x->session);
+	session->told = newest.generation;
+	session->told_messages = newest.messages;
 	return NULL;
 }

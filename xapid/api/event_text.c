@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/xml.h"
+#include "xapid/api/message_store.h"
 #include "xapid/db/db.h"
 
 #include "xenapi.gen.h"
@@ -123,9 +124,10 @@ static void write_row(struct writer *w, struct db_row *row, const char *operatio
 
 static void write_rows(struct writer *w, const struct subscription *s, uint64_t since, bool are_new)
 {
-	db_for_each_change(since, row) if ((db_row_created(row) > since) == are_new &&
-		subscription_has(s, db_class(row), db_ref(row)))
-		write_row(w, row, are_new ? "add" : "mod");
+	for (struct db_row *row = db_first_change(since); row; row = db_next_change(row))
+		if ((db_row_created(row) > since) == are_new &&
+			subscription_has(s, db_class(row), db_ref(row)))
+			write_row(w, row, are_new ? "add" : "mod");
 }
 
 /* What was made and deleted since was never heard of. */
@@ -140,12 +142,45 @@ static void write_deletions(struct writer *w, const struct subscription *s, uint
 	}
 }
 
-static void write_events(struct writer *w, const struct subscription *s, uint64_t since)
+static void write_messages(struct writer *w, const struct subscription *s, uint64_t since)
+{
+	const struct class *class = &xenapi_class_message;
+
+	for (const struct stored_message *m = NULL; (m = message_store_next(m));) {
+		if (m->generation <= since || !subscription_has(s, class, m->ref))
+			continue;
+		begin_event(w, class, m->ref, "add", m->generation);
+		begin_member(w, "snapshot");
+		db_form_write(class->record, &m->record,
+			w->form == GATE_XML ? DB_FORM_XML : DB_FORM_JSON, w->out);
+		end_member(w);
+		end_struct(w);
+	}
+}
+
+static void write_removed_messages(struct writer *w, const struct subscription *s, uint64_t since)
+{
+	const struct class *class = &xenapi_class_message;
+	size_t n;
+	const struct removed_message *removed = message_store_removed(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (removed[i].removed <= since || removed[i].made > since ||
+			!subscription_has(s, class, removed[i].ref))
+			continue;
+		begin_event(w, class, removed[i].ref, "del", removed[i].removed);
+		end_struct(w);
+	}
+}
+
+static void write_events(struct writer *w, const struct subscription *s, struct event_point since)
 {
 	begin_array(w);
-	write_rows(w, s, since, true);
-	write_rows(w, s, since, false);
-	write_deletions(w, s, since);
+	write_messages(w, s, since.messages);
+	write_rows(w, s, since.generation, true);
+	write_rows(w, s, since.generation, false);
+	write_deletions(w, s, since.generation);
+	write_removed_messages(w, s, since.messages);
 	end_array(w);
 }
 
@@ -162,7 +197,9 @@ static void write_counts(struct writer *w)
 
 		begin_member(w, in_lower_case(class->name, name));
 		put(w, "<value><i4>", "");
-		sbuf_printf(w->out, "%zu", db_count_of(class));
+		sbuf_printf(w->out, "%zu",
+			class == &xenapi_class_message ? message_store_count()
+						       : db_count_of(class));
 		put(w, "</i4></value>", "");
 		end_member(w);
 	}
@@ -175,8 +212,8 @@ static struct json_text text_of(const struct sbuf *out, struct arena *a)
 		.text = arena_strndup(a, sbuf_data(out), sbuf_len(out)), .len = sbuf_len(out)};
 }
 
-struct json_text event_text_batch(const struct subscription *s, uint64_t since, const char *token,
-	enum gate_form form, struct arena *a)
+struct json_text event_text_batch(const struct subscription *s, struct event_point since,
+	const char *token, enum gate_form form, struct arena *a)
 {
 	auto_sbuf out = {0};
 	struct writer w = {.form = form, .out = &out, .timestamp = "0.0"};
@@ -193,8 +230,8 @@ struct json_text event_text_batch(const struct subscription *s, uint64_t since, 
 	return text_of(&out, a);
 }
 
-struct json_text event_text_list(
-	const struct subscription *s, uint64_t since, enum gate_form form, struct arena *a)
+struct json_text event_text_list(const struct subscription *s, struct event_point since,
+	enum gate_form form, struct arena *a)
 {
 	auto_sbuf out = {0};
 	const char *now = arena_printf(a, "%lld.", (long long)(clock_real_ns() / NS_PER_S));

@@ -11,10 +11,10 @@
 #include "xapid/gate/gate.h"
 
 /* The answer of event.from: the events, how many objects of each class there are, and the token. */
-struct json_text event_text_batch(const struct subscription *s, uint64_t since, const char *token,
-	enum gate_form form, struct arena *a);
+struct json_text event_text_batch(const struct subscription *s, struct event_point since,
+	const char *token, enum gate_form form, struct arena *a);
 /* The answer of event.next: the events alone. */
-struct json_text event_text_list(
-	const struct subscription *s, uint64_t since, enum gate_form form, struct arena *a);
+struct json_text event_text_list(const struct subscription *s, struct event_point since,
+	enum gate_form form, struct arena *a);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "xapid/api/subscription.h"
 
+#include "xapid/api/message_store.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/message.h"
 
@@ -54,12 +55,35 @@ bool subscription_has(const struct subscription *s, const struct class *class, c
 	return false;
 }
 
-bool subscription_has_news(const struct subscription *s, uint64_t since)
+static bool has_messages(const struct subscription *s, uint64_t since)
 {
-	db_for_each_change(
-		since, row) if (subscription_has(s, db_class(row), db_ref(row))) return true;
-	for (const struct db_tombstone *t = db_first_tombstone(since); t; t = db_next_tombstone(t))
-		if (t->created <= since && subscription_has(s, t->class, t->ref))
+	const struct class *class = &xenapi_class_message;
+	size_t n;
+	const struct removed_message *removed = message_store_removed(&n);
+
+	if (message_store_generation() <= since)
+		return false;
+	for (const struct stored_message *m = NULL; (m = message_store_next(m));)
+		if (m->generation > since && subscription_has(s, class, m->ref))
+			return true;
+	for (size_t i = 0; i < n; i++)
+		if (removed[i].removed > since && removed[i].made <= since &&
+			subscription_has(s, class, removed[i].ref))
+			return true;
+	return false;
+}
+
+bool subscription_has_news(const struct subscription *s, struct event_point since)
+{
+	const struct db_tombstone *t = db_first_tombstone(since.generation);
+
+	if (has_messages(s, since.messages))
+		return true;
+	for (struct db_row *row = db_first_change(since.generation); row; row = db_next_change(row))
+		if (subscription_has(s, db_class(row), db_ref(row)))
+			return true;
+	for (; t; t = db_next_tombstone(t))
+		if (t->created <= since.generation && subscription_has(s, t->class, t->ref))
 			return true;
 	return false;
 }

@@ -10,7 +10,10 @@
 #include "common/schema.h"
 #include "common/vec.h"
 
-struct db_row;
+/* How far a client has heard: of the database, and of messages, which have a count of their own. */
+struct event_point {
+	uint64_t generation, messages;
+};
 
 struct subscription_to {
 	const struct class *class;
@@ -31,7 +34,7 @@ void subscription_fini(struct subscription *s);
 
 /* Whether a change of the object is told. */
 bool subscription_has(const struct subscription *s, const struct class *class, const char *ref);
-/* Whether the row's change, or a deletion, since the generation is. */
-bool subscription_has_news(const struct subscription *s, uint64_t since);
+/* Whether there is anything to tell since then. */
+bool subscription_has_news(const struct subscription *s, struct event_point since);
 
 #endif

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a client finds on a host that was just installed: everything that it reads is there."""
+
+import os
+import shlex
+import subprocess
+import unittest
+
+from stack import Stack
+from xapid import ADDRESS, Client, Failure, free_port
+
+NULL = "OpaqueRef:NULL"
+# What must have something in it for clients to show the object at all.
+FILLED = {
+    "pool": "uuid master cpu_info",
+    "host": """uuid name_label hostname address software_version capabilities cpu_info chipset_info
+        bios_strings other_config metrics control_domain resident_VMs host_CPUs PIFs editions""",
+    "host_cpu": "uuid vendor host",
+    "host_metrics": "uuid live memory_total",
+    "PIF": "uuid device MAC network metrics host",
+    "network": "uuid name_label bridge",
+    "role": "uuid name_label name_description",
+}
+
+
+def env_of(stack):
+    text = (stack.dir / "env").read_text()
+    return dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines())
+
+
+class FreshHost(unittest.TestCase):
+    def setUp(self):
+        self.port = free_port()
+        self.stack = Stack(self, "--backend", "simulator", "--port", self.port)
+        self.env = env_of(self.stack)
+        self.client = self.login()
+
+    def login(self):
+        self.assertEqual(self.env["XAPI_URL"], f"http://{ADDRESS}:{self.port}")
+        return Client(self.port, self.env["XAPI_USER"], self.env["XAPI_PASSWORD"])
+
+    def all_records(self):
+        """Of every class that can be listed, as xen-api asks for them."""
+        records = {}
+        for name in self.client.proxy.system.listMethods():
+            cls, message = name.split(".")
+            if message == "get_all_records":
+                try:
+                    records[cls] = self.client.json(name)
+                except Failure as failure:
+                    self.assertEqual(failure.args[0], ["MESSAGE_REMOVED"], name)
+        return records
+
+    def test_all_classes(self):
+        everything = self.all_records()
+        self.assertGreater(len(everything), 55)
+        for cls, records in everything.items():
+            fields = {frozenset(record) for record in records.values()}
+            self.assertLessEqual(len(fields), 1, f"records of {cls} have different fields")
+        for cls, names in FILLED.items():
+            self.assertTrue(everything[cls], f"there is no {cls}")
+            for record in everything[cls].values():
+                for name in names.split():
+                    self.assertTrue(record[name], f"{cls}.{name} is empty")
+                    self.assertNotEqual(record[name], NULL, f"{cls}.{name}")
+
+    def test_references_lead_somewhere(self):
+        everything = self.all_records()
+        known = {ref for records in everything.values() for ref in records} | {NULL}
+        for cls, records in everything.items():
+            for record in records.values():
+                for name, value in record.items():
+                    for one in value if isinstance(value, list) else [value]:
+                        if isinstance(one, str) and one.startswith("OpaqueRef:"):
+                            self.assertIn(one, known, f"{cls}.{name}")
+
+    def test_host_and_control_domain(self):
+        (ref, host), *others = self.client.json("host.get_all_records").items()
+        self.assertEqual(others, [])
+        self.assertEqual(host["hostname"], os.uname().nodename)
+        self.assertEqual(host["address"], ADDRESS)
+        self.assertEqual(host["software_version"]["product_brand"], "Xenith")
+        self.assertEqual(host["software_version"]["linux"], os.uname().release)
+        self.assertEqual(int(host["cpu_info"]["cpu_count"]), len(host["host_CPUs"]))
+        self.assertEqual(len(host["host_CPUs"]), os.sysconf("SC_NPROCESSORS_ONLN"))
+        self.assertGreater(float(host["other_config"]["boot_time"]), 1e9)
+        vm = self.client.json("VM.get_record", host["control_domain"])
+        self.assertIs(vm["is_control_domain"], True)
+        self.assertEqual(vm["power_state"], "Running")
+        self.assertEqual(vm["resident_on"], ref)
+        self.assertEqual(vm["domid"], 0)
+        self.assertEqual(host["resident_VMs"], [host["control_domain"]])
+        pool = next(iter(self.client.json("pool.get_all_records").values()))
+        self.assertEqual(pool["master"], ref)
+
+    def test_management(self):
+        pifs = self.client.json("PIF.get_all_records").values()
+        self.assertEqual(len([pif for pif in pifs if pif["management"]]), 1)
+        for pif in pifs:
+            if pif["IP"]:
+                shown = subprocess.run(
+                    ["ip", "-o", "-4", "address", "show", "dev", pif["device"]],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                ).stdout
+                self.assertIn(f" {pif['IP']}/", shown)
+
+    def test_templates(self):
+        templates = [
+            vm for vm in self.client.json("VM.get_all_records").values() if vm["is_a_template"]
+        ]
+        self.assertIn("Other install media", [vm["name_label"] for vm in templates])
+        for vm in templates:
+            self.assertIs(vm["is_default_template"], True)
+            self.assertEqual(vm["power_state"], "Halted")
+            self.assertIn("<restrictions>", vm["recommendations"])
+            self.assertLessEqual(vm["memory_static_min"], vm["memory_dynamic_min"])
+            self.assertLessEqual(vm["memory_dynamic_max"], vm["memory_static_max"])
+
+    def test_nothing_is_made_twice(self):
+        """The same objects after a restart, and what was changed stays changed."""
+        before = self.all_records()
+        pool = next(iter(before["pool"]))
+        self.client.call("pool.set_name_label", pool, "kept")
+        self.stack.xenith("restart", "xapid")
+        self.client = self.login()
+        after = self.all_records()
+        for cls in ("pool", "host", "host_cpu", "VM", "network", "PIF", "role"):
+            self.assertEqual(set(before[cls]), set(after[cls]), cls)
+        self.assertEqual(after["pool"][pool]["name_label"], "kept")
+
+    def test_password(self):
+        """Of the stack's own choice at first, the same again later, or the one that is given."""
+        password = self.env["XAPI_PASSWORD"]
+        self.assertGreaterEqual(len(password), 12)
+        self.assertEqual((self.stack.dir / "env").stat().st_mode & 0o77, 0)
+        self.stack.xenith("down")
+        done = self.stack.xenith("up", "--port", self.port)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(env_of(self.stack)["XAPI_PASSWORD"], password)
+        self.login()
+        self.stack.xenith("down")
+        os.environ["XAPI_PASSWORD"] = "it's given"
+        self.addCleanup(os.environ.pop, "XAPI_PASSWORD")
+        self.stack.xenith("up", "--port", self.port)
+        self.assertEqual(env_of(self.stack)["XAPI_PASSWORD"], "it's given")
+        with self.assertRaises(Failure):
+            self.login()
+        self.env = env_of(self.stack)
+        self.login()
+
+
+if __name__ == "__main__":
+    unittest.main()
