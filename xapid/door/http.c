@@ -19,7 +19,7 @@ size_t http_head_size(const char *bytes, size_t n, size_t *scanned)
 {
 	const char *end = bytes + n, *at = bytes + *scanned;
 
-	while ((at = memchr(at, '\n', (size_t)(end - at)))) {
+	while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
 		size_t left = (size_t)(end - at);
 
 		if (left >= 2 && at[1] == '\n')
