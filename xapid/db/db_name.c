@@ -35,15 +35,6 @@ struct db_name *db_name_make(const char *ref)
 	return n;
 }
 
-void db_name_release(struct db_name *n)
-{
-	if (n->row || n->n_uses)
-		return;
-	map_remove(&db.names, n->text);
-	vec_fini(&n->users);
-	db_bury(n);
-}
-
 const char *db_name_take(const char *ref)
 {
 	if (ref_is_null(ref))
@@ -59,8 +50,11 @@ void db_name_drop(const char *text)
 
 	if (!n)
 		return;
-	n->n_uses--;
-	db_name_release(n);
+	if (--n->n_uses)
+		return;
+	map_remove(&db.names, n->text);
+	vec_fini(&n->users);
+	db_bury(n);
 }
 
 char *db_new_ref(char out[static DB_REF_SIZE])

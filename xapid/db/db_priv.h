@@ -156,8 +156,6 @@ const char *db_name_take(const char *ref);
 void db_name_drop(const char *text);
 /* A name for a new row. */
 struct db_name *db_name_make(const char *ref);
-/* Forgets the name if nothing needs it. */
-void db_name_release(struct db_name *n);
 struct db_name *db_name_of(const char *text);
 
 /* ---- db_row.c ---- */

@@ -21,6 +21,7 @@ struct db_row *db_row_new(struct db_class *c, struct db_name *name)
 
 	row->class = c;
 	row->name = name;
+	name->n_uses++; /* until it is freed: deltas of it may be under way when it is deleted */
 	return row;
 }
 
@@ -32,9 +33,9 @@ void db_row_free(struct db_row *row)
 		db_value_drop(c->fields[i].field->type, db_place(row, &c->fields[i]));
 	db_form_drop(row);
 	list_remove(&row->unkept);
-	struct db_name *name = row->name;
+	const char *ref = row->name->text;
 	db_bury(row);
-	db_name_release(name);
+	db_name_drop(ref);
 }
 
 static void index_unique(struct db_row *row, const struct db_field *f, bool is_there)

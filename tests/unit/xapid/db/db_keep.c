@@ -127,6 +127,30 @@ static void opened_again_it_has_what_was_kept(void **state)
 	run_in_fiber(find_them, NULL);
 }
 
+/* ---- deleted while others referred to it ---- */
+
+static void delete_what_is_referred_to(void *arg)
+{
+	const char *vm, *ref;
+
+	open_db();
+	struct xenapi_vm_guest_metrics metrics = db_blank(vm_guest_metrics);
+	vm = make_vm("refers");
+	CHECK_OK(db_create(vm_guest_metrics, &metrics, &ref));
+	CHECK_OK(db_write(vm, vm, guest_metrics, ref));
+	CHECK_OK(settle(0));
+	CHECK_OK(db_delete(vm_guest_metrics, ref));
+	CHECK_OK(settle(0));
+	assert_string_equal(db_find(vm, vm)->guest_metrics, REF_NULL);
+	db_close();
+}
+
+/* The old value and the row are both forgotten once that is in the file, and each just once. */
+static void its_reference_is_forgotten_once(void **state)
+{
+	run_in_fiber(delete_what_is_referred_to, NULL);
+}
+
 /* ---- no space ---- */
 
 static void fill_the_disk(enum vfs_op op)
@@ -328,7 +352,7 @@ static void a_killed_process_loses_nothing_told(void **state)
 
 #define DB_TEST(fn) cmocka_unit_test_setup_teardown(fn, make_folder, remove_folder)
 
-TEST_MAIN(DB_TEST(opened_again_it_has_what_was_kept), DB_TEST(a_full_disk_takes_changes_back),
-	DB_TEST(volatile_references_to_it_are_taken_back),
+TEST_MAIN(DB_TEST(opened_again_it_has_what_was_kept), DB_TEST(its_reference_is_forgotten_once),
+	DB_TEST(a_full_disk_takes_changes_back), DB_TEST(volatile_references_to_it_are_taken_back),
 	DB_TEST(a_failed_sync_ends_the_process_untold),
 	DB_TEST(a_killed_process_loses_nothing_told))
