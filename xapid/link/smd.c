@@ -41,15 +41,6 @@ struct storage_secret_map smd_secrets(const struct string_map *texts, struct are
 	return out;
 }
 
-struct string_map smd_texts(const struct storage_secret_map *secrets, struct arena *a)
-{
-	struct string_map out = {arena_calloc(a, secrets->n, sizeof(*out.v)), secrets->n};
-
-	for (size_t i = 0; i < secrets->n; i++)
-		out.v[i] = (struct string_map_entry){secrets->v[i].key, secrets->v[i].value.hidden};
-	return out;
-}
-
 /* ---- drivers ---- */
 
 /* "VDI_RESET_ON_BOOT/2" is the feature VDI_RESET_ON_BOOT, version 2. */

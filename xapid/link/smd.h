@@ -22,9 +22,8 @@ must_check struct err *smd_vdi_note(const char *ref, const struct storage_vdi *v
 must_check struct err *smd_sr_note(const char *ref, const struct storage_sr *sr);
 /* The row of the VDI of this name in an SR, or NULL. */
 const char *smd_vdi_ref(const char *sr, const char *location);
-/* A map of texts as one of secrets, and back. */
+/* A map of texts as one of secrets. */
 struct storage_secret_map smd_secrets(const struct string_map *texts, struct arena *a);
-struct string_map smd_texts(const struct storage_secret_map *secrets, struct arena *a);
 
 /* What is to be done once smd has come up and was compared, in a fiber of its own. */
 void smd_when_up(void (*fn)(void));

@@ -16,6 +16,8 @@ extern const struct op_rules vm_rules, vbd_rules, vif_rules, vdi_rules, sr_rules
 /* Whether a VM of this kind wants its guest's consent and gets it without asking: a paravirtual
  * guest, or one with drivers. */
 bool vm_has_drivers(const struct xenapi_vm *vm);
+/* VM_LACKS_FEATURE when the guest, as it runs, cannot do its part of an operation. */
+must_check struct err *vm_check_guest(const char *ref, enum xenapi_vm_operations op);
 /* "halted", as errors have it. */
 const char *vm_power_state_text(enum xenapi_vm_power_state state);
 /* VM_BAD_POWER_STATE unless the VM is in a state of SET: OP_BIT of each. */

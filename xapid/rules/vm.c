@@ -202,9 +202,12 @@ static bool has_feature(const struct xenapi_vm *vm, const char *feature)
 	return value && !strcmp(value, "1");
 }
 
-static struct err *check_guest(const char *ref, const struct xenapi_vm *vm, int op)
+struct err *vm_check_guest(const char *ref, enum xenapi_vm_operations op)
 {
 	const struct wants *wants = rules[op].wants;
+	const struct xenapi_vm *vm;
+
+	TRY(db_get(vm, ref, &vm));
 
 	if (!wants->feature || vm->power_state != XENAPI_VM_POWER_STATE_RUNNING ||
 		vm_has_drivers(vm) || has_feature(vm, wants->feature) ||
@@ -230,7 +233,7 @@ static struct err *check(const char *ref, int op, bool really)
 	TRY(vm_check_power_state(ref, states_of(vm, op)));
 	TRY(check_concurrency(ref, op));
 	TRY(check_kind(ref, vm, op));
-	return check_guest(ref, vm, op);
+	return vm_check_guest(ref, (enum xenapi_vm_operations)op);
 }
 
 static uint64_t candidates(const char *ref)

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Devices of running VMs: xenopsd is told of one, plugs it, and forgets it when it is unplugged.
+ * The drive of a halted VM is filled and emptied in the database alone.
+ */
+#include "common/undo.h"
+#include "xapid/db/db.h"
+#include "xapid/gate/call.h"
+#include "xapid/link/xenopsd.h"
+#include "xapid/plan/plan.h"
+#include "xapid/rules/rules.h"
+
+#include <string.h>
+
+#define VBD_OP(name) XENAPI_VBD_OPERATIONS_##name
+#define VIF_OP(name) XENAPI_VIF_OPERATIONS_##name
+
+/* A device that xenopsd knows of, and need not if a later step fails. */
+struct known {
+	struct call *call;
+	const char *id;
+};
+
+static bool runs(const struct xenapi_vm *vm)
+{
+	return vm->power_state == XENAPI_VM_POWER_STATE_RUNNING ||
+		vm->power_state == XENAPI_VM_POWER_STATE_PAUSED;
+}
+
+/* What came of it is in the database before the call is answered. */
+static MAY_WAIT struct err *with_state(struct err *e, const char *vm)
+{
+	struct err *bad = link_error(xenopsd_compare(vm), vm);
+
+	if (!e)
+		return bad;
+	err_free(bad);
+	return e;
+}
+
+/* ---- drives ---- */
+
+static MAY_WAIT struct err *remove_vbd(void *arg)
+{
+	const struct known *k = arg;
+	const struct xenops_vbd_remove_in in = {k->id};
+	auto_err e = xenops_vbd_remove(link_xenopsd.client, &in, k->call->arena, plan_soon());
+
+	return err_is(e, &ERR_Does_not_exist) ? NULL : take(e);
+}
+
+/* One that it knows already is told anew. */
+static MAY_WAIT struct err *add_vbd(struct known *k, const struct xenops_vbd *vbd)
+{
+	const struct xenops_vbd_add_in in = {*vbd};
+	auto_err e = xenops_vbd_add(link_xenopsd.client, &in, k->call->arena, plan_soon());
+
+	if (!err_is(e, &ERR_Already_exists))
+		return take(e);
+	TRY(remove_vbd(k));
+	return xenops_vbd_add(link_xenopsd.client, &in, k->call->arena, plan_soon());
+}
+
+/* The VM of a drive; the reference lives as long as the call. */
+static struct err *vm_of_vbd(struct call *c, const char *vbd, const char **vm)
+{
+	const struct xenapi_vbd *row;
+
+	TRY(db_get(vbd, vbd, &row));
+	*vm = arena_strdup(c->arena, row->VM);
+	return NULL;
+}
+
+static MAY_WAIT struct err *plug_vbd(struct call *c, const char *vm, const struct xenops_vbd *vbd)
+{
+	AUTO(undo_run) struct undo undo = {0};
+	struct known known = {c, vbd->vbd};
+	const struct xenops_vbd_plug_in in = {vbd->vbd};
+	const struct link_work work = {.call = c};
+	const char *task;
+
+	TRY(link_error(add_vbd(&known, vbd), vm));
+	undo_push(&undo, remove_vbd, &known, "taking the drive back");
+	TRY(link_error(
+		xenops_vbd_plug(link_xenopsd.client, &in, c->arena, &task, plan_soon()), vm));
+	TRY(plan_await_vm(&work, task, vm));
+	return undo_commit(&undo);
+}
+
+MAY_WAIT struct err *plan_vbd_plug(struct call *c, const char *vbd)
+{
+	AUTO(op_end) struct op doing = {0};
+	struct xenops_vbd told;
+	const char *vm;
+
+	TRY(vm_of_vbd(c, vbd, &vm));
+	TRY(op_begin(&doing, &vbd_rules, vbd, VBD_OP(PLUG), call_task(c)));
+	TRY(plan_metadata_vbd(vbd, c->arena, &told));
+	TRY(plan_commit());
+	TRY(link_error(link_wait_up(&link_xenopsd), vm));
+	return with_state(plug_vbd(c, vm, &told), vm);
+}
+
+static MAY_WAIT struct err *unplug_vbd(struct call *c, const char *vm, const char *id, bool force)
+{
+	struct known known = {c, id};
+	const struct xenops_vbd_unplug_in in = {id, force};
+	const struct link_work work = {.call = c};
+	const char *task;
+	struct err *e = xenops_vbd_unplug(link_xenopsd.client, &in, c->arena, &task, plan_soon());
+
+	TRY(e ? link_error(e, vm) : plan_await_vm(&work, task, vm));
+	return link_error(remove_vbd(&known), vm);
+}
+
+/* Nothing tells of a device that was forgotten: it is noted here. */
+static MAY_WAIT struct err *note_unplugged_vbd(const char *vbd)
+{
+	if (!db_find(vbd, vbd))
+		return NULL;
+	TRY(db_write(vbd, vbd, currently_attached, false));
+	return NULL;
+}
+
+MAY_WAIT struct err *plan_vbd_unplug(struct call *c, const char *vbd, bool force)
+{
+	AUTO(op_end) struct op doing = {0};
+	struct xenops_vbd told;
+	const char *vm;
+
+	TRY(vm_of_vbd(c, vbd, &vm));
+	TRY(op_begin(&doing, &vbd_rules, vbd, force ? VBD_OP(UNPLUG_FORCE) : VBD_OP(UNPLUG),
+		call_task(c)));
+	TRY(plan_metadata_vbd(vbd, c->arena, &told));
+	TRY(plan_commit());
+	TRY(link_error(link_wait_up(&link_xenopsd), vm));
+	struct err *e = unplug_vbd(c, vm, told.vbd, force);
+	return e ? with_state(e, vm) : note_unplugged_vbd(vbd);
+}
+
+/* ---- media ---- */
+
+static struct err *fill(const char *vbd, const char *vdi)
+{
+	if (!db_find(vbd, vbd))
+		return NULL;
+	TRY(db_write(vbd, vbd, VDI, vdi));
+	return db_write(vbd, vbd, empty, ref_is_null(vdi));
+}
+
+static MAY_WAIT struct err *insert_running(
+	struct call *c, const char *vm, const struct xenops_vbd *told)
+{
+	const struct xenops_vbd_insert_in in = {told->vbd, *told->backend};
+	const struct link_work work = {.call = c};
+	const char *task;
+
+	TRY(link_error(
+		xenops_vbd_insert(link_xenopsd.client, &in, c->arena, &task, plan_soon()), vm));
+	return plan_await_vm(&work, task, vm);
+}
+
+/* The drive as it will be: the database has it filled while xenopsd is asked. */
+static MAY_WAIT struct err *insert(struct call *c, const char *vbd, const char *vm)
+{
+	const struct xenapi_vm *row = db_find(vm, vm);
+	struct xenops_vbd told;
+
+	if (!row || !runs(row))
+		return NULL;
+	TRY(plan_metadata_vbd(vbd, c->arena, &told));
+	TRY(link_error(link_wait_up(&link_xenopsd), vm));
+	return insert_running(c, vm, &told);
+}
+
+MAY_WAIT struct err *plan_vbd_insert(struct call *c, const char *vbd, const char *vdi)
+{
+	AUTO(op_end) struct op doing = {0};
+	const struct xenapi_vdi *row;
+	const char *vm;
+
+	TRY(vm_of_vbd(c, vbd, &vm));
+	TRY(db_get(vdi, vdi, &row));
+	TRY(op_begin(&doing, &vbd_rules, vbd, VBD_OP(INSERT), call_task(c)));
+	TRY(fill(vbd, vdi));
+	struct err *e = vbd_check_sharing(vbd);
+	if (!e)
+		e = plan_commit();
+	if (!e)
+		e = insert(c, vbd, vm);
+	if (e) {
+		auto_err bad = fill(vbd, REF_NULL);
+	}
+	return e;
+}
+
+static MAY_WAIT struct err *eject_running(struct call *c, const char *vbd, const char *vm)
+{
+	const struct link_work work = {.call = c};
+	struct xenops_vbd told;
+	const char *task;
+
+	TRY(plan_metadata_vbd(vbd, c->arena, &told));
+	TRY(link_error(link_wait_up(&link_xenopsd), vm));
+	const struct xenops_vbd_eject_in in = {told.vbd};
+	TRY(link_error(
+		xenops_vbd_eject(link_xenopsd.client, &in, c->arena, &task, plan_soon()), vm));
+	return plan_await_vm(&work, task, vm);
+}
+
+MAY_WAIT struct err *plan_vbd_eject(struct call *c, const char *vbd)
+{
+	AUTO(op_end) struct op doing = {0};
+	const struct xenapi_vm *row;
+	const char *vm;
+
+	TRY(vm_of_vbd(c, vbd, &vm));
+	TRY(op_begin(&doing, &vbd_rules, vbd, VBD_OP(EJECT), call_task(c)));
+	TRY(db_get(vm, vm, &row));
+	if (runs(row))
+		TRY(eject_running(c, vbd, vm));
+	return fill(vbd, REF_NULL);
+}
+
+/* ---- network interfaces ---- */
+
+static MAY_WAIT struct err *remove_vif(void *arg)
+{
+	const struct known *k = arg;
+	const struct xenops_vif_remove_in in = {k->id};
+	auto_err e = xenops_vif_remove(link_xenopsd.client, &in, k->call->arena, plan_soon());
+
+	return err_is(e, &ERR_Does_not_exist) ? NULL : take(e);
+}
+
+static MAY_WAIT struct err *add_vif(struct known *k, const struct xenops_vif *vif)
+{
+	const struct xenops_vif_add_in in = {*vif};
+	auto_err e = xenops_vif_add(link_xenopsd.client, &in, k->call->arena, plan_soon());
+
+	if (!err_is(e, &ERR_Already_exists))
+		return take(e);
+	TRY(remove_vif(k));
+	return xenops_vif_add(link_xenopsd.client, &in, k->call->arena, plan_soon());
+}
+
+static struct err *places_of_vif(
+	struct call *c, const char *vif, const char **vm, const char **network)
+{
+	const struct xenapi_vif *row;
+
+	TRY(db_get(vif, vif, &row));
+	*vm = arena_strdup(c->arena, row->VM);
+	*network = arena_strdup(c->arena, row->network);
+	return NULL;
+}
+
+static MAY_WAIT struct err *plug_vif(struct call *c, const char *vm, const struct xenops_vif *vif)
+{
+	AUTO(undo_run) struct undo undo = {0};
+	struct known known = {c, vif->vif};
+	const struct xenops_vif_plug_in in = {vif->vif};
+	const struct link_work work = {.call = c};
+	const char *task;
+
+	TRY(link_error(add_vif(&known, vif), vm));
+	undo_push(&undo, remove_vif, &known, "taking the network interface back");
+	TRY(link_error(
+		xenops_vif_plug(link_xenopsd.client, &in, c->arena, &task, plan_soon()), vm));
+	TRY(plan_await_vm(&work, task, vm));
+	return undo_commit(&undo);
+}
+
+MAY_WAIT struct err *plan_vif_plug(struct call *c, const char *vif)
+{
+	AUTO(op_end) struct op doing = {0};
+	struct xenops_vif told;
+	const char *vm, *network;
+
+	TRY(places_of_vif(c, vif, &vm, &network));
+	TRY(op_begin(&doing, &vif_rules, vif, VIF_OP(PLUG), call_task(c)));
+	TRY(plan_network_attach(network));
+	TRY(plan_metadata_vif(vif, c->arena, &told));
+	TRY(plan_commit());
+	TRY(link_error(link_wait_up(&link_xenopsd), vm));
+	return with_state(plug_vif(c, vm, &told), vm);
+}
+
+static MAY_WAIT struct err *unplug_vif(struct call *c, const char *vm, const char *id, bool force)
+{
+	struct known known = {c, id};
+	const struct xenops_vif_unplug_in in = {id, force};
+	const struct link_work work = {.call = c};
+	const char *task;
+	struct err *e = xenops_vif_unplug(link_xenopsd.client, &in, c->arena, &task, plan_soon());
+
+	TRY(e ? link_error(e, vm) : plan_await_vm(&work, task, vm));
+	return link_error(remove_vif(&known), vm);
+}
+
+MAY_WAIT struct err *plan_vif_unplug(struct call *c, const char *vif, bool force)
+{
+	AUTO(op_end) struct op doing = {0};
+	struct xenops_vif told;
+	const char *vm, *network;
+
+	TRY(places_of_vif(c, vif, &vm, &network));
+	TRY(op_begin(&doing, &vif_rules, vif, VIF_OP(UNPLUG), call_task(c)));
+	TRY(plan_metadata_vif(vif, c->arena, &told));
+	TRY(plan_commit());
+	TRY(link_error(link_wait_up(&link_xenopsd), vm));
+	struct err *e = unplug_vif(c, vm, told.vif, force);
+	if (e)
+		return with_state(e, vm);
+	return db_find(vif, vif) ? db_write(vif, vif, currently_attached, false) : NULL;
+}

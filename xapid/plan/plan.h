@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The flows in several steps, one function each, straight-line, every step with its undo. A plan
+ * begins its operation (rules/op.h), writes down what is to be, waits until that is durable, asks
+ * the daemons, and notes what came of it. Messages check nothing that a plan does not.
+ *
+ * A plan runs in the fiber of the call C, whose task shows its progress and whose cancellation ends
+ * it. References that are given live as long as the call.
+ */
+#ifndef XENITH_XAPID_PLAN_PLAN_H
+#define XENITH_XAPID_PLAN_PLAN_H
+
+#include "common/rpc.h"
+#include "xapid/link/link.h"
+#include "xapid/rules/op.h"
+
+#include "xenapi.gen.h"
+#include "xenops.gen.h"
+
+/* ---- what plans are made of (step.c) ---- */
+
+/* Operations of one plan on several objects; they end together. */
+struct plan_ops {
+	struct op *v; /* owned */
+	size_t n, size;
+};
+void plan_ops_end(struct plan_ops *ops);
+MAY_WAIT must_check struct err *plan_op(struct plan_ops *ops, const struct op_rules *rules,
+	const char *ref, int what, struct call *c);
+
+/* Everything that was written so far is durable: now somebody else may be told of it. */
+MAY_WAIT must_check struct err *plan_commit(void);
+/* Waits for a task of xenopsd for the VM, with its errors in words of the XenAPI. */
+MAY_WAIT must_check struct err *plan_await_vm(
+	const struct link_work *work, const char *task, const char *vm);
+/* The same for a task of smd; OUT is of type RESULT (both NULL: none). */
+MAY_WAIT must_check struct err *plan_await_storage(const struct link_work *work, const char *task,
+	const struct type *result, struct arena *a, void *out);
+/* The deadline of a call of a daemon that is no task. */
+int64_t plan_soon(void);
+
+/* ---- VMs ---- */
+
+struct plan_start {
+	const char *vm, *host;
+	enum xenapi_vm_operations op; /* start or start_on */
+	bool paused, force;
+};
+MAY_WAIT must_check struct err *plan_vm_start(struct call *c, const struct plan_start *how);
+
+/* OP is clean_shutdown, hard_shutdown or shutdown (that is clean, and hard when it must be). */
+MAY_WAIT must_check struct err *plan_vm_shutdown(
+	struct call *c, const char *vm, enum xenapi_vm_operations op);
+/* OP is clean_reboot or hard_reboot. */
+MAY_WAIT must_check struct err *plan_vm_reboot(
+	struct call *c, const char *vm, enum xenapi_vm_operations op);
+MAY_WAIT must_check struct err *plan_vm_pause(struct call *c, const char *vm);
+MAY_WAIT must_check struct err *plan_vm_unpause(struct call *c, const char *vm);
+
+/* A VM or template again, under another name, with disks of its own. */
+struct plan_clone {
+	const char *vm, *name;
+	enum xenapi_vm_operations op; /* clone, copy or snapshot */
+	const char *sr; /* where copies go; REF_NULL: each beside its original */
+};
+MAY_WAIT must_check struct err *plan_vm_clone(
+	struct call *c, const struct plan_clone *how, const char **out);
+/* Makes the disks that the template asks for; it is a VM afterwards. */
+MAY_WAIT must_check struct err *plan_vm_provision(struct call *c, const char *vm);
+MAY_WAIT must_check struct err *plan_vm_destroy(struct call *c, const char *vm);
+
+/* All that xenopsd has to know of a VM or a device, from the database; in the arena. */
+must_check struct err *plan_metadata(const char *vm, struct arena *a, struct xenops_metadata *out);
+must_check struct err *plan_metadata_vbd(const char *vbd, struct arena *a, struct xenops_vbd *out);
+must_check struct err *plan_metadata_vif(const char *vif, struct arena *a, struct xenops_vif *out);
+
+/* ---- devices ---- */
+
+MAY_WAIT must_check struct err *plan_vbd_plug(struct call *c, const char *vbd);
+MAY_WAIT must_check struct err *plan_vbd_unplug(struct call *c, const char *vbd, bool force);
+MAY_WAIT must_check struct err *plan_vbd_insert(struct call *c, const char *vbd, const char *vdi);
+MAY_WAIT must_check struct err *plan_vbd_eject(struct call *c, const char *vbd);
+MAY_WAIT must_check struct err *plan_vif_plug(struct call *c, const char *vif);
+MAY_WAIT must_check struct err *plan_vif_unplug(struct call *c, const char *vif, bool force);
+
+/* ---- networks ---- */
+
+/* The bridge of a network is there on this host. */
+MAY_WAIT must_check struct err *plan_network_attach(const char *network);
+/* The bridge of a network goes; one that is not there is fine. */
+MAY_WAIT must_check struct err *plan_network_detach(const char *network);
+MAY_WAIT must_check struct err *plan_pif_plug(const char *pif);
+MAY_WAIT must_check struct err *plan_pif_unplug(const char *pif);
+
+/* ---- storage ---- */
+
+/* Makes a VDI as a client asks for it. */
+MAY_WAIT must_check struct err *plan_vdi_create(
+	struct call *c, const struct xenapi_vdi *what, const char **out);
+MAY_WAIT must_check struct err *plan_vdi_destroy(struct call *c, const char *vdi);
+/* OP is clone or snapshot; the name is that of the original. */
+MAY_WAIT must_check struct err *plan_vdi_clone(
+	struct call *c, const char *vdi, enum xenapi_vdi_operations op, const char **out);
+/* Into another SR, or the same (SR is REF_NULL). */
+MAY_WAIT must_check struct err *plan_vdi_copy(
+	struct call *c, const char *vdi, const char *sr, const char **out);
+/* OP is resize or resize_online. */
+MAY_WAIT must_check struct err *plan_vdi_resize(
+	struct call *c, const char *vdi, int64_t size, enum xenapi_vdi_operations op);
+
+/* An SR with a PBD for the host, plugged. */
+struct plan_sr {
+	const char *host;
+	struct string_map device_config;
+	int64_t physical_size;
+	const char *name_label, *name_description, *type, *content_type;
+	bool shared;
+	struct string_map sm_config;
+};
+MAY_WAIT must_check struct err *plan_sr_create(
+	struct call *c, const struct plan_sr *what, const char **out);
+MAY_WAIT must_check struct err *plan_sr_destroy(struct call *c, const char *sr);
+/* Its row goes, with those of its VDIs and PBDs. */
+must_check struct err *plan_sr_delete_rows(const char *sr);
+/* The VDIs of the database are those that are there. */
+MAY_WAIT must_check struct err *plan_sr_scan(struct call *c, const char *sr);
+MAY_WAIT must_check struct err *plan_pbd_plug(struct call *c, const char *pbd);
+MAY_WAIT must_check struct err *plan_pbd_unplug(struct call *c, const char *pbd);
+
+#endif

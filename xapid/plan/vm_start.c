@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * VM.start and VM.start_on: everything that the VM needs is marked as in use, its networks are
+ * there, xenopsd is told all of it, brings it up paused and lets it run.
+ */
+#include "common/undo.h"
+#include "xapid/db/db.h"
+#include "xapid/gate/call.h"
+#include "xapid/link/xenopsd.h"
+#include "xapid/plan/metadata.h"
+#include "xapid/plan/plan.h"
+#include "xapid/rules/rules.h"
+
+#include <string.h>
+
+/* A plan under way; on the stack of its fiber. */
+struct start {
+	struct call *call;
+	const struct plan_start *how;
+	const char *uuid;
+	struct xenops_metadata metadata;
+};
+
+static struct err *check_host(const struct plan_start *how)
+{
+	const struct xenapi_host *host;
+
+	TRY(db_get(host, how->host, &host));
+	if (host->enabled)
+		return NULL;
+	if (how->op == XENAPI_VM_OPERATIONS_START)
+		return err(NO_HOSTS_AVAILABLE);
+	return err(HOST_DISABLED, how->host);
+}
+
+static struct err *check_vm(const struct plan_start *how)
+{
+	const struct xenapi_vm *vm;
+
+	TRY(db_get(vm, how->vm, &vm));
+	if (vm->memory_static_min > vm->memory_dynamic_min ||
+		vm->memory_dynamic_min > vm->memory_dynamic_max ||
+		vm->memory_dynamic_max > vm->memory_static_max)
+		return err(MEMORY_CONSTRAINT_VIOLATION_ORDER);
+	return NULL;
+}
+
+/* The VM's drives and network interfaces, and the host, are part of the operation. */
+static MAY_WAIT struct err *mark(struct start *s, struct plan_ops *ops)
+{
+	const char *vm = s->how->vm;
+	const struct xenapi_vm *row;
+
+	TRY(plan_op(ops, &vm_rules, vm, s->how->op, s->call));
+	row = db_find(vm, vm);
+	struct string_list vbds = metadata_list(&row->VBDs, s->call->arena);
+	struct string_list vifs = metadata_list(&row->VIFs, s->call->arena);
+	for (size_t i = 0; i < vbds.n; i++)
+		TRY(plan_op(ops, &vbd_rules, vbds.v[i], XENAPI_VBD_OPERATIONS_ATTACH, s->call));
+	for (size_t i = 0; i < vifs.n; i++)
+		TRY(plan_op(ops, &vif_rules, vifs.v[i], XENAPI_VIF_OPERATIONS_ATTACH, s->call));
+	return plan_op(
+		ops, &host_rules, s->how->host, XENAPI_HOST_ALLOWED_OPERATIONS_VM_START, s->call);
+}
+
+static MAY_WAIT struct err *attach_networks(struct start *s)
+{
+	const struct xenapi_vm *vm = db_find(vm, s->how->vm);
+	struct string_list vifs = metadata_list(&vm->VIFs, s->call->arena);
+
+	for (size_t i = 0; i < vifs.n; i++) {
+		const struct xenapi_vif *vif;
+
+		TRY(db_get(vif, vifs.v[i], &vif));
+		TRY(plan_network_attach(vif->network));
+	}
+	return NULL;
+}
+
+/* Whatever came of it, xenopsd has nothing of it any more, and the database says so. */
+static MAY_WAIT struct err *undo_start(void *arg)
+{
+	struct start *s = arg;
+	auto_arena arena = {0};
+	const struct xenops_vm_shutdown_in in = {.vm = s->uuid};
+	const struct link_work work = {.part = "VM.hard_shutdown"};
+	const char *task;
+
+	TRY(link_wait_up(&link_xenopsd));
+	auto_err e = xenops_vm_shutdown(link_xenopsd.client, &in, &arena, &task, plan_soon());
+	if (!e)
+		e = plan_await_vm(&work, task, s->how->vm);
+	err_free(take(e));
+	if (db_find(vm, s->how->vm))
+		TRY(db_write(vm, s->how->vm, scheduled_to_be_resident_on, REF_NULL));
+	return xenopsd_compare(s->how->vm);
+}
+
+static MAY_WAIT struct err *bring_up(struct start *s)
+{
+	struct rpc_client *client = link_xenopsd.client;
+	struct arena *a = s->call->arena;
+	const struct xenops_vm_import_metadata_in metadata_in = {s->metadata};
+	const struct xenops_vm_start_in start_in = {s->uuid, s->how->force};
+	const struct xenops_vm_unpause_in unpause_in = {s->uuid};
+	const struct link_work whole = {s->call, NULL, 0, 1};
+	const struct link_work start = {s->call, "VM.start", 0, 0.9};
+	const struct link_work unpause = {s->call, "VM.unpause", 0.9, 0.1};
+	const char *vm = s->how->vm, *id, *task;
+
+	TRY(link_error(xenops_vm_import_metadata(client, &metadata_in, a, &id, plan_soon()), vm));
+	TRY(link_error(xenops_vm_start(client, &start_in, a, &task, plan_soon()), vm));
+	TRY(plan_await_vm(s->how->paused ? &whole : &start, task, vm));
+	if (s->how->paused)
+		return NULL;
+	TRY(link_error(xenops_vm_unpause(client, &unpause_in, a, &task, plan_soon()), vm));
+	return plan_await_vm(&unpause, task, vm);
+}
+
+/* Where it is about to be. One that is to stay paused does not say so: should xapid end meanwhile,
+ * what was interrupted is let run. */
+static struct err *note_intent(struct start *s)
+{
+	const struct xenapi_vm *vm = db_find(vm, s->how->vm);
+
+	s->uuid = arena_strdup(s->call->arena, vm->uuid);
+	if (!s->how->paused)
+		TRY(db_write(vm, s->how->vm, scheduled_to_be_resident_on, s->how->host));
+	if (db_find(vm_guest_metrics, vm->guest_metrics))
+		TRY(db_delete(vm_guest_metrics, vm->guest_metrics));
+	return plan_metadata(s->how->vm, s->call->arena, &s->metadata);
+}
+
+static MAY_WAIT struct err *start_marked(struct start *s)
+{
+	AUTO(undo_run) struct undo undo = {0};
+
+	TRY(check_host(s->how));
+	TRY(check_vm(s->how));
+	TRY(attach_networks(s));
+	TRY(note_intent(s));
+	undo_push(&undo, undo_start, s, "taking back the start");
+	TRY(plan_commit());
+	TRY(link_error(link_wait_up(&link_xenopsd), s->how->vm));
+	TRY(bring_up(s));
+	TRY(link_error(xenopsd_compare(s->how->vm), s->how->vm));
+	return undo_commit(&undo);
+}
+
+MAY_WAIT struct err *plan_vm_start(struct call *c, const struct plan_start *how)
+{
+	AUTO(plan_ops_end) struct plan_ops ops = {0};
+	struct start s = {.call = c, .how = how};
+
+	TRY(mark(&s, &ops));
+	return start_marked(&s);
+}
