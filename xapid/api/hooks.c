@@ -9,6 +9,22 @@
 #include <string.h>
 
 static const struct hook hooks[] = {
+	{&xenapi_class_vm, MESSAGE_CREATE, NULL, hook_vm_create},
+	{&xenapi_class_vm, MESSAGE_DESTROY, NULL, hook_vm_destroy},
+	{&xenapi_class_vm, MESSAGE_SET, "is_a_template", hook_vm_set_is_a_template},
+	{&xenapi_class_vm, MESSAGE_SET, "xenstore_data", hook_vm_xenstore_data},
+	{&xenapi_class_vm, MESSAGE_ADD_TO, "xenstore_data", hook_vm_xenstore_data},
+	{&xenapi_class_vm, MESSAGE_REMOVE_FROM, "xenstore_data", hook_vm_xenstore_data},
+	{&xenapi_class_vbd, MESSAGE_CREATE, NULL, hook_vbd_create},
+	{&xenapi_class_vbd, MESSAGE_DESTROY, NULL, hook_vbd_destroy},
+	{&xenapi_class_vif, MESSAGE_CREATE, NULL, hook_vif_create},
+	{&xenapi_class_vif, MESSAGE_DESTROY, NULL, hook_vif_destroy},
+	{&xenapi_class_vdi, MESSAGE_CREATE, NULL, hook_vdi_create},
+	{&xenapi_class_vdi, MESSAGE_DESTROY, NULL, hook_vdi_destroy},
+	{&xenapi_class_pbd, MESSAGE_CREATE, NULL, hook_pbd_create},
+	{&xenapi_class_pbd, MESSAGE_DESTROY, NULL, hook_pbd_destroy},
+	{&xenapi_class_network, MESSAGE_CREATE, NULL, hook_network_create},
+	{&xenapi_class_network, MESSAGE_DESTROY, NULL, hook_network_destroy},
 	{NULL, MESSAGE_EXPLICIT, NULL, NULL},
 };
 

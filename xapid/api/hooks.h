@@ -24,4 +24,21 @@ struct hook {
 /* NULL: the message has none. */
 const struct hook *hook_find(const struct message *m);
 
+/* The rows' functions. */
+MAY_WAIT struct err *hook_vm_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vm_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vm_set_is_a_template(
+	struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vm_xenstore_data(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vbd_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vbd_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vif_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vif_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vdi_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vdi_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_pbd_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_pbd_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_network_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_network_destroy(struct xapi_call *c, const void *const *args, void *out);
+
 #endif
