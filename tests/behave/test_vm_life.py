@@ -1,0 +1,499 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The life of VMs through the XenAPI, on the simulator: Python's own xmlrpc.client is the client."""
+
+import os
+import signal
+import socket
+import time
+import unittest
+import xmlrpc.client
+
+from stack import HANG, Stack
+
+NULL = "OpaqueRef:NULL"
+MIB = 1 << 20
+
+VM = {
+    "name_description": "",
+    "user_version": "1",
+    "is_a_template": False,
+    "affinity": NULL,
+    "memory_static_max": str(256 * MIB),
+    "memory_dynamic_max": str(256 * MIB),
+    "memory_dynamic_min": str(256 * MIB),
+    "memory_static_min": str(128 * MIB),
+    "VCPUs_params": {},
+    "VCPUs_max": "2",
+    "VCPUs_at_startup": "1",
+    "actions_after_shutdown": "destroy",
+    "actions_after_reboot": "restart",
+    "actions_after_crash": "restart",
+    "PV_bootloader": "",
+    "PV_kernel": "/boot/vmlinuz",
+    "PV_ramdisk": "",
+    "PV_args": "",
+    "PV_bootloader_args": "",
+    "PV_legacy_args": "",
+    "HVM_boot_policy": "",
+    "HVM_boot_params": {},
+    "platform": {},
+    "PCI_bus": "",
+    "other_config": {},
+    "recommendations": "",
+    "domain_type": "pvh",
+}
+NO_QOS = {"other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {}}
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+class Failure(Exception):
+    """What the XenAPI answered: a code and its parameters."""
+
+
+class Client:
+    """client("VM.start", ref, False, False) is one call of the XenAPI."""
+
+    def __init__(self, env):
+        self.url = env["XAPI_URL"]
+        self.account = env["XAPI_USER"], env["XAPI_PASSWORD"]
+        self.login()
+
+    def login(self):
+        self.server = xmlrpc.client.ServerProxy(self.url)
+        self.session = self.send("session.login_with_password", *self.account)
+
+    def send(self, method, *args):
+        answer = getattr(self.server, method)(*args)
+        if answer["Status"] != "Success":
+            raise Failure(*answer["ErrorDescription"])
+        return answer["Value"]
+
+    def __call__(self, method, *args):
+        return self.send(method, self.session, *args)
+
+
+def read_env(stack):
+    lines = (stack.dir / "env").read_text().splitlines()
+    return {key: value.strip("'") for key, value in (line.split("=", 1) for line in lines)}
+
+
+class LifeTest(unittest.TestCase):
+    def setUp(self):
+        self.stack = Stack(self, "--port", str(free_port()))
+        self.x = Client(read_env(self.stack))
+        self.until(lambda: self.x("SM.get_all"), "the drivers of smd")
+        self.host = self.x("host.get_all")[0]
+
+    def until(self, condition, what):
+        end = time.monotonic() + HANG
+        while True:
+            try:
+                if value := condition():
+                    return value
+            except (OSError, xmlrpc.client.ProtocolError, Failure) as e:
+                what = f"{what} ({e})"
+            self.assertLess(time.monotonic(), end, what)
+            time.sleep(0.05)
+
+    def fails(self, code, method, *args):
+        with self.assertRaises(Failure) as caught:
+            self.x(method, *args)
+        self.assertEqual(caught.exception.args[0], code, caught.exception.args)
+        return list(caught.exception.args[1:])
+
+    def make_sr(self):
+        config = {"location": str(self.stack.dir / "sr")}
+        return self.x(
+            "SR.create", self.host, config, "0", "Local", "", "file", "user", False, {}
+        )
+
+    def make_vdi(self, sr, size=64 * MIB):
+        return self.x(
+            "VDI.create",
+            {
+                "name_label": "disk",
+                "name_description": "",
+                "SR": sr,
+                "virtual_size": str(size),
+                "type": "user",
+                "sharable": False,
+                "read_only": False,
+                "other_config": {},
+            },
+        )
+
+    def make_vbd(self, vm, vdi, place, **changes):
+        record = {
+            "VM": vm,
+            "VDI": vdi,
+            "userdevice": place,
+            "bootable": True,
+            "mode": "RW",
+            "type": "Disk",
+            "unpluggable": True,
+            "empty": False,
+        }
+        return self.x("VBD.create", {**record, **NO_QOS, **changes})
+
+    def make_cd(self, vm, place):
+        return self.make_vbd(vm, NULL, place, type="CD", mode="RO", empty=True)
+
+    def make_vif(self, vm, network, device="0", mac=""):
+        record = {"device": device, "network": network, "VM": vm, "MAC": mac, "MTU": "1500"}
+        return self.x("VIF.create", {**record, **NO_QOS})
+
+    def make_vm(self, name="vm", **changes):
+        return self.x("VM.create", {**VM, "name_label": name, **changes})
+
+    def make_whole_vm(self):
+        """A VM with a disk, an empty CD drive and a NIC on an internal network."""
+        sr = self.make_sr()
+        vm = self.make_vm()
+        self.vdi = self.make_vdi(sr)
+        self.vbd = self.make_vbd(vm, self.vdi, "0")
+        self.cd = self.make_cd(vm, "3")
+        network = self.x("network.create", {"name_label": "net", "other_config": {}})
+        self.vif = self.make_vif(vm, network)
+        return vm
+
+    def state(self, vm):
+        return self.x("VM.get_power_state", vm)
+
+
+class WholeLife(LifeTest):
+    def test_a_vm_lives_with_its_disk_and_its_network(self):
+        vm = self.make_whole_vm()
+        self.assertIn("start", self.x("VM.get_allowed_operations", vm))
+        self.x("VM.start", vm, False, False)
+        record = self.x("VM.get_record", vm)
+        self.assertEqual(record["power_state"], "Running")
+        self.assertEqual(record["resident_on"], self.host)
+        self.assertNotEqual(record["domid"], "-1")
+        self.assertTrue(record["consoles"])
+        self.assertEqual(record["current_operations"], {})
+        self.assertIn("pause", record["allowed_operations"])
+        self.assertNotIn("start", record["allowed_operations"])
+        for kind, device in (("VBD", self.vbd), ("VBD", self.cd), ("VIF", self.vif)):
+            self.assertTrue(self.x(f"{kind}.get_currently_attached", device), device)
+        self.assertEqual(self.x("VBD.get_device", self.vbd), "xvda")
+        self.assertNotIn("destroy", self.x("VDI.get_allowed_operations", self.vdi))
+        console = self.x("console.get_record", record["consoles"][0])
+        self.assertIn(f"/console?uuid={console['uuid']}", console["location"])
+        metrics = self.x("VM_metrics.get_record", record["metrics"])
+        self.assertEqual(metrics["current_domain_type"], "pvh")
+
+        self.x("VM.pause", vm)
+        self.assertEqual(self.state(vm), "Paused")
+        self.x("VM.unpause", vm)
+        self.x("VM.clean_reboot", vm)
+        self.assertEqual(self.state(vm), "Running")
+        self.x("VM.hard_reboot", vm)
+        self.assertGreater(int(self.x("VM.get_domid", vm)), int(record["domid"]))
+        self.x("VM.clean_shutdown", vm)
+        record = self.x("VM.get_record", vm)
+        self.assertEqual(record["power_state"], "Halted")
+        self.assertEqual(record["resident_on"], NULL)
+        self.assertEqual(record["domid"], "-1")
+        self.assertEqual(record["consoles"], [])
+        for kind, device in (("VBD", self.vbd), ("VBD", self.cd), ("VIF", self.vif)):
+            self.assertFalse(self.x(f"{kind}.get_currently_attached", device), device)
+        self.assertIn("destroy", self.x("VDI.get_allowed_operations", self.vdi))
+
+        self.x("VM.start_on", vm, self.host, True, False)
+        self.assertEqual(self.state(vm), "Paused")
+        self.x("VM.hard_shutdown", vm)
+        self.x("VM.start", vm, False, False)
+        self.x("VM.shutdown", vm)
+        self.assertEqual(self.state(vm), "Halted")
+        self.x("VM.destroy", vm)
+        self.assertEqual(self.fails("HANDLE_INVALID", "VM.get_record", vm), ["VM", vm])
+        self.fails("HANDLE_INVALID", "VBD.get_record", self.vbd)
+        self.fails("HANDLE_INVALID", "VIF.get_record", self.vif)
+        self.x("VDI.destroy", self.vdi)
+        self.fails("HANDLE_INVALID", "VDI.get_record", self.vdi)
+
+    def test_what_does_not_fit_the_power_state_is_refused(self):
+        vm = self.make_vm()
+        code = "VM_BAD_POWER_STATE"
+        self.assertEqual(self.fails(code, "VM.unpause", vm), [vm, "paused", "halted"])
+        self.assertEqual(
+            self.fails(code, "VM.hard_shutdown", vm),
+            [vm, "paused, suspended, running", "halted"],
+        )
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(
+            self.fails(code, "VM.start", vm, False, False), [vm, "halted", "running"]
+        )
+        self.assertEqual(
+            self.fails(code, "VM.destroy", vm), [vm, "halted, suspended", "running"]
+        )
+        self.assertEqual(self.fails(code, "VM.clone", vm, "c"), [vm, "halted", "running"])
+
+    def test_what_is_blocked_or_a_template_does_not_start(self):
+        vm = self.make_vm()
+        self.x("VM.set_blocked_operations", vm, {"start": "because"})
+        answer = self.fails("OPERATION_BLOCKED", "VM.start", vm, False, False)
+        self.assertEqual(answer, [vm, "because"])
+        self.assertNotIn("start", self.x("VM.get_allowed_operations", vm))
+        self.x("VM.set_blocked_operations", vm, {})
+        self.fails("PROVISION_ONLY_ALLOWED_ON_TEMPLATE", "VM.provision", vm)
+        self.x("VM.set_is_a_template", vm, True)
+        answer = self.fails("VM_IS_TEMPLATE", "VM.start", vm, False, False)
+        self.assertEqual(answer, [vm, "start"])
+
+    def test_a_guest_without_drivers_is_not_asked(self):
+        vm = self.make_vm(domain_type="hvm", HVM_boot_policy="BIOS order")
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(self.fails("VM_LACKS_FEATURE", "VM.clean_shutdown", vm), [vm])
+        self.x("VM.shutdown", vm)
+        self.assertEqual(self.state(vm), "Halted")
+
+
+class Devices(LifeTest):
+    def test_devices_come_and_go_while_the_guest_runs(self):
+        vm = self.make_whole_vm()
+        self.x("VM.start", vm, False, False)
+        other = self.make_vdi(self.x("VDI.get_SR", self.vdi))
+        vbd = self.make_vbd(vm, other, "autodetect")
+        self.assertEqual(self.x("VBD.get_userdevice", vbd), "1")
+        self.x("VBD.plug", vbd)
+        self.assertTrue(self.x("VBD.get_currently_attached", vbd))
+        self.fails("DEVICE_ALREADY_ATTACHED", "VBD.plug", vbd)
+        self.fails("OPERATION_NOT_ALLOWED", "VBD.destroy", vbd)
+        self.x("VBD.unplug", vbd)
+        self.assertFalse(self.x("VBD.get_currently_attached", vbd))
+        self.fails("DEVICE_ALREADY_DETACHED", "VBD.unplug", vbd)
+        self.x("VBD.destroy", vbd)
+        self.x("VDI.destroy", other)
+
+        vif = self.make_vif(vm, self.x("VIF.get_network", self.vif), device="1")
+        self.x("VIF.plug", vif)
+        self.assertTrue(self.x("VIF.get_currently_attached", vif))
+        self.fails("OPERATION_NOT_ALLOWED", "VIF.destroy", vif)
+        self.x("VIF.unplug", vif)
+        self.x("VIF.destroy", vif)
+
+    def test_a_disc_is_put_in_and_taken_out(self):
+        vm = self.make_whole_vm()
+        disc = self.make_vdi(self.x("VDI.get_SR", self.vdi))
+        self.assertEqual(self.fails("VBD_IS_EMPTY", "VBD.eject", self.cd), [self.cd])
+        self.fails("VBD_NOT_REMOVABLE_MEDIA", "VBD.insert", self.vbd, disc)
+        for run in (False, True):
+            if run:
+                self.x("VM.start", vm, False, False)
+            self.x("VBD.insert", self.cd, disc)
+            self.assertFalse(self.x("VBD.get_empty", self.cd))
+            self.assertEqual(self.x("VBD.get_VDI", self.cd), disc)
+            self.fails("VBD_NOT_EMPTY", "VBD.insert", self.cd, disc)
+            self.x("VBD.eject", self.cd)
+            self.assertTrue(self.x("VBD.get_empty", self.cd))
+
+    def test_what_cannot_be_made_is_refused(self):
+        vm = self.make_whole_vm()
+        network = self.x("VIF.get_network", self.vif)
+        self.assertEqual(
+            self.fails("DEVICE_ALREADY_EXISTS", "VIF.create", self.vif_record(vm, network, "0")),
+            ["0"],
+        )
+        record = self.vif_record(vm, network, "1") | {"MAC": "zz"}
+        self.assertEqual(self.fails("MAC_INVALID", "VIF.create", record), ["zz"])
+        with self.assertRaisesRegex(Failure, "DEVICE_ALREADY_EXISTS"):
+            self.make_cd(vm, "3")
+        with self.assertRaisesRegex(Failure, "INVALID_DEVICE"):
+            self.make_cd(vm, "zz")
+        with self.assertRaisesRegex(Failure, "VBD_NOT_REMOVABLE_MEDIA"):
+            self.make_vbd(vm, NULL, "1", empty=True)
+        self.assertTrue(self.x("VIF.get_MAC_autogenerated", self.vif))
+        free = self.x("VM.get_allowed_VBD_devices", vm)
+        self.assertEqual(free[:3], ["1", "2", "4"])
+
+    def vif_record(self, vm, network, device):
+        record = {"device": device, "network": network, "VM": vm, "MAC": "", "MTU": "1500"}
+        return {**record, **NO_QOS}
+
+    def test_a_disk_that_is_written_is_shared_with_nobody(self):
+        vm = self.make_whole_vm()
+        other = self.make_vm("other")
+        self.make_vbd(other, self.vdi, "0")
+        self.x("VM.start", vm, False, False)
+        answer = self.fails("VDI_IN_USE", "VM.start", other, False, False)
+        self.assertEqual(answer[0], self.vdi)
+        self.assertEqual(self.x("VM.get_current_operations", other), {})
+        self.assertEqual(self.state(other), "Halted")
+
+
+class Copies(LifeTest):
+    def test_a_template_becomes_a_vm_with_disks_of_its_own(self):
+        sr = self.make_sr()
+        uuid = self.x("SR.get_uuid", sr)
+        template = self.make_vm("template", is_a_template=True)
+        disk = f'<disk device="0" size="{32 * MIB}" sr="{uuid}" bootable="true"/>'
+        disks = f"<provision>{disk}</provision>"
+        self.x("VM.add_to_other_config", template, "disks", disks)
+        vm = self.x("VM.clone", template, "a vm")
+        self.assertTrue(self.x("VM.get_is_a_template", vm))
+        self.x("VM.provision", vm)
+        self.assertFalse(self.x("VM.get_is_a_template", vm))
+        vbds = self.x("VM.get_VBDs", vm)
+        self.assertEqual(len(vbds), 1)
+        vdi = self.x("VBD.get_VDI", vbds[0])
+        self.assertEqual(self.x("VDI.get_virtual_size", vdi), str(32 * MIB))
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(self.state(vm), "Running")
+
+    def test_a_clone_has_another_disk_and_another_mac(self):
+        vm = self.make_whole_vm()
+        clone = self.x("VM.clone", vm, "clone")
+        record = self.x("VM.get_record", clone)
+        self.assertEqual(record["name_label"], "clone")
+        vdis = {self.x("VBD.get_VDI", vbd) for vbd in record["VBDs"]} - {NULL}
+        self.assertEqual(len(vdis), 1)
+        self.assertNotIn(self.vdi, vdis)
+        self.assertNotEqual(
+            self.x("VIF.get_MAC", record["VIFs"][0]), self.x("VIF.get_MAC", self.vif)
+        )
+        self.x("VM.start", vm, False, False)
+        self.x("VM.start", clone, False, False)
+        self.assertEqual(self.state(clone), "Running")
+
+    def test_disks_are_copied_resized_and_found_again(self):
+        sr = self.make_sr()
+        vdi = self.make_vdi(sr)
+        snapshot = self.x("VDI.snapshot", vdi)
+        self.assertTrue(self.x("VDI.get_is_a_snapshot", snapshot))
+        self.assertEqual(self.x("VDI.get_snapshot_of", snapshot), vdi)
+        copy = self.x("VDI.copy", vdi, sr)
+        self.assertFalse(self.x("VDI.get_is_a_snapshot", copy))
+        self.x("VDI.resize", copy, str(128 * MIB))
+        self.assertEqual(self.x("VDI.get_virtual_size", copy), str(128 * MIB))
+        uuid = self.x("VDI.get_uuid", copy)
+        self.x("VDI.forget", copy)
+        self.fails("HANDLE_INVALID", "VDI.get_record", copy)
+        self.x("SR.scan", sr)
+        self.assertTrue(self.x("VDI.get_by_uuid", uuid))
+
+    def test_an_sr_is_unplugged_forgotten_or_destroyed(self):
+        sr = self.make_sr()
+        vdi = self.make_vdi(sr)
+        pbd = self.x("SR.get_PBDs", sr)[0]
+        self.assertEqual(self.fails("SR_HAS_PBD", "SR.destroy", sr), [sr])
+        self.x("PBD.unplug", pbd)
+        self.assertFalse(self.x("PBD.get_currently_attached", pbd))
+        self.fails("SR_HAS_NO_PBDS", "SR.scan", sr)
+        self.fails("SR_NOT_EMPTY", "SR.destroy", sr)
+        self.x("PBD.plug", pbd)
+        self.x("VDI.destroy", vdi)
+        self.x("PBD.unplug", pbd)
+        self.x("SR.destroy", sr)
+        self.fails("HANDLE_INVALID", "SR.get_record", sr)
+        bad = {"location": str(self.stack.dir)}
+        self.fails(
+            "SR_UNKNOWN_DRIVER",
+            "SR.create", self.host, bad, "0", "x", "", "no-such", "user", False, {},
+        )  # fmt: skip
+
+
+class Tasks(LifeTest):
+    def test_a_start_is_a_task_with_a_part_for_each_step(self):
+        vm = self.make_vm()
+        token = self.x("event.from", ["*"], "", 0.0)["token"]
+        task = self.x("Async.VM.start", vm, False, False)
+        names, states = set(), []
+
+        def ended():
+            nonlocal token
+            batch = self.x("event.from", ["task", "vm"], token, 5.0)
+            token = batch["token"]
+            for event in batch["events"]:
+                if event["operation"] == "del":
+                    continue
+                if event["class"] == "task":
+                    names.add(event["snapshot"]["name_label"])
+                elif event["ref"] == vm:
+                    states.append(event["snapshot"]["power_state"])
+            return self.x("task.get_status", task) != "pending"
+
+        self.until(ended, "the end of the start")
+        record = self.x("task.get_record", task)
+        self.assertEqual(record["status"], "success", record)
+        self.assertEqual(record["progress"], 1.0)
+        self.assertEqual(len(record["subtasks"]), 2)
+        self.assertLessEqual({"Async.VM.start", "VM.start", "VM.unpause"}, names)
+        self.assertEqual(states[-1], "Running")
+        self.assertNotIn("Paused", states)
+
+    def test_a_failed_start_says_why_and_leaves_nothing(self):
+        too_much = str(1 << 50)
+        vm = self.make_vm(memory_static_max=too_much, memory_dynamic_max=too_much,
+            memory_dynamic_min=too_much)
+        task = self.x("Async.VM.start", vm, False, False)
+        self.until(lambda: self.x("task.get_status", task) == "failure", "the failure")
+        error = self.x("task.get_error_info", task)
+        self.assertEqual(error[0], "HOST_NOT_ENOUGH_FREE_MEMORY", error)
+        self.assertEqual(self.x("VM.get_current_operations", vm), {})
+        self.assertEqual(self.state(vm), "Halted")
+
+
+class Kills(LifeTest):
+    """Whoever is killed, all agree again by themselves."""
+
+    def kill(self, daemon):
+        before = self.stack.status(daemon)["pid"]
+        os.kill(before, signal.SIGKILL)
+
+
+        def is_back():
+            now = self.stack.status(daemon)
+            return now["state"] == "ready" and now["pid"] != before
+
+        self.until(is_back, f"{daemon} again")
+
+    def again(self, vm):
+        """The power state as a client sees it that logs in anew."""
+        self.until(lambda: self.x.login() or True, "a session")
+        return self.state(vm)
+
+    def test_a_running_vm_outlives_every_daemon(self):
+        vm = self.make_whole_vm()
+        self.x("VM.start", vm, False, False)
+        domid = self.x("VM.get_domid", vm)
+        for daemon in ("xenopsd", "xapid", "smd", "networkd"):
+            self.kill(daemon)
+            self.assertEqual(self.again(vm), "Running", daemon)
+            self.assertEqual(self.x("VM.get_domid", vm), domid, daemon)
+            self.assertTrue(self.x("VBD.get_currently_attached", self.vbd), daemon)
+        self.x("VM.hard_shutdown", vm)
+        self.assertEqual(self.state(vm), "Halted")
+        self.x("VM.start", vm, False, False)
+
+    def test_a_kill_amid_starts_leaves_all_of_one_mind(self):
+        vms = [self.make_vm(f"vm{i}") for i in range(8)]
+        for daemon in ("xenopsd", "xapid"):
+            tasks = [self.x("Async.VM.start", vm, False, False) for vm in vms]
+            self.kill(daemon)
+            self.until(lambda: self.x.login() or True, "a session")
+            if daemon == "xenopsd":
+                for task in tasks:
+                    self.until(
+                        lambda t=task: self.x("task.get_status", t) != "pending", "an end"
+                    )
+            for vm in vms:
+                self.until(lambda v=vm: self.is_settled(v), f"one mind after {daemon}")
+                if self.state(vm) != "Halted":
+                    self.x("VM.hard_shutdown", vm)
+                self.assertEqual(self.state(vm), "Halted")
+
+    def is_settled(self, vm):
+        """It runs or has halted, and nothing is under way."""
+        record = self.x("VM.get_record", vm)
+        runs = record["power_state"] == "Running" and record["resident_on"] == self.host
+        rests = record["power_state"] == "Halted" and record["resident_on"] == NULL
+        return (runs or rests) and not record["current_operations"]
+
+
+if __name__ == "__main__":
+    unittest.main()
