@@ -149,6 +149,11 @@ class Machine:
         words = {"argv": list(map(str, argv)), "input": input, "timeout": timeout}
         return json.loads(self.request("POST", "/run", json.dumps(words), timeout + 10))
 
+    def await_text(self, path, text, times=1, timeout=HANG):
+        """What is in a file of dom0 when a text is there so many times, or after the timeout."""
+        words = {"path": path, "text": text, "times": times, "timeout": timeout}
+        return json.loads(self.request("POST", "/await", json.dumps(words), timeout + 10))["out"]
+
     def stop(self):
         if self.qmp:
             self.qmp.close()

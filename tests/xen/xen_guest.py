@@ -2,11 +2,9 @@
 """The demo guest (docs/guest.md) as a VM of xenopsd, in the dom0 of a test's host."""
 
 import secrets
-import time
 import uuid
 
 import host as _  # says where the other tests' modules are
-import machine
 from guest import CONFIG_AT, answer
 
 BRIDGE, ADDRESS, ITS_ADDRESS = "xenbr1", "192.0.2.1", "192.0.2.7"
@@ -63,16 +61,18 @@ class Guest:
     def state(self):
         return self.call("VM.stat", vm=self.id)["state"]
 
+    @property
+    def log(self):
+        return f"/var/log/xen/console/guest-{self.id}.log"
+
     def console(self):
         """All that it has said."""
-        return self.host.shell(f"cat /var/log/xen/console/guest-{self.id}.log 2>/dev/null; true")
+        return self.host.shell(f"cat {self.log} 2>/dev/null; true")
 
     def wait_for(self, text, times=1):
-        end = time.monotonic() + machine.HANG
-        while self.console().count(text) < times:
-            if time.monotonic() > end:
-                raise AssertionError(f"no {text!r} ({times} times) in {self.console()!r}")
-            time.sleep(0.2)
+        said = self.host.machine.await_text(self.log, text, times)
+        if said.count(text) < times:
+            raise AssertionError(f"no {text!r} ({times} times) in {said!r}")
 
     def wait_for_boot(self, number):
         """It has read this disk, and found its neighbour, for the time of this number."""

@@ -3,6 +3,8 @@
 """Runs in dom0 and does over HTTP what a test asks for: runs programs, gives and takes files.
 
 POST /run    {"argv": [...], "input": "...", "timeout": s}: {"status", "out", "err"}
+POST /await  {"path": "...", "text": "...", "times": n, "timeout": s}: {"out"}: what is in a file,
+             when the text is there so many times, or time is up
 GET  /PATH   a file
 PUT  /PATH   writes a file; a tar goes to PATH/ when it ends in a slash
 """
@@ -14,6 +16,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+import time
 
 PORT = 8000
 SHELL_HUNG = 124  # as timeout(1) says it
@@ -43,6 +46,23 @@ def run(asked):
     return {"status": status, "out": texts[0], "err": texts[1]}
 
 
+def wait_for(asked):
+    """Here and not by calls again and again, which would take a guest's time."""
+    deadline = time.monotonic() + asked["timeout"]
+    while True:
+        try:
+            with open(asked["path"], encoding="utf-8", errors="replace") as file:
+                text = file.read()
+        except FileNotFoundError:
+            text = ""
+        if text.count(asked["text"]) >= asked["times"] or time.monotonic() > deadline:
+            return {"out": text}
+        time.sleep(0.1)
+
+
+CALLS = {"/run": run, "/await": wait_for}
+
+
 class Agent(http.server.BaseHTTPRequestHandler):
     def answer(self, status, body=b""):
         self.send_response(status)
@@ -52,7 +72,7 @@ class Agent(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.answer(200, json.dumps(run(asked)).encode())
+        self.answer(200, json.dumps(CALLS[self.path](asked)).encode())
 
     def do_GET(self):
         try:
