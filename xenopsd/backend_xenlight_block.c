@@ -139,7 +139,8 @@ static MAY_WAIT struct err *start_nbd(const struct device *vbd,
 	if (!format)
 		return err(INVALID_VALUE, "format", "images of this kind cannot be served");
 	nbd_name(vbd, name, sizeof(name));
-	const char *const argv[] = {"qemu-nbd", connect, format, "--cache=writeback",
+	/* Only when it is to be verbose does it stay the process that was started. */
+	const char *const argv[] = {"qemu-nbd", "--verbose", connect, format, "--cache=writeback",
 		"--aio=threads", "--discard=unmap", is_read_only ? "--read-only" : "--shared=1",
 		"--", image->path, NULL};
 	auto_str log_path = xasprintf("%s/%s.log", vbd->vm->dir, name);
