@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The counters of all running VMs, for rrdd: time of VCPUs from the threads of QEMU, drives and
- * balloon by QMP, network interfaces from their taps.
+ * balloon by QMP, network interfaces from what the kernel counts of their taps.
  */
 #define LOG_MODULE "qemu"
 #include "common/companion.h"
@@ -9,12 +9,13 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/number.h"
-#include "common/vec.h"
 #include "core.gen.h"
 #include "xenopsd/backend_qemu.h"
 
-#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+
+#define MAX_NET_DEV ((size_t)4 << 20)
 
 /* The number that the file begins with; 0 when it cannot be read. */
 static MAY_WAIT int64_t read_number(const char *path)
@@ -95,35 +96,50 @@ static MAY_WAIT struct err *drives(
 	return NULL;
 }
 
-static MAY_WAIT int64_t tap_counter(const char *tap, const char *name)
+/* What is behind the name, which stands at the beginning of a line, behind blanks or not. */
+static const char *counters_of(const char *text, const char *name)
 {
-	auto_str path = xasprintf("/sys/class/net/%s/statistics/%s", tap, name);
+	auto_str wanted = xasprintf("%s:", name);
+	const char *at = text;
 
-	return read_number(path);
+	while ((at = strstr(at, wanted)) && at > text && !strchr(" \n", at[-1]))
+		at++;
+	return at ? at + strlen(wanted) : NULL;
 }
 
-/* What the guest receives its tap has sent. QEMU's user network counts nothing. */
-static MAY_WAIT void nics(struct machine *m, struct arena *a, struct xenops_vm_figures *out)
+/* Fills in the counters of a tap from TEXT, which is /proc/net/dev; false when it is not there.
+ * What the guest receives its tap has sent. */
+static bool read_tap(const char *text, const char *tap, struct xenops_vif_figures *out)
 {
-	vec_of(int64_t) positions = {0};
-	vec_of(const char *) taps = {0};
+	const char *counters = counters_of(text, tap);
+	long long rx, rx_errors, tx, tx_errors;
 
+	if (!counters ||
+		sscanf(counters, " %lld %*d %lld %*d %*d %*d %*d %*d %lld %*d %lld", &rx,
+			&rx_errors, &tx, &tx_errors) != 4)
+		return false;
+	out->rx_bytes = tx;
+	out->tx_bytes = rx;
+	out->rx_errors = tx_errors;
+	out->tx_errors = rx_errors;
+	return true;
+}
+
+/* QEMU's user network counts nothing. (Sysfs may show the interfaces of another namespace.) */
+static MAY_WAIT struct err *nics(struct machine *m, struct arena *a, struct xenops_vm_figures *out)
+{
+	auto_str text = NULL;
+
+	TRY(file_load("/proc/net/dev", MAX_NET_DEV, &text, NULL));
+	out->vifs.v = arena_calloc(a, m->vm->devices.n, sizeof(*out->vifs.v));
 	vm_for_each(vif, m->vm, DEVICE_VIF)
 	{
-		vec_push(&positions, vif->vif.position);
-		vec_push(&taps, qemu_tap_name(m, vif, a));
+		struct xenops_vif_figures figures = {.position = vif->vif.position};
+
+		if (read_tap(text, qemu_tap_name(m, vif, a), &figures))
+			out->vifs.v[out->vifs.n++] = figures;
 	}
-	out->vifs.v = arena_calloc(a, taps.n, sizeof(*out->vifs.v));
-	vec_for_each (i, &taps)
-		if (if_nametoindex(taps.v[i]))
-			out->vifs.v[out->vifs.n++] =
-				(struct xenops_vif_figures){.position = positions.v[i],
-					.rx_bytes = tap_counter(taps.v[i], "tx_bytes"),
-					.tx_bytes = tap_counter(taps.v[i], "rx_bytes"),
-					.rx_errors = tap_counter(taps.v[i], "tx_errors"),
-					.tx_errors = tap_counter(taps.v[i], "rx_errors")};
-	vec_fini(&positions);
-	vec_fini(&taps);
+	return NULL;
 }
 
 static MAY_WAIT struct err *figures_of(
@@ -135,8 +151,7 @@ static MAY_WAIT struct err *figures_of(
 		m->memory_target_bytes ? m->memory_target_bytes : out->memory_bytes;
 	TRY(vcpus(m, a, out));
 	TRY(drives(m, a, out));
-	nics(m, a, out);
-	return NULL;
+	return nics(m, a, out);
 }
 
 struct err *qemu_figures(struct arena *a, struct xenops_figures *out)
@@ -148,9 +163,10 @@ struct err *qemu_figures(struct arena *a, struct xenops_figures *out)
 		ids[n++] = arena_strdup(a, slot->key);
 	out->vms.v = arena_calloc(a, n, sizeof(*out->vms.v));
 	for (size_t i = 0; i < n; i++) {
-		struct vm *vm = vm_find(ids[i]);
-		if (!vm || !vm->own || !machine_is_up(vm->own))
+		struct vm *found = vm_find(ids[i]);
+		if (!found || !found->own || !machine_is_up(found->own))
 			continue;
+		AUTO(vm_release) struct vm *vm = vm_hold(found);
 		auto_err e = figures_of(vm->own, a, &out->vms.v[out->vms.n]);
 		if (e)
 			log_err(LOG_DEBUG_, e, "vm=%s: its figures", ids[i]);

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/proc.h"
+#include "common/vec.h"
 #include "core.gen.h"
 #include "xenopsd/backend_qemu.h"
 
@@ -167,18 +168,16 @@ static MAY_WAIT int64_t untouched_bytes(const struct machine *m)
 struct err *qemu_host_memory(struct xenops_host_memory *out)
 {
 	auto_str text = NULL;
-	vec_of(char *) ids = {0};
+	vec_of(struct vm *) held = {0};
 	int64_t untouched = 0;
 
 	map_for_each (slot, &vms)
-		vec_push(&ids, xstrdup(slot->key));
-	vec_for_each (i, &ids) {
-		struct vm *vm = vm_find(ids.v[i]);
-		if (vm && vm->own)
-			untouched += untouched_bytes(vm->own);
-		free(ids.v[i]);
+		vec_push(&held, vm_hold(slot->value));
+	vec_for_each (i, &held) {
+		untouched += held.v[i]->own ? untouched_bytes(held.v[i]->own) : 0;
+		vm_release(&held.v[i]);
 	}
-	vec_fini(&ids);
+	vec_fini(&held);
 	TRY(file_load("/proc/meminfo", MAX_PROC_FILE, &text, NULL));
 	int64_t available = kib_of(text, "MemAvailable");
 	*out = (struct xenops_host_memory){.total_bytes = kib_of(text, "MemTotal"),

@@ -75,6 +75,29 @@ void machine_free(struct machine *m)
 	free(m);
 }
 
+/* ---- files that hold a number ---- */
+
+/* The number in the file; *OUT is -1 when there is no file. */
+static MAY_WAIT struct err *number_load(const char *path, int64_t *out)
+{
+	auto_str text = NULL;
+
+	*out = -1;
+	if (access(path, F_OK) < 0)
+		return NULL;
+	TRY(file_load(path, MAX_NUMBER_FILE, &text, NULL));
+	if (!number_read_int(text, strcspn(text, "\n"), out))
+		return err(STORE_UNUSABLE, path, "it is no number");
+	return NULL;
+}
+
+static MAY_WAIT struct err *number_store(const char *path, int64_t number)
+{
+	auto_str text = xasprintf("%lld\n", (long long)number);
+
+	return file_store(path, text, strlen(text), 0600, 0);
+}
+
 /* ---- what QEMU tells ---- */
 
 bool machine_is_up(const struct machine *m)
@@ -109,35 +132,46 @@ static void ended(struct machine *m, enum guest_end how)
 	log_info("vm=%s: the guest has %s", m->vm->id, end_words(how));
 }
 
-/* The guest must not get far on a machine that is to be made anew. The file tells a later xenopsd
- * that this is no pause. */
+/*
+ * The guest must not get far on a machine that is to be made anew. The file, with the domain's
+ * number, tells a later xenopsd that this is no pause.
+ */
 static MAY_WAIT struct err *hold(struct machine *m)
 {
 	auto_str path = path_of(m, "end");
+	int domid = m->domid;
+	struct err *e = number_store(path, domid);
 
-	TRY(file_store(path, "rebooted\n", 9, 0600, 0));
-	return machine_call(m, "stop", NULL, NULL);
+	if (m->domid != domid) { /* it was taken down meanwhile */
+		err_free(e);
+		return file_drop(path, 0);
+	}
+	ended(m, GUEST_REBOOTED);
+	if (!e)
+		e = machine_call(m, "stop", NULL, NULL);
+	backend_changed(m->vm->id);
+	return e;
 }
 
 static void hold_rebooted(void *arg)
 {
-	auto_str id = arg;
-	struct vm *vm = vm_find(id);
-	auto_err e = vm && vm->own ? hold(vm->own) : NULL;
+	AUTO(vm_release) struct vm *vm = arg;
+	auto_err e = hold(machine_of(vm));
 
-	if (e && !err_is(e, &ERR_SHUTTING_DOWN))
-		log_err(LOG_WARN_, e, "vm=%s: stopping a guest that rebooted", id);
+	if (e && !err_is(e, &ERR_SHUTTING_DOWN) && !err_is(e, &ERR_Domain_not_built))
+		log_err(LOG_WARN_, e, "vm=%s: stopping a guest that rebooted", vm->id);
 }
 
 static void on_reset(struct machine *m, const json_t *data)
 {
 	if (!json_is_true(json_object_get(data, "guest")) || m->end != GUEST_RUNS)
 		return;
-	ended(m, GUEST_REBOOTED);
-	struct err *e = fiber_spawn(NULL, hold_rebooted, xstrdup(m->vm->id), "reset %s", m->vm->id);
-	if (e)
-		log_err(LOG_WARN_, e, "vm=%s: a reboot", m->vm->id);
-	err_free(e);
+	struct vm *vm = vm_hold(m->vm);
+	auto_err e = fiber_spawn(NULL, hold_rebooted, vm, "reset %s", vm->id);
+	if (!e)
+		return;
+	log_err(LOG_WARN_, e, "vm=%s: a reboot", vm->id);
+	vm_release(&vm);
 }
 
 /* The connection ends a moment before the process does. */
@@ -246,33 +280,12 @@ static MAY_WAIT struct err *read_status(struct machine *m)
 	return NULL;
 }
 
-/* ---- numbers ---- */
+/* ---- numbers of domains ---- */
 
 static struct {
 	struct mutex counting;
-	char *path; /* owned; of the file with the last number */
+	char *path; /* owned; of the file with the last one */
 } domids;
-
-/* The number in the file; *OUT is -1 when there is no file. */
-static MAY_WAIT struct err *number_load(const char *path, int64_t *out)
-{
-	auto_str text = NULL;
-
-	*out = -1;
-	if (access(path, F_OK) < 0)
-		return NULL;
-	TRY(file_load(path, MAX_NUMBER_FILE, &text, NULL));
-	if (!number_read_int(text, strcspn(text, "\n"), out))
-		return err(STORE_UNUSABLE, path, "it is no number");
-	return NULL;
-}
-
-static MAY_WAIT struct err *number_store(const char *path, int64_t number)
-{
-	auto_str text = xasprintf("%lld\n", (long long)number);
-
-	return file_store(path, text, strlen(text), 0600, 0);
-}
 
 static MAY_WAIT struct err *count_on(int64_t *out)
 {
@@ -449,7 +462,9 @@ static MAY_WAIT struct err *adopt(struct vm *vm)
 	auto_err e = read_status(m);
 	if (e)
 		log_err(LOG_WARN_, e, "vm=%s: its QEMU runs and does not answer", vm->id);
-	if (access(end_path, F_OK) == 0)
+	int64_t rebooted;
+	TRY(number_load(end_path, &rebooted));
+	if (rebooted == domid)
 		ended(m, GUEST_REBOOTED);
 	log_info("vm=%s: domain %d is there, QEMU is process %d", vm->id, m->domid,
 		(int)m->process->pid);

@@ -18,8 +18,8 @@ class Daemon:
     """Daemon(case, "smd", "key = value\\n").start(); ends with the test, and a bug in its log, or a
     sanitizer's report, fails it."""
 
-    def __init__(self, case, name, conf=""):
-        self.case, self.name = case, name
+    def __init__(self, case, name, conf="", prefix=()):
+        self.case, self.name, self.prefix = case, name, prefix
         self.dir = pathlib.Path(tempfile.mkdtemp())
         case.addCleanup(shutil.rmtree, self.dir)
         folder = self.dir / "etc" / f"{name}.conf.d"
@@ -31,7 +31,7 @@ class Daemon:
     def spawn(self):
         with open(self.dir / "log", "ab") as log:
             self.process = subprocess.Popen(
-                [str(BUILD / "bin" / self.name), "--dir", str(self.dir)],
+                [*self.prefix, str(BUILD / "bin" / self.name), "--dir", str(self.dir)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

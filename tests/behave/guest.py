@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
 
 BUILDER = pathlib.Path(__file__).parents[2] / "packaging" / "guest" / "build"
@@ -59,44 +60,63 @@ def connect_unix(sock, path):
 
 
 class Console:
-    """A guest's serial console behind a Unix socket."""
+    """A guest's serial console behind a Unix socket. It is read all the time: a guest that nobody
+    listens to waits with each letter."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.said = ""
+        self.is_closed = False
+        self.came = threading.Condition()
         end = time.monotonic() + HANG
         while True:
             try:
                 connect_unix(self.socket, path)
-                return
+                break
             except OSError:
                 if time.monotonic() > end:
-                    self.close()
+                    self.socket.close()
                     raise
                 time.sleep(0.05)
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        more = True
+        while more:
+            try:
+                more = self.socket.recv(65536)
+            except OSError:
+                more = b""
+            with self.came:
+                self.said += more.decode(errors="replace")
+                self.is_closed = not more
+                self.came.notify_all()
 
     def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the guest was first
+        self.reader.join()
         self.socket.close()
 
     def send(self, text):
         self.socket.sendall(text.encode())
 
     def wait_for(self, pattern):
-        """Reads on until the pattern came; gives the match, and forgets all up to its end."""
-        end = time.monotonic() + HANG
-        while True:
+        """Waits until the pattern came; gives the match, and forgets all up to its end."""
+
+        def look():
+            return re.search(pattern, self.said) or self.is_closed
+
+        with self.came:
+            self.came.wait_for(look, HANG)
             match = re.search(pattern, self.said)
-            if match:
-                self.said = self.said[match.end() :]
-                return match
-            self.socket.settimeout(max(0.01, end - time.monotonic()))
-            try:
-                more = self.socket.recv(65536)
-            except TimeoutError:
-                more = b""
-            if not more:
+            if not match:
                 raise AssertionError(f"no {pattern!r} in {self.said!r}")
-            self.said += more.decode(errors="replace")
+            self.said = self.said[match.end() :]
+            return match
 
     def log_in(self):
         self.send("\n")  # asks once more, where it was asked already

@@ -6,13 +6,14 @@ import pathlib
 import secrets
 import shutil
 import signal
+import subprocess
 import time
 import unittest
 import uuid
 
 import guest
 from daemon import Daemon
-from jsonrpc import Client, Failed
+from jsonrpc import Failed
 
 HANG = 60  # seconds; only to catch what hangs
 MIB = 1 << 20
@@ -23,13 +24,21 @@ def needs_qemu(test):
 
 
 class Case(unittest.TestCase):
+    NETWORKD = "simulator"
+    PREFIX = ()  # words before both daemons
+    accelerator = None  # what the first xenopsd has found out, so that not each tries KVM anew
+
     def setUp(self):
-        self.networkd = Daemon(self, "networkd", "backend = simulator\n").start()
+        conf = f"backend = {self.NETWORKD}\n"
+        self.networkd = Daemon(self, "networkd", conf, self.PREFIX).start()
         self.networkd.call("Bridge.create", bridge="xapi0")
-        self.xenopsd = Daemon(self, "xenopsd", "backend = qemu\n")
+        self.xenopsd = Daemon(self, "xenopsd", "backend = qemu\n", self.PREFIX)
         # Both on one directory, as in a stack.
         run = self.xenopsd.dir / "run"
-        run.mkdir()
+        self.found = run / "xenopsd" / "qemu" / "accelerator"
+        self.found.parent.mkdir(parents=True)
+        if Case.accelerator:
+            self.found.write_text(Case.accelerator)
         (run / "networkd.sock").symlink_to(self.networkd.dir / "run" / "networkd.sock")
         self.xenopsd.start()
         self.nonce = secrets.token_hex(16)
@@ -42,6 +51,8 @@ class Case(unittest.TestCase):
             self.xenopsd.start()
         for vm in self.xenopsd.call("VM.list"):
             self.xenopsd.do("VM.shutdown", vm=vm["vm"]["vm"])
+        if self.found.exists():
+            Case.accelerator = self.found.read_text()
 
     # ---- a VM ----
 
@@ -188,6 +199,194 @@ class Life(Case):
         console.log_in()
         console.send("poweroff\n")
         self.wait_for_power("halted")
+        self.check_nothing_left()
+
+
+@needs_qemu
+class Ends(Case):
+    """However a guest ends, and whoever is there to see it."""
+
+    def up(self, **more):
+        self.add_direct(**more)
+        console = self.start()
+        console.wait_for("guest: ping")
+        console.log_in()
+        return console
+
+    def test_guest_outlives_xenopsd(self):
+        console = self.up()
+        pids, domids = self.qemu_pids(), self.state()["domids"]
+        self.assertEqual(len(pids), 1)
+        self.xenopsd.kill_and_start()
+        self.assertEqual(self.qemu_pids(), pids)
+        state = self.state()
+        self.assertEqual((state["power_state"], state["domids"]), ("running", domids))
+        console.send("cat /disk/boots\n")
+        console.wait_for(r"\b1\r\n")
+        self.do("VM.pause")
+        self.xenopsd.kill_and_start()
+        self.assertEqual(self.state()["power_state"], "paused")
+        self.do("VM.unpause")
+        # It halts while nobody is there to see it.
+        self.xenopsd.stop(signal.SIGKILL)
+        console.send("poweroff\n")
+        console.wait_for("reboot: Power down")
+        self.xenopsd.start()
+        self.wait_for_power("halted")
+        self.check_nothing_left()
+
+    def test_guest_crashes(self):
+        console = self.up()
+        console.send("echo c >/proc/sysrq-trigger\n")
+        self.wait_for_power("halted")
+        self.assertIn("the guest has crashed", self.xenopsd.said())
+        self.check_nothing_left()
+
+    def test_qemu_is_killed(self):
+        self.add_direct()
+        self.do("VM.start")
+        os.kill(self.qemu_pids()[0], signal.SIGKILL)
+        self.wait_for_power("halted")
+        self.check_nothing_left()
+
+    def test_killed_while_it_starts(self):
+        self.add_direct()
+        for i in range(8):
+            self.xenopsd.client.send("VM.start", vm=self.vm)
+            time.sleep(secrets.randbelow(200) / 1000)
+            self.xenopsd.kill_and_start()
+            self.wait_for("an end", lambda: self.state()["power_state"] in ("halted", "paused"))
+            if self.state()["power_state"] == "paused":
+                self.assertEqual(len(self.qemu_pids()), 1)
+                self.do("VM.shutdown")
+            self.check_nothing_left()
+
+
+@needs_qemu
+class Devices(Case):
+    def test_hot_plug(self):
+        self.add_direct()
+        console = self.start()
+        console.wait_for("guest: ping")
+        console.log_in()
+        (self.xenopsd.dir / "second").write_bytes(b"second" + bytes(MIB))
+        self.add_vbd("xvdb", backend={"local": str(self.xenopsd.dir / "second")})
+        vbd = f"{self.vm}/xvdb"
+        self.xenopsd.do("VBD.plug", vbd=vbd)
+        console.send("until [ -b /dev/vdb ]; do sleep 0.1; done; head -c 6 /dev/vdb; echo\n")
+        console.wait_for(r"\nsecond\r\n")
+        # What is plugged is known after a restart, too.
+        self.xenopsd.kill_and_start()
+        self.assertTrue(self.xenopsd.call("VBD.stat", vbd=vbd)["state"]["plugged"])
+        self.xenopsd.do("VBD.unplug", vbd=vbd)
+        console.send("[ -b /dev/vdb ] || echo g''one\n")
+        console.wait_for("gone")
+        self.assertFalse(self.xenopsd.call("VBD.stat", vbd=vbd)["state"]["plugged"])
+        self.xenopsd.do("VIF.unplug", vif=f"{self.vm}/0")
+        self.assertEqual(self.networkd.call("Guest.list"), [])
+        console.send("[ -e /sys/class/net/eth0 ] || echo g''one\n")
+        console.wait_for("gone")
+        self.xenopsd.do("VIF.plug", vif=f"{self.vm}/0")
+        console.send("until [ -e /sys/class/net/eth0 ]; do sleep 0.1; done; network\n")
+        console.wait_for("guest: ping 10.0.2.2 ok")
+        figures = self.xenopsd.call("VM.figures")["vms"]
+        self.assertEqual([f["vm"] for f in figures], [self.vm])
+        self.assertGreater(figures[0]["vcpus_ns"][0], 0)
+        drive = next(d for d in figures[0]["vbds"] if d["position"] == "xvda")
+        self.assertGreater(min(drive["read_bytes"], drive["reads"], drive["writes"]), 0)
+
+    def test_media(self):
+        self.add({"hvm": {"boot_order": "d"}})
+        self.add_vbd("xvdd", type="cd", mode="ro")
+        vbd = f"{self.vm}/xvdd"
+        self.do("VM.start")
+        iso = self.xenopsd.dir / "iso"
+        iso.write_bytes(bytes(MIB))
+        for _ in range(2):
+            self.xenopsd.do("VBD.insert", vbd=vbd, disk={"local": str(iso)})
+            self.fails("Media_present", "VBD.insert", vbd=vbd, disk={"local": str(iso)})
+            self.xenopsd.do("VBD.eject", vbd=vbd)
+        self.fails("Media_not_present", "VBD.eject", vbd=vbd)
+
+    def test_what_qemu_cannot_do(self):
+        self.add_direct()
+        self.add_vbd("xvdb", backend={"local": str(self.xenopsd.dir / "none")})
+        self.fails("SYSTEM_ERROR", "VM.start", vm=self.vm)
+        self.check_nothing_left()
+        (self.xenopsd.dir / "none").write_bytes(b"")
+        os.remove(self.xenopsd.dir / "disk")
+        (self.xenopsd.dir / "disk").mkdir()
+        error = self.fails("Failed_to_start_emulator", "VM.start", vm=self.vm)
+        self.assertEqual(error.params[:2], [self.vm, "qemu"])
+        self.assertIn("disk", error.params[2])
+        self.check_nothing_left()
+
+
+def why_no_bridge():
+    if os.geteuid() != 0:
+        return "needs root"
+    tried = subprocess.run(
+        ["unshare", "-n", "sh", "-c", "ip link add x0 type bridge && ip tuntap add x1 mode tap"],
+        capture_output=True,
+        text=True,
+    )
+    return None if tried.returncode == 0 else f"no bridges here: {tried.stderr.strip()}"
+
+
+REASON = why_no_bridge()
+
+
+@needs_qemu
+@unittest.skipIf(REASON, REASON)
+class Bridge(Case):
+    """Both daemons in a network namespace, with a bridge of the kernel."""
+
+    NETWORKD = "kernel"
+
+    def setUp(self):
+        keeper = subprocess.Popen(
+            ["unshare", "-n", "sh", "-c", "echo; exec cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.addCleanup(keeper.wait)
+        self.addCleanup(keeper.stdout.close)
+        self.addCleanup(keeper.stdin.close)
+        keeper.stdout.readline()
+        self.PREFIX = ("nsenter", "--net", "--target", str(keeper.pid))
+        super().setUp()
+
+    def links(self, *args):
+        done = subprocess.run(
+            [*self.PREFIX, "ip", "-o", "link", "show", *args],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def test_guest_pings_the_host(self):
+        self.networkd.call(
+            "Interface.set_addresses",
+            interface="xapi0",
+            ipv4={"static": ["10.9.0.1/24"]},
+        )
+        self.add_direct()
+        self.disk(address="10.9.0.2/24", ping="10.9.0.1")
+        console = self.start()
+        (domid,) = self.state()["domids"]
+        tap = f"tap{domid}.0"
+        self.assertIn(tap, self.links("master", "xapi0"))
+        console.wait_for("guest: eth0 10.9.0.2/24")
+        console.wait_for("guest: ping 10.9.0.1 ok")
+        self.assertEqual(
+            self.xenopsd.call("VIF.stat", vif=f"{self.vm}/0")["state"]["device"], tap
+        )
+        (figures,) = self.xenopsd.call("VM.figures")["vms"]
+        (nic,) = figures["vifs"]
+        self.assertGreater(min(nic["rx_bytes"], nic["tx_bytes"]), 0)
+        self.do("VM.shutdown")
+        self.assertNotIn(tap, self.links())
         self.check_nothing_left()
 
 
