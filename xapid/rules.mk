@@ -8,6 +8,7 @@ $(eval $(call program,xapid-cli,xapid/cli.c))
 $(eval $(call installs,$(B)/bin/xapid-cli,bin))
 $(eval $(call program,xe,xapid/cli/xe.c xapid/cli/thin.c))
 $(eval $(call installs,$(B)/bin/xe,bin))
+$(eval $(call installs,packaging/completion/xe,share/bash-completion/completions,644))
 
 LIBXAPID := $(B)/lib/libxapid.a
 $(eval $(call remember,$(LIBXAPID:.a=.list),$(xapid_src)))

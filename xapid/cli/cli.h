@@ -76,8 +76,12 @@ void cli_print(struct cli *c, const char *text); /* and a newline */
 void cli_printf(struct cli *c, const char *fmt, ...) printf_like(2, 3);
 void cli_print_stderr(struct cli *c, const char *text);
 /* "Error: TEXT". */
-must_check struct err *cli_error(const char *fmt, ...) printf_like(1, 2);
-must_check struct err *cli_missing(const char *key);
+#define cli_error(...) err_not_null(cli_make_error(__VA_ARGS__))
+must_check struct err *cli_make_error(const char *fmt, ...) printf_like(1, 2)
+	__attribute__((__returns_nonnull__));
+/* A parameter that has to be there is not. */
+#define cli_missing(key) err_not_null(cli_make_missing(key))
+must_check struct err *cli_make_missing(const char *key) __attribute__((__returns_nonnull__));
 /* Tells of E as a person wants to read it. */
 MAY_WAIT void cli_report(struct cli *c, const struct err *e);
 /* Reads a line from whoever typed the command. */

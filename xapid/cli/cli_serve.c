@@ -31,7 +31,7 @@
 #define CLI_SYNTAX     "cli: syntax"
 #define CLI_NO_COMMAND "cli: no command"
 
-struct err *cli_error(const char *fmt, ...)
+struct err *cli_make_error(const char *fmt, ...)
 {
 	char text[1024];
 	const char *param = text;
@@ -43,7 +43,7 @@ struct err *cli_error(const char *fmt, ...)
 	return err_new(__FILE__, __LINE__, CLI_ERROR, 1, &param);
 }
 
-struct err *cli_missing(const char *key)
+struct err *cli_make_missing(const char *key)
 {
 	return err_new(__FILE__, __LINE__, CLI_MISSING, 1, &key);
 }

@@ -26,9 +26,11 @@ static struct gate_request request_of(struct exchange *x)
 		.arena = x->arena};
 }
 
-/* The body of a call. False: it was refused. */
+/* The body of a call; NULL: the call was refused. */
 static MAY_WAIT struct err *read_body(struct exchange *x, const char **bytes, size_t *n)
 {
+	*bytes = NULL;
+	*n = 0;
 	if (!x->request.has_length) {
 		exchange_refuse(x, 411, "a call needs a content-length");
 		return NULL;
@@ -52,7 +54,7 @@ static MAY_WAIT struct err *serve_xml(struct exchange *x)
 	size_t len;
 
 	TRY(read_body(x, &text, &len));
-	if (x->is_begun)
+	if (!text)
 		return NULL;
 	auto_err bad = rpc_xml_read(text, len, &rq);
 	if (bad) {
@@ -76,7 +78,7 @@ static MAY_WAIT struct err *serve_json(struct exchange *x)
 	size_t len;
 
 	TRY(read_body(x, &text, &len));
-	if (x->is_begun)
+	if (!text)
 		return NULL;
 	auto_err bad = rpc_json_read(text, len, &rq, &frame);
 	if (bad) {
