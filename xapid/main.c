@@ -9,6 +9,7 @@
 #include "common/version.h"
 #include "xapid/api/message_store.h"
 #include "xapid/cli/cli.h"
+#include "xapid/api/rrd.h"
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
 #include "xapid/gate/gate.h"
@@ -106,6 +107,7 @@ static MAY_WAIT struct err *init(void)
 	TRY(host_start());
 	TRY(message_store_open());
 	rules_start();
+	rrd_serve();
 	TRY(links_start(daemon_paths()->run));
 	return open_door();
 }

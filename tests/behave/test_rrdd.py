@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """rrdd by its socket, beside a xenopsd whose VMs' counters the test sets."""
 
+import base64
 import json
 import math
 import os
 import pathlib
 import shutil
+import socket
 import socketserver
 import subprocess
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 import uuid
 import xml.etree.ElementTree as ET
+import xmlrpc.client
 
 from daemon import Daemon
 from jsonrpc import Failed
+from stack import Stack
 
 MARKS = ("threads",)
 HANG = 60  # seconds; only to catch what hangs
@@ -215,6 +221,66 @@ class Metrics(unittest.TestCase):
         for start, step in by_start.items():
             self.assertEqual(self.updates(start_s=start)["meta"]["step"], step)
         self.assertEqual(self.updates(start_s=-60, interval_s=60)["meta"]["step"], 60)
+
+
+class OverHttp(unittest.TestCase):
+    """A whole stack: what xapid's clients get."""
+
+    def get(self, path, account="root", accept=None):
+        request = urllib.request.Request(self.url + path)
+        if account:
+            word = base64.b64encode(f"{account}:{self.password}".encode()).decode()
+            request.add_header("Authorization", f"Basic {word}")
+        if accept:
+            request.add_header("Accept", accept)
+        try:
+            with urllib.request.urlopen(request, timeout=HANG) as answer:
+                return answer.status, answer.headers["Content-Type"], answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, None, error.read().decode()
+
+    def test_documents(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        stack = Stack(self, "--backend", "simulator", "--port", port)
+        env = dict(line.split("=", 1) for line in (stack.dir / "env").read_text().splitlines())
+        self.password = env["XAPI_PASSWORD"].strip("'")
+        self.url = f"http://127.0.0.1:{port}"
+        end = time.monotonic() + HANG
+        while True:
+            status, kind, text = self.get("/rrd_updates?start=-60&host=true&json=true")
+            legend = json.loads(text)["meta"]["legend"] if status == 200 else []
+            if any(name.endswith(":memory_total_kib") for name in legend):
+                break
+            self.assertLess(time.monotonic(), end, (status, text))
+            time.sleep(0.1)
+        self.assertEqual(kind, "application/json")
+        proxy = xmlrpc.client.ServerProxy(self.url)
+        session = proxy.session.login_with_password("root", self.password)["Value"]
+        (ref,) = proxy.host.get_all(session)["Value"]
+        host = proxy.host.get_uuid(session, ref)["Value"]
+        self.assertIn(f"AVERAGE:host:{host}:memory_total_kib", legend)
+        status, kind, text = self.get(f"/rrd_updates?start=-60&host=true&session_id={session}", "")
+        self.assertEqual((status, kind), (200, "text/xml"))
+        self.assertEqual([e.text for e in ET.fromstring(text).iter("entry")], legend)
+        for path in ("/host_rrd", "/host_rrds"):
+            status, kind, text = self.get(path)
+            self.assertEqual((status, ET.fromstring(text).tag), (200, "rrd"))
+            status, kind, text = self.get(path, accept="application/json")
+            self.assertEqual((status, json.loads(text)["version"]), (200, "0003"))
+        refused = {
+            "/rrd_updates": 400,
+            "/rrd_updates?start=x": 400,
+            "/rrd_updates?start=1e3": 400,
+            "/rrd_updates?start=0&interval=": 400,
+            "/vm_rrd": 400,
+            "/vm_rrd?uuid=../host": 404,
+            f"/vm_rrds?uuid={uuid.uuid4()}": 404,
+        }
+        self.assertEqual({path: self.get(path)[0] for path in refused}, refused)
+        for path in ("/rrd_updates?start=0", "/host_rrd", "/vm_rrd?uuid=x"):
+            self.assertEqual(self.get(path, "")[0], 401)
 
 
 class Alone(unittest.TestCase):

@@ -324,6 +324,24 @@ const char *http_query(const struct http_request *r, struct arena *a, const char
 	return value ? percent_decode(a, value, len, true) : NULL;
 }
 
+struct string_list http_query_all(const struct http_request *r, struct arena *a, const char *key)
+{
+	struct string_list out = {0};
+	const char *at = r->query, *value;
+	size_t len, n = 0;
+
+	for (; (value = find_pair(at, "&", key, &len)); at = value + len)
+		n++;
+	out.v = arena_calloc(a, n, sizeof(*out.v));
+	for (at = r->query; (value = find_pair(at, "&", key, &len)); at = value + len) {
+		const char *decoded = percent_decode(a, value, len, true);
+
+		if (decoded)
+			out.v[out.n++] = decoded;
+	}
+	return out;
+}
+
 const char *http_cookie(const struct http_request *r, struct arena *a, const char *key)
 {
 	const char *cookies = http_header(r, "cookie");

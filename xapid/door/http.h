@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "common/dialect.h"
+#include "common/schema.h"
 
 #define HTTP_HEAD_MAX    ((size_t)32 * 1024)
 #define HTTP_HEADERS_MAX 100
@@ -50,6 +51,8 @@ const char *http_header(const struct http_request *r, const char *name);
 bool http_header_has(const struct http_request *r, const char *name, const char *word);
 /* The value of a key of the query, decoded ("" when it has none), or NULL: it is not there. */
 const char *http_query(const struct http_request *r, struct arena *a, const char *key);
+/* Those of a key that may be there several times, in their order. */
+struct string_list http_query_all(const struct http_request *r, struct arena *a, const char *key);
 /* The same of a cookie. */
 const char *http_cookie(const struct http_request *r, struct arena *a, const char *key);
 

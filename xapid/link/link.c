@@ -119,7 +119,7 @@ void link_close(struct link *l)
 
 struct err *links_start(const char *run)
 {
-	struct link *const all[] = {&link_xenopsd, &link_smd, &link_networkd};
+	struct link *const all[] = {&link_xenopsd, &link_smd, &link_networkd, &link_rrdd};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		auto_str path = xasprintf("%s/%s.sock", run, all[i]->spec->daemon);

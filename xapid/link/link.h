@@ -37,7 +37,7 @@ struct link {
 	uint64_t n_updates, n_resyncs; /* for `diagnostics` */
 };
 
-extern struct link link_xenopsd, link_smd, link_networkd;
+extern struct link link_xenopsd, link_smd, link_networkd, link_rrdd;
 
 /* Opens and watches one. PATH is the daemon's socket. */
 must_check struct err *link_open(struct link *l, const char *path);

@@ -50,6 +50,7 @@ static void reads_everything(void **state)
 	assert_string_equal(http_query(&r, &a, "y"), "");
 	assert_null(http_query(&r, &a, "z"));
 	assert_null(http_query(&r, &a, "xy"));
+	assert_int_equal(http_query_all(&r, &a, "z").n, 0);
 	assert_string_equal(http_cookie(&r, &a, "session_id"), "a/b");
 	assert_null(http_cookie(&r, &a, "session"));
 	assert_string_equal(http_header(&r, "host"), "h");
@@ -58,6 +59,23 @@ static void reads_everything(void **state)
 	assert_false(http_header_has(&r, "connection", "up"));
 	assert_true(r.has_length && r.length == 12);
 	assert_true(r.expects_continue && r.keeps_alive && !r.is_1_0);
+}
+
+static void reads_a_key_that_comes_often(void **state)
+{
+	auto_arena a = {0};
+	struct http_request r;
+
+	assert_int_equal(
+		read_text("GET /x?k=1&kk=2&k=a%20b&k&z=3&k=%zz&k=4 HTTP/1.1\r\nHost: h\r\n\r\n",
+			&a, &r),
+		0);
+	struct string_list all = http_query_all(&r, &a, "k");
+	assert_int_equal(all.n, 4);
+	assert_string_equal(all.v[0], "1");
+	assert_string_equal(all.v[1], "a b");
+	assert_string_equal(all.v[2], "");
+	assert_string_equal(all.v[3], "4");
 }
 
 static void knows_who_stays(void **state)
@@ -102,4 +120,4 @@ static void refuses(void **state)
 	}
 }
 
-TEST_MAIN(TEST(finds_the_end), TEST(reads_everything), TEST(knows_who_stays), TEST(refuses))
+TEST_MAIN(TEST(finds_the_end), TEST(reads_everything), TEST(reads_a_key_that_comes_often), TEST(knows_who_stays), TEST(refuses))
