@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A stack in a private directory, brought up by the launcher and taken down after the test."""
 
+import contextlib
 import json
 import os
 import pathlib
+import random
+import shlex
+import socket
 import subprocess
 import tempfile
 
@@ -16,6 +20,14 @@ SAMPLE_CLI = BUILD / "tests" / "sample-cli"
 HANG = 90  # seconds; only to catch what hangs
 # What no daemon may say.
 SIGNS = (" bug ", "bug:", "Sanitizer", "runtime error:", "Assertion")
+
+
+def free_port():
+    """A TCP port for a stack; none that the kernel gives to connections meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Stack:
@@ -38,6 +50,11 @@ class Stack:
             text=True,
             timeout=HANG,
         )
+
+    def env(self):
+        """What the stack says of itself to a shell: text by name."""
+        lines = (self.dir / "env").read_text().splitlines()
+        return dict(shlex.split(line)[0].split("=", 1) for line in lines)
 
     def socket(self, daemon):
         return self.dir / "run" / f"{daemon}.sock"

@@ -16,15 +16,11 @@ import time
 import unittest
 import xmlrpc.client
 
+from stack import free_port
+
 BUILD = pathlib.Path(os.environ.get("XENITH_BUILD", "build")).absolute()
 DOORD = BUILD / "tests" / "doord"
 HANG = 60  # seconds; only to catch what hangs
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Door(unittest.TestCase):

@@ -18,10 +18,10 @@ class EventsTest(unittest.TestCase):
         return Client(self.xapid.port, "root", PASSWORD)
 
     def make(self, label):
-        return self.client.call("network.create", {"name_label": label, "other_config": {}})
+        return self.client.call("VM_appliance.create", {"name_label": label, "name_description": ""})
 
     def now(self):
-        return self.client.json("event.from", ["network"], "", 0)["token"]
+        return self.client.json("event.from", ["VM_appliance"], "", 0)["token"]
 
     def wait(self, classes, token):
         """What event.from answers in another thread, as a function to be called for it."""
@@ -70,26 +70,26 @@ class From(EventsTest):
     def test_each_object_once(self):
         token = self.now()
         old = self.make("old")
-        answer = self.client.json("event.from", ["network"], token, 60)
+        answer = self.client.json("event.from", ["VM_appliance"], token, 60)
         self.assertEqual([(e["operation"], e["ref"]) for e in answer["events"]], [("add", old)])
         token = answer["token"]
-        self.client.call("network.set_name_label", old, "a")
-        self.client.call("network.set_name_label", old, "b")
+        self.client.call("VM_appliance.set_name_label", old, "a")
+        self.client.call("VM_appliance.set_name_label", old, "b")
         new = self.make("new")
         gone = self.make("gone")
-        self.client.call("network.destroy", gone)
-        answer = self.client.json("event.from", ["network"], token, 60)
+        self.client.call("VM_appliance.destroy", gone)
+        answer = self.client.json("event.from", ["VM_appliance"], token, 60)
         self.assertEqual(
             [(e["operation"], e["ref"], e["snapshot"]["name_label"]) for e in answer["events"]],
             [("add", new, "new"), ("mod", old, "b")],
         )
-        self.client.call("network.destroy", old)
-        answer = self.client.json("event.from", ["network"], answer["token"], 60)
+        self.client.call("VM_appliance.destroy", old)
+        answer = self.client.json("event.from", ["VM_appliance"], answer["token"], 60)
         self.assertEqual([(e["operation"], e["ref"]) for e in answer["events"]], [("del", old)])
         self.assertNotIn("snapshot", answer["events"][0])
 
     def test_wakes(self):
-        _, result = self.wait(["Network"], self.now())
+        _, result = self.wait(["vm_Appliance"], self.now())
         ref = self.make("seen")
         answer = result()
         self.assertEqual([event["ref"] for event in answer["events"]], [ref])
@@ -97,24 +97,24 @@ class From(EventsTest):
     def test_of_one_object(self):
         one, other = self.make("one"), self.make("other")
         token = self.now()
-        self.client.call("network.set_name_label", other, "x")
+        self.client.call("VM_appliance.set_name_label", other, "x")
         self.assertEqual(
-            self.client.json("event.from", [f"network/{one}"], token, 0)["events"], []
+            self.client.json("event.from", [f"VM_appliance/{one}"], token, 0)["events"], []
         )
-        self.client.call("network.set_name_label", one, "y")
-        answer = self.client.json("event.from", [f"network/{one}"], token, 60)
+        self.client.call("VM_appliance.set_name_label", one, "y")
+        answer = self.client.json("event.from", [f"VM_appliance/{one}"], token, 60)
         self.assertEqual([event["ref"] for event in answer["events"]], [one])
 
     def test_nothing_is_told_twice(self):
         token = self.now()
         self.make("x")
-        answer = self.client.json("event.from", ["network"], token, 60)
-        again = self.client.json("event.from", ["network"], answer["token"], 0)
+        answer = self.client.json("event.from", ["VM_appliance"], token, 60)
+        again = self.client.json("event.from", ["VM_appliance"], answer["token"], 0)
         self.assertEqual(again["events"], [])
         self.assertIn("task", again["valid_ref_counts"])
 
     def test_logout_wakes(self):
-        other, result = self.wait(["network"], self.now())
+        other, result = self.wait(["VM_appliance"], self.now())
         other.json("session.logout")
         failure = result()
         self.assertIsInstance(failure, Failure)
@@ -133,12 +133,12 @@ class From(EventsTest):
     def test_token_of_a_run_before(self):
         """What was deleted meanwhile is not remembered, so the client is to read all anew."""
         token = self.now()
-        self.client.call("network.destroy", self.make("gone"))
+        self.client.call("VM_appliance.destroy", self.make("gone"))
         self.xapid.kill()
         self.xapid.start()
         self.client = self.login()
         with self.assertRaises(Failure) as caught:
-            self.client.json("event.from", ["network"], token, 60)
+            self.client.json("event.from", ["VM_appliance"], token, 60)
         self.assertEqual(caught.exception.args[0], ["EVENTS_LOST"])
 
 
@@ -212,11 +212,11 @@ class Next(EventsTest):
         with self.assertRaises(Failure) as caught:
             self.client.call("event.next")
         self.assertEqual(caught.exception.args[0][0], "SESSION_NOT_REGISTERED")
-        self.client.call("event.register", ["network"])
+        self.client.call("event.register", ["VM_appliance"])
         ref = self.make("n")
         events = self.client.json("event.next")
         self.assertEqual([(e["operation"], e["ref"]) for e in events], [("add", ref)])
-        self.client.call("event.unregister", ["network"])
+        self.client.call("event.unregister", ["VM_appliance"])
         with self.assertRaises(Failure) as caught:
             self.client.call("event.next")
         self.assertEqual(caught.exception.args[0][0], "SESSION_NOT_REGISTERED")

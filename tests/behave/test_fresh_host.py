@@ -2,12 +2,11 @@
 """What a client finds on a host that was just installed: everything that it reads is there."""
 
 import os
-import shlex
 import subprocess
 import unittest
 
-from stack import Stack
-from xapid import ADDRESS, Client, Failure, free_port
+from stack import Stack, free_port
+from xapid import ADDRESS, Client, Failure
 
 NULL = "OpaqueRef:NULL"
 # What must have something in it for clients to show the object at all.
@@ -23,16 +22,11 @@ FILLED = {
 }
 
 
-def env_of(stack):
-    text = (stack.dir / "env").read_text()
-    return dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines())
-
-
 class FreshHost(unittest.TestCase):
     def setUp(self):
         self.port = free_port()
         self.stack = Stack(self, "--backend", "simulator", "--port", self.port)
-        self.env = env_of(self.stack)
+        self.env = self.stack.env()
         self.client = self.login()
 
     def login(self):
@@ -138,16 +132,16 @@ class FreshHost(unittest.TestCase):
         self.stack.xenith("down")
         done = self.stack.xenith("up", "--port", self.port)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(env_of(self.stack)["XAPI_PASSWORD"], password)
+        self.assertEqual(self.stack.env()["XAPI_PASSWORD"], password)
         self.login()
         self.stack.xenith("down")
         os.environ["XAPI_PASSWORD"] = "it's given"
         self.addCleanup(os.environ.pop, "XAPI_PASSWORD")
         self.stack.xenith("up", "--port", self.port)
-        self.assertEqual(env_of(self.stack)["XAPI_PASSWORD"], "it's given")
+        self.assertEqual(self.stack.env()["XAPI_PASSWORD"], "it's given")
         with self.assertRaises(Failure):
             self.login()
-        self.env = env_of(self.stack)
+        self.env = self.stack.env()
         self.login()
 
 

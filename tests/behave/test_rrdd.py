@@ -7,7 +7,6 @@ import math
 import os
 import pathlib
 import shutil
-import socket
 import socketserver
 import subprocess
 import threading
@@ -21,7 +20,7 @@ import xmlrpc.client
 
 from daemon import Daemon
 from jsonrpc import Failed
-from stack import Stack
+from stack import Stack, free_port
 
 MARKS = ("threads",)
 HANG = 60  # seconds; only to catch what hangs
@@ -241,12 +240,9 @@ class OverHttp(unittest.TestCase):
                 return error.code, None, error.read().decode()
 
     def test_documents(self):
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        stack = Stack(self, "--backend", "simulator", "--port", port)
-        env = dict(line.split("=", 1) for line in (stack.dir / "env").read_text().splitlines())
-        self.password = env["XAPI_PASSWORD"].strip("'")
-        self.url = f"http://127.0.0.1:{port}"
+        self.stack = Stack(self, "--backend", "simulator", "--port", free_port())
+        env = self.stack.env()
+        self.url, self.password = env["XAPI_URL"], env["XAPI_PASSWORD"]
         end = time.monotonic() + HANG
         while True:
             status, kind, text = self.get("/rrd_updates?start=-60&host=true&json=true")

@@ -3,12 +3,11 @@
 
 import os
 import signal
-import socket
 import time
 import unittest
 import xmlrpc.client
 
-from stack import HANG, Stack
+from stack import HANG, Stack, free_port
 
 NULL = "OpaqueRef:NULL"
 MIB = 1 << 20
@@ -45,11 +44,6 @@ VM = {
 NO_QOS = {"other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {}}
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class Failure(Exception):
     """What the XenAPI answered: a code and its parameters."""
 
@@ -76,15 +70,10 @@ class Client:
         return self.send(method, self.session, *args)
 
 
-def read_env(stack):
-    lines = (stack.dir / "env").read_text().splitlines()
-    return {key: value.strip("'") for key, value in (line.split("=", 1) for line in lines)}
-
-
 class LifeTest(unittest.TestCase):
     def setUp(self):
         self.stack = Stack(self, "--port", str(free_port()))
-        self.x = Client(read_env(self.stack))
+        self.x = Client(self.stack.env())
         self.until(lambda: self.x("SM.get_all"), "the drivers of smd")
         self.host = self.x("host.get_all")[0]
 

@@ -8,16 +8,10 @@ import struct
 import subprocess
 import unittest
 
-from stack import BUILD, HANG, Stack
+from stack import BUILD, HANG, Stack, free_port
 
 XE = BUILD / "bin" / "xe"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class ForClass:
@@ -37,10 +31,7 @@ class Xe(unittest.TestCase):
     def setUpClass(cls):
         cls.port, cls.tls_port = free_port(), free_port()
         cls.stack = Stack(ForClass(cls), "--port", cls.port, "--tls-port", cls.tls_port)
-        cls.env = {}
-        for line in (cls.stack.dir / "env").read_text().splitlines():
-            name, value = line.split("=", 1)
-            cls.env[name] = value.strip("'")
+        cls.env = cls.stack.env()
 
     def xe(self, *args, stdin=None, local=True):
         env = {k: v for k, v in os.environ.items() if not k.startswith("XE")}

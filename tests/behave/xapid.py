@@ -10,7 +10,7 @@ import tempfile
 import time
 import xmlrpc.client
 
-from stack import BUILD, SIGNS
+from stack import BUILD, SIGNS, free_port
 
 ADDRESS = "127.0.0.1"
 HANG = 90  # seconds; only to catch what hangs
@@ -18,11 +18,6 @@ HANG = 90  # seconds; only to catch what hangs
 
 class Failure(Exception):
     """What the XenAPI answered: [code, parameters…]."""
-
-
-def free_port():
-    with socket.create_server((ADDRESS, 0)) as server:
-        return server.getsockname()[1]
 
 
 def hash_of(password):

@@ -67,8 +67,8 @@ static void reads_a_key_that_comes_often(void **state)
 	struct http_request r;
 
 	assert_int_equal(
-		read_text("GET /x?k=1&kk=2&k=a%20b&k&z=3&k=%zz&k=4 HTTP/1.1\r\nHost: h\r\n\r\n",
-			&a, &r),
+		read_text("GET /x?k=1&kk=2&k=a%20b&k&z=3&k=%zz&k=4 HTTP/1.1\r\nHost: h\r\n\r\n", &a,
+			&r),
 		0);
 	struct string_list all = http_query_all(&r, &a, "k");
 	assert_int_equal(all.n, 4);
@@ -120,4 +120,5 @@ static void refuses(void **state)
 	}
 }
 
-TEST_MAIN(TEST(finds_the_end), TEST(reads_everything), TEST(reads_a_key_that_comes_often), TEST(knows_who_stays), TEST(refuses))
+TEST_MAIN(TEST(finds_the_end), TEST(reads_everything), TEST(reads_a_key_that_comes_often),
+	TEST(knows_who_stays), TEST(refuses))
