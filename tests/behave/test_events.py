@@ -18,7 +18,8 @@ class EventsTest(unittest.TestCase):
         return Client(self.xapid.port, "root", PASSWORD)
 
     def make(self, label):
-        return self.client.call("VM_appliance.create", {"name_label": label, "name_description": ""})
+        fields = {"name_label": label, "name_description": ""}
+        return self.client.call("VM_appliance.create", fields)
 
     def now(self):
         return self.client.json("event.from", ["VM_appliance"], "", 0)["token"]

@@ -127,9 +127,18 @@ static void objects(void)
 	CHECK_OK(SEND(network, MESSAGE_GET_ALL, NULL, &refs, NULL));
 	assert_int_equal(refs.n, 2);
 	assert_string_equal(refs.v[1], second);
-	CHECK_OK(SEND(network, MESSAGE_DESTROY, NULL, NULL, &ref));
-	CHECK_ERR(SEND(network, MESSAGE_DESTROY, NULL, NULL, &ref), HANDLE_INVALID);
-	CHECK_ERR(SEND(network, MESSAGE_GET_RECORD, NULL, NULL, &ref), HANDLE_INVALID);
+}
+
+/* Of a class that needs no other daemon when a row of it goes. */
+static void its_end(void)
+{
+	struct xenapi_vm_appliance appliance = db_blank(vm_appliance);
+	const char *ref = NULL;
+
+	CHECK_OK(SEND(vm_appliance, MESSAGE_CREATE, NULL, &ref, &appliance));
+	CHECK_OK(SEND(vm_appliance, MESSAGE_DESTROY, NULL, NULL, &ref));
+	CHECK_ERR(SEND(vm_appliance, MESSAGE_DESTROY, NULL, NULL, &ref), HANDLE_INVALID);
+	CHECK_ERR(SEND(vm_appliance, MESSAGE_GET_RECORD, NULL, NULL, &ref), HANDLE_INVALID);
 }
 
 /* What the original answers for a new network, but for its reference and uuid. */
@@ -251,9 +260,10 @@ static void effects(void)
 
 FIBER_TEST(fields)
 FIBER_TEST(objects)
+FIBER_TEST(its_end)
 FIBER_TEST(records)
 FIBER_TEST(expressions)
 FIBER_TEST(effects)
 
-TEST_MAIN(TEST(test_fields), TEST(test_objects), TEST(test_records), TEST(test_expressions),
-	TEST(test_effects))
+TEST_MAIN(TEST(test_fields), TEST(test_objects), TEST(test_its_end), TEST(test_records),
+	TEST(test_expressions), TEST(test_effects))
