@@ -145,7 +145,7 @@ static void its_end(void)
 #define RECORD_JSON \
 	"\"name_label\":\"one\",\"name_description\":\"\",\"allowed_operations\":[]," \
 	"\"current_operations\":{},\"VIFs\":[],\"PIFs\":[],\"MTU\":1500,\"other_config\":{}," \
-	"\"bridge\":\"\",\"managed\":true,\"blobs\":{},\"tags\":[]," \
+	"\"bridge\":\"xapi0\",\"managed\":true,\"blobs\":{},\"tags\":[]," \
 	"\"default_locking_mode\":\"unlocked\",\"assigned_ips\":{},\"purpose\":[]}"
 
 static void records(void)
