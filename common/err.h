@@ -82,7 +82,7 @@ static inline void err_freep(struct err **e)
 	err_free(*e);
 }
 
-#define auto_err AUTO(err_freep) struct err *
+#define auto_err __attribute__((unused)) AUTO(err_freep) struct err *
 
 #define TRY(expr) \
 	do { \

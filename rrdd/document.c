@@ -7,6 +7,7 @@
 #include "common/fiber.h"
 #include "common/json.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 #define YIELD_BYTES ((size_t)256 << 10) /* a few milliseconds of writing */
@@ -97,8 +98,7 @@ static MAY_WAIT struct err *updates_xml(const struct updates *u, struct sbuf *ou
 	updates_xml_meta(u, out);
 	sbuf_adds(out, "<data>");
 	for (size_t row = u->n_rows; row-- > 0;) {
-		sbuf_printf(
-			out, "<row><t>%lld</t>", (long long)(u->first_s + (int64_t)row * u->row_s));
+		sbuf_printf(out, "<row><t>%" PRId64 "</t>", u->first_s + (int64_t)row * u->row_s);
 		vec_for_each (p, &u->parts) {
 			const struct table *t = &u->parts.v[p].table;
 
@@ -164,8 +164,8 @@ static MAY_WAIT struct err *updates_json(const struct updates *u, struct sbuf *o
 	for (size_t row = u->n_rows; row-- > 0;) {
 		bool is_first = true;
 
-		sbuf_printf(out, "{\"t\":%lld,\"values\":[",
-			(long long)(u->first_s + (int64_t)row * u->row_s));
+		sbuf_printf(out, "{\"t\":%" PRId64 ",\"values\":[",
+			u->first_s + (int64_t)row * u->row_s);
 		vec_for_each (p, &u->parts) {
 			const struct table *t = &u->parts.v[p].table;
 

@@ -13,6 +13,7 @@
 #include "rrd.gen.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <rrd.h>
 #include <stdio.h>
@@ -166,7 +167,7 @@ static struct err *update(const char *path, const struct table *t)
 	for (size_t row = 0; row < t->n_rows; row++) {
 		auto_sbuf text = {0};
 
-		sbuf_printf(&text, "%lld", (long long)(t->first_s + (int64_t)row * t->row_s));
+		sbuf_printf(&text, "%" PRId64, t->first_s + (int64_t)row * t->row_s);
 		for (size_t i = 0; i < t->n_columns; i++) {
 			double v = table_row(t, row)[i];
 

@@ -242,7 +242,7 @@ static MAY_WAIT struct err *check_up(
 	if (vdi.sharable)
 		return NULL;
 	list_for_each (other, &h->vdi->datapaths, struct datapath, link)
-		if (other != dp && !dp_is_allowed_beside(to, other->state))
+		if (!(dp && other == dp) && !dp_is_allowed_beside(to, other->state))
 			return err(Illegal_transition, dp_state_name(other->state), dp_op_name(op));
 	return NULL;
 }

@@ -171,9 +171,12 @@ MAY_WAIT struct err *file_node_check(const struct file_sr *sr, const struct file
 	struct chain_check *c = xnew(struct chain_check);
 
 	c->dir = sr->dir;
-	for (const struct file_node *at = n; at && c->n <= FILE_MAX_DEPTH; at = at->parent)
+	const struct file_node *at = n;
+	do {
 		c->links[c->n++] = (struct chain_link){at->name, at->parent ? at->parent->name : "",
 			at->parent && at->parent->is_raw};
+		at = at->parent;
+	} while (at && c->n <= FILE_MAX_DEPTH);
 	struct err *e = problem ? NULL : offload("looking at images", check_links, c);
 	if (!problem)
 		problem = c->problem;

@@ -182,8 +182,11 @@ struct err *message_store_add(
 	show(m);
 	*ref = arena_strdup(a, m->ref);
 	db_wake();
-	while (store.by_ref.n > MESSAGE_STORE_MAX)
-		TRY(message_store_remove(list_first(&store.all, struct stored_message, link)->ref));
+	list_for_each_safe (oldest, &store.all, struct stored_message, link) {
+		if (store.by_ref.n <= MESSAGE_STORE_MAX)
+			break;
+		TRY(message_store_remove(oldest->ref));
+	}
 	return NULL;
 }
 

@@ -101,8 +101,11 @@ static void keep_to_budget(void)
 {
 	size_t allowed = db.form_bytes ? db.form_bytes : DEFAULT_BYTES;
 
-	while (db.counts.form_bytes > allowed && db.forms.next->next != &db.forms)
-		drop(list_first(&db.forms, struct db_forms, link));
+	list_for_each_safe (oldest, &db.forms, struct db_forms, link) {
+		if (db.counts.form_bytes <= allowed || oldest->link.next == &db.forms)
+			break;
+		drop(oldest);
+	}
 }
 
 struct db_text db_form(struct db_row *row, enum db_form form)

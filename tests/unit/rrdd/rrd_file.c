@@ -13,7 +13,8 @@
 #define T0 (INT64_C(20000) * DAY_S)
 
 static const char *const two[] = {"cpu0", "vbd_xvda_read_latency_and_more"};
-static const char *const three[] = {"cpu0", "vbd_xvda_read_latency_and_other", two[1]};
+static const char *const three[] = {
+	"cpu0", "vbd_xvda_read_latency_and_other", "vbd_xvda_read_latency_and_more"};
 
 /* N minutes behind AFTER_S, whose columns hold VALUE, VALUE + 1, … */
 static void feed(int64_t after_s, size_t n, const char *const *names, size_t n_names, double value)
