@@ -194,6 +194,7 @@ enum class_flags {
 	CLASS_SINGLETON = 16, /* there is one object */
 	CLASS_REMOVED = 32,
 	CLASS_PROTOTYPED = 64,
+	CLASS_EFFECT = 128, /* to create and to destroy one does more than to note it */
 };
 
 /* A class of the data model. */

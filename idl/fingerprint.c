@@ -5,7 +5,7 @@
  * words for people, roles and marks of age do not count at all. It tells a change from none,
  * nothing more: FNV-1a is good enough.
  */
-#include "idl/emit.h"
+#include "idl/marks.h"
 
 #include <string.h>
 
@@ -15,6 +15,12 @@ struct printer {
 	const struct decl **types; /* those met so far; their place is their name */
 	size_t n_types, size;
 };
+
+/* What a message does is not how it travels. */
+static unsigned wire_marks(unsigned marks)
+{
+	return marks & ~(unsigned)MARK_EFFECT;
+}
 
 /* The place of a type among those met, in the order in which the sorted calls lead to them. */
 static size_t type_number(struct printer *p, const struct decl *d)
@@ -84,8 +90,8 @@ static void print_member(struct printer *p, const struct decl *d, const struct m
 		sbuf_printf(&p->text, "=%s", literal_json(p->idl, m->value));
 	if (d->kind == DECL_CLASS)
 		sbuf_printf(&p->text, "/%d%d%d", m->access, m->is_persistent, m->is_unique);
-	if (m->marks)
-		sbuf_printf(&p->text, "/%x", m->marks);
+	if (wire_marks(m->marks))
+		sbuf_printf(&p->text, "/%x", wire_marks(m->marks));
 }
 
 /* Members travel by name; only the parameters of an error have an order. */
@@ -107,8 +113,8 @@ static void print_call(struct printer *p, const struct decl *d)
 {
 	sbuf_printf(&p->text, "call %s", d->name);
 	print_members(p, d);
-	if (d->marks)
-		sbuf_printf(&p->text, " /%x", d->marks);
+	if (wire_marks(d->marks))
+		sbuf_printf(&p->text, " /%x", wire_marks(d->marks));
 	sbuf_adds(&p->text, d->is_task ? " task " : " -> ");
 	if (d->result)
 		print_type(p, d->result);
@@ -137,8 +143,8 @@ static void print_sorted(struct printer *p, const struct interface_decl *i, enum
 	qsort(sorted, n, sizeof(*sorted), by_decl_name);
 	for (size_t k = 0; k < n; k++) {
 		sbuf_printf(&p->text, "%d %s", kind, sorted[k]->name);
-		if (sorted[k]->marks)
-			sbuf_printf(&p->text, " /%x", sorted[k]->marks);
+		if (wire_marks(sorted[k]->marks))
+			sbuf_printf(&p->text, " /%x", wire_marks(sorted[k]->marks));
 		print_members(p, sorted[k]);
 		sbuf_addc(&p->text, '\n');
 	}

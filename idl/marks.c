@@ -17,7 +17,7 @@ static const struct {
 } marks[] = {
 	{"internal", MARK_INTERNAL, 1 << MARK_OF_FIELD, "INTERNAL"},
 	{"dangling", MARK_DANGLING, 1 << MARK_OF_FIELD, "DANGLING"},
-	{"effect", MARK_EFFECT, 1 << MARK_OF_FIELD, "EFFECT"},
+	{"effect", MARK_EFFECT, 1 << MARK_OF_FIELD | 1 << MARK_OF_CLASS, "EFFECT"},
 	{"async", MARK_ASYNC, 1 << MARK_OF_CALL, "ASYNC"},
 	{"hidden", MARK_HIDDEN, 1 << MARK_OF_CALL, "HIDDEN"},
 	{"intrapool", MARK_INTRAPOOL, 1 << MARK_OF_CALL, "INTRAPOOL"},

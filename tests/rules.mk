@@ -81,6 +81,12 @@ $(tools_bin): $(B)/tests/tools/%: $(B)/obj/tests/tools/%.o $(LIBS) $(B)/flags
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) $(LDLIBS)
 
+# The messages of the XenAPI, for tests/lint/coverage-page.
+MESSAGES_TOOL := $(B)/tests/tools/messages-tool
+$(MESSAGES_TOOL): $(call objects,xapid/gate/message.c)
+lint api-coverage: $(MESSAGES_TOOL)
+lint api-coverage: export MESSAGES_TOOL := $(MESSAGES_TOOL)
+
 # ---- what one calls ----
 # T=tests/unit/common/map.c builds that one program only.
 test_source := $(firstword $(subst ::, ,$(T)))
@@ -129,11 +135,13 @@ fuzz-run: $(fuzz_bin)
 .PHONY: fuzz-run
 
 # ---- the tree itself: tests/lint holds one script a rule ----
-.PHONY: lint format check check-static built
+.PHONY: lint format api-coverage check check-static built
 lint: ## rules of the tree and its format; compiles nothing
 	@tests/lint/all
-format: ## formats all C as .clang-format says
+format: api-coverage ## formats all C as .clang-format says, and writes docs/coverage.md
 	@git ls-files -co --exclude-standard -z '*.c' '*.h' | xargs -0 -r clang-format -i
+api-coverage: ## writes docs/coverage.md: which messages of the XenAPI are built
+	@WRITE=1 tests/lint/coverage-page
 
 # What the compilers are to be quiet about: all that is compiled.
 built: all unit tools fuzz-replays $(bench_bin) $(base_bin)

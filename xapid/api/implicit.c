@@ -145,19 +145,14 @@ static MAY_WAIT struct err *serve(struct xapi_call *c, const void *const *args, 
 	return err(INTERNAL_ERROR, "a message with a handler of its own came here");
 }
 
-/* Of a field that is more than noted, what is not written down is not built. */
-static bool has_effect(const struct message *m)
-{
-	return m->field && m->kind != MESSAGE_GET && m->field->flags & FIELD_EFFECT;
-}
-
 struct err *implicit_serve(struct xapi_call *c, const void *const *args, void *out)
 {
 	const struct hook *hook = hook_find(c->message);
 
 	if (hook)
 		return hook->fn(c, args, out);
-	if (has_effect(c->message))
+	/* What is not written down is not built. */
+	if (message_needs_hook(c->message))
 		return err(NOT_IMPLEMENTED, c->name);
 	return serve(c, args, out);
 }

@@ -297,6 +297,13 @@ const struct message *message_resolve(const char *name)
 	return m;
 }
 
+bool message_needs_hook(const struct message *m)
+{
+	if (m->kind == MESSAGE_CREATE || m->kind == MESSAGE_DESTROY)
+		return m->class->flags & CLASS_EFFECT;
+	return m->field && m->kind != MESSAGE_GET && m->field->flags & FIELD_EFFECT;
+}
+
 void message_forget(void)
 {
 	map_fini(&known.classes);

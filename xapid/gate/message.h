@@ -59,6 +59,10 @@ const struct message *message_resolve(const char *name);
 /* "Class.message" of every message that can be sent synchronously, class by class. */
 void message_list(struct arena *a, struct string_list *out);
 
+/* Whether an implicit message has to do more than to read or note something: it is only there where
+ * a function does that (xapid/api/hooks.h). */
+bool message_needs_hook(const struct message *m);
+
 /* At the end: forgets what was resolved. */
 void message_forget(void);
 

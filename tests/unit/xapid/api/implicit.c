@@ -233,21 +233,19 @@ static void expressions(void)
 	refused(sbuf_str(&wide));
 }
 
-/* A field whose setting does more than to note it has no setter but a hook. */
+/* What does more than to note something is not there without a hook. */
 static void effects(void)
 {
 	struct xenapi_vm vm = db_blank(vm);
+	struct xenapi_vmss vmss = db_blank(vmss);
 	const char *ref;
 	bool value = true;
 
 	CHECK_OK(db_create(vm, &vm, &ref));
 	CHECK_OK(SEND(vm, MESSAGE_GET, "is_a_template", &value, &ref));
-	const struct message m = {.kind = MESSAGE_SET,
-		.class = &xenapi_class_vm,
-		.field = db_field_named(&xenapi_class_vm, "xenstore_data")};
+	const struct message m = {.kind = MESSAGE_CREATE, .class = &xenapi_class_vmss};
 	if (!hook_find(&m))
-		CHECK_ERR(SEND(vm, MESSAGE_SET, "xenstore_data", NULL, &ref, &vm.xenstore_data),
-			NOT_IMPLEMENTED);
+		CHECK_ERR(SEND(vmss, MESSAGE_CREATE, NULL, &ref, &vmss), NOT_IMPLEMENTED);
 }
 
 #define FIBER_TEST(name) \
