@@ -66,7 +66,7 @@ static void print_help(FILE *to)
 	      "  --address A         where the XenAPI is served (default 127.0.0.1)\n"
 	      "  --port P            its plain port (default 8080; 0: none)\n"
 	      "  --tls-port Q        its TLS port (default: none)\n"
-	      "  --demo              make a demo host: templates and a VM\n"
+	      "  --demo              make a demo host: storage, a template and a VM\n"
 	      "  --also PROGRAM      run this daemon too; may be repeated\n"
 	      "  --json              status as JSON\n"
 	      "  -n, --lines N       how many lines of log (default 20)\n"

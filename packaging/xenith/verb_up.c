@@ -2,6 +2,7 @@
 /*
  * `xenith up`: starts the supervisor as a process of its own, waits until every daemon is ready,
  * and says where they are. When one fails, its last log lines are shown and nothing stays running.
+ * Then comes the demo host, where it is asked for; what runs stays so when that fails.
  */
 #include "common/arena.h"
 #include "common/clock.h"
@@ -11,6 +12,7 @@
 #include "common/rpc.h"
 #include "core.gen.h"
 #include "launcher.gen.h"
+#include "packaging/xenith/demo.h"
 #include "packaging/xenith/log_tail.h"
 #include "packaging/xenith/remote.h"
 #include "packaging/xenith/supervisor.h"
@@ -142,7 +144,8 @@ static MAY_WAIT struct err *up(struct rpc_client *c, const struct options *o)
 			show_log(o, "xenith");
 		TRY(e);
 	}
-	return wait_ready(c, o);
+	TRY(wait_ready(c, o));
+	return o->demo ? demo_make(o) : NULL;
 }
 
 /* A demo host is made of XenAPI calls. */
