@@ -3,154 +3,17 @@
 
 import os
 import signal
-import time
 import unittest
-import xmlrpc.client
 
-from stack import HANG, Stack, free_port
-
-NULL = "OpaqueRef:NULL"
-MIB = 1 << 20
-
-VM = {
-    "name_description": "",
-    "user_version": "1",
-    "is_a_template": False,
-    "affinity": NULL,
-    "memory_static_max": str(256 * MIB),
-    "memory_dynamic_max": str(256 * MIB),
-    "memory_dynamic_min": str(256 * MIB),
-    "memory_static_min": str(128 * MIB),
-    "VCPUs_params": {},
-    "VCPUs_max": "2",
-    "VCPUs_at_startup": "1",
-    "actions_after_shutdown": "destroy",
-    "actions_after_reboot": "restart",
-    "actions_after_crash": "restart",
-    "PV_bootloader": "",
-    "PV_kernel": "/boot/vmlinuz",
-    "PV_ramdisk": "",
-    "PV_args": "",
-    "PV_bootloader_args": "",
-    "PV_legacy_args": "",
-    "HVM_boot_policy": "",
-    "HVM_boot_params": {},
-    "platform": {},
-    "PCI_bus": "",
-    "other_config": {},
-    "recommendations": "",
-    "domain_type": "pvh",
-}
-NO_QOS = {"other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {}}
+from pool import MIB, NO_QOS, NULL, Case, Failure
+from stack import Stack, free_port
 
 
-class Failure(Exception):
-    """What the XenAPI answered: a code and its parameters."""
-
-
-class Client:
-    """client("VM.start", ref, False, False) is one call of the XenAPI."""
-
-    def __init__(self, env):
-        self.url = env["XAPI_URL"]
-        self.account = env["XAPI_USER"], env["XAPI_PASSWORD"]
-        self.login()
-
-    def login(self):
-        self.server = xmlrpc.client.ServerProxy(self.url)
-        self.session = self.send("session.login_with_password", *self.account)
-
-    def send(self, method, *args):
-        answer = getattr(self.server, method)(*args)
-        if answer["Status"] != "Success":
-            raise Failure(*answer["ErrorDescription"])
-        return answer["Value"]
-
-    def __call__(self, method, *args):
-        return self.send(method, self.session, *args)
-
-
-class LifeTest(unittest.TestCase):
+class LifeTest(Case):
     def setUp(self):
         self.stack = Stack(self, "--port", str(free_port()))
-        self.x = Client(self.stack.env())
-        self.until(lambda: self.x("SM.get_all"), "the drivers of smd")
-        self.host = self.x("host.get_all")[0]
-
-    def until(self, condition, what):
-        end = time.monotonic() + HANG
-        while True:
-            try:
-                if value := condition():
-                    return value
-            except (OSError, xmlrpc.client.ProtocolError, Failure) as e:
-                what = f"{what} ({e})"
-            self.assertLess(time.monotonic(), end, what)
-            time.sleep(0.05)
-
-    def fails(self, code, method, *args):
-        with self.assertRaises(Failure) as caught:
-            self.x(method, *args)
-        self.assertEqual(caught.exception.args[0], code, caught.exception.args)
-        return list(caught.exception.args[1:])
-
-    def make_sr(self):
-        config = {"location": str(self.stack.dir / "sr")}
-        return self.x(
-            "SR.create", self.host, config, "0", "Local", "", "file", "user", False, {}
-        )
-
-    def make_vdi(self, sr, size=64 * MIB):
-        return self.x(
-            "VDI.create",
-            {
-                "name_label": "disk",
-                "name_description": "",
-                "SR": sr,
-                "virtual_size": str(size),
-                "type": "user",
-                "sharable": False,
-                "read_only": False,
-                "other_config": {},
-            },
-        )
-
-    def make_vbd(self, vm, vdi, place, **changes):
-        record = {
-            "VM": vm,
-            "VDI": vdi,
-            "userdevice": place,
-            "bootable": True,
-            "mode": "RW",
-            "type": "Disk",
-            "unpluggable": True,
-            "empty": False,
-        }
-        return self.x("VBD.create", {**record, **NO_QOS, **changes})
-
-    def make_cd(self, vm, place):
-        return self.make_vbd(vm, NULL, place, type="CD", mode="RO", empty=True)
-
-    def make_vif(self, vm, network, device="0", mac=""):
-        record = {"device": device, "network": network, "VM": vm, "MAC": mac, "MTU": "1500"}
-        return self.x("VIF.create", {**record, **NO_QOS})
-
-    def make_vm(self, name="vm", **changes):
-        return self.x("VM.create", {**VM, "name_label": name, **changes})
-
-    def make_whole_vm(self):
-        """A VM with a disk, an empty CD drive and a NIC on an internal network."""
-        sr = self.make_sr()
-        vm = self.make_vm()
-        self.vdi = self.make_vdi(sr)
-        self.vbd = self.make_vbd(vm, self.vdi, "0")
-        self.cd = self.make_cd(vm, "3")
-        network = self.x("network.create", {"name_label": "net", "other_config": {}})
-        self.vif = self.make_vif(vm, network)
-        return vm
-
-    def state(self, vm):
-        return self.x("VM.get_power_state", vm)
+        self.sr_folder = self.stack.dir / "sr"
+        self.connect(self.stack.env())
 
 
 class WholeLife(LifeTest):

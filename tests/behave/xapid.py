@@ -91,7 +91,7 @@ class Client:
     def __init__(self, port, user, password):
         self.port = port
         self.proxy = xmlrpc.client.ServerProxy(
-            f"http://{ADDRESS}:{port}", transport=_Transport(), allow_none=True
+            f"http://{ADDRESS}:{port}", transport=Transport(), allow_none=True
         )
         self.ref = self.plain("session.login_with_password", user, password, "1.0", "tests")
 
@@ -117,6 +117,8 @@ class Client:
         return answer["result"]
 
 
-class _Transport(xmlrpc.client.Transport):
+class Transport(xmlrpc.client.Transport):
+    """Does not wait for ever."""
+
     def make_connection(self, host):
         return http.client.HTTPConnection(host, timeout=HANG)
