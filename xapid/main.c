@@ -65,6 +65,13 @@ static const struct conf_key keys[] = {
 		.names = auth_names,
 		.doc = "Where accounts are looked up: PAM's service xapid, or xapid.passwd in the "
 		       "state directory, for development."},
+	{.name = "login_timeout",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xapid_conf, login_ns),
+		.standard = "30s",
+		.min = NS_PER_S,
+		.max = 600 * NS_PER_S,
+		.doc = "PAM answers within this time, or the login has failed."},
 	{.name = "cache_size",
 		.kind = CONF_SIZE,
 		.offset = offsetof(struct xapid_conf, cache_size),

@@ -1,6 +1,6 @@
 # xapid and its debug CLI. All but main.c is an archive for the unit tests, which take what they
 # need of it; the daemon itself is linked of the objects, so that no handler is left out.
-xapid_programs := xapid/main.c xapid/cli.c xapid/cli/xe.c
+xapid_programs := xapid/main.c xapid/cli.c xapid/cli/xe.c xapid/pam/main.c
 xapid_src := $(filter-out $(xapid_programs),$(wildcard xapid/*.c xapid/*/*.c))
 $(eval $(call program,xapid,xapid/main.c $(xapid_src)))
 $(eval $(call installs,$(B)/bin/xapid,sbin))
@@ -9,6 +9,15 @@ $(eval $(call installs,$(B)/bin/xapid-cli,bin))
 $(eval $(call program,xe,xapid/cli/xe.c xapid/cli/thin.c))
 $(eval $(call installs,$(B)/bin/xe,bin))
 $(eval $(call installs,packaging/completion/xe,share/bash-completion/completions,644))
+
+# Asks PAM who may log in. The file of the service is the administrator's once it is there.
+$(eval $(call program,xapid-pam,xapid/pam/main.c,-lpam))
+$(eval $(call installs,$(B)/bin/xapid-pam,libexec/xenith))
+INSTALLS += install-pam.d
+install-pam.d: packaging/pam.d/xapid
+	@[ -e '$(DESTDIR)/etc/pam.d/xapid' ] || \
+		install -D -m 644 $< '$(DESTDIR)/etc/pam.d/xapid'
+.PHONY: install-pam.d
 
 LIBXAPID := $(B)/lib/libxapid.a
 $(eval $(call remember,$(LIBXAPID:.a=.list),$(xapid_src)))

@@ -19,6 +19,7 @@ struct xapid_conf {
 	int64_t connections; /* so many may be open */
 	int64_t idle_ns; /* after which one without a request is closed */
 	int auth; /* enum xapid_auth */
+	int64_t login_ns; /* PAM answers within this time, or nobody is let in */
 	int64_t cache_size; /* bytes for the wire forms of records */
 };
 

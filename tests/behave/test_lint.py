@@ -40,6 +40,10 @@ BAD = {
             "do not go down",
         ),
     ],
+    "coverage-page": [
+        ({"xapid/api/hooks.c": ""}, "does not say what is built"),
+        ({"xapid/api/hooks.c": "", "docs/coverage.md": "all\n"}, "does not say what is built"),
+    ],
     "documented": [
         ({"common/x.h": "#define XENITH_COMMON_X_H\n\nint x_get(int a);\n"}, "x_get is not"),
         ({"docs/a.md": "see [b](b.md)\n"}, "leads nowhere: b.md"),

@@ -32,9 +32,10 @@ def hash_of(password):
 
 
 class Xapid:
-    """Runs until the end of the test. ACCOUNTS: name to (role, password)."""
+    """Runs until the end of the test. ACCOUNTS: name to (role, password). SETTINGS: more lines of
+    its configuration, over ours."""
 
-    def __init__(self, case, accounts):
+    def __init__(self, case, accounts, settings=""):
         self.case = case
         self.process = None
         self.dir = pathlib.Path(tempfile.mkdtemp())
@@ -46,6 +47,7 @@ class Xapid:
         (conf / "50-test.conf").write_text(
             f"address = {ADDRESS}\nport = {self.port}\ntls_port = 0\nauth = file\n"
         )
+        (conf / "60-more.conf").write_text(settings)
         (self.dir / "lib").mkdir()
         (self.dir / "lib" / "xapid.passwd").write_text(
             "".join(f"{n}:{role}:{hash_of(pw)}\n" for n, (role, pw) in accounts.items())

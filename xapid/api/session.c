@@ -27,7 +27,7 @@ MAY_WAIT struct err *xapi_session_login_with_password(
 	struct auth_account account = {.role = "pool-admin", .is_root = true};
 
 	if (xapi_call(c)->peer.origin != GATE_UNIX)
-		TRY(auth_check(in->uname, in->pwd, &account));
+		TRY(auth_check(xapi_call(c)->peer.address, in->uname, in->pwd, &account));
 	const struct session_spec spec = {
 		.user = in->uname,
 		.originator = in->originator,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Accounts (auth.h). Checks are slow on purpose, and done by few at a time; a wrong password costs
- * its sender a while more.
+ * its sender a while more, and the next ones from there longer (origin.h).
  */
 #define LOG_MODULE "auth"
 
@@ -17,7 +17,9 @@
 #include "common/password.h"
 #include "common/proc.h"
 #include "common/uuid.h"
+#include "xapid/gate/origin.h"
 #include "xapid/gate/roles.h"
+#include "xapid/pam/status.h"
 #include "xapid/xapid.h"
 
 #include "xenapi.gen.h"
@@ -26,14 +28,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_FILE      (1 << 20)
-#define MAX_TEXT      1024 /* of a name or a password */
-#define DELAY_NS      (500 * NS_PER_MS)
-#define PAM_WITHIN_NS (60 * NS_PER_S)
-#define AT_ONCE       4
-#define SECRET_BYTES  32
-#define SECRET_TEXT   (2 * SECRET_BYTES)
-#define MOST_ROLE     "pool-admin"
+#define MAX_FILE     (1 << 20)
+#define MAX_TEXT     1024 /* of a name or a password */
+#define DELAY_NS     (500 * NS_PER_MS)
+#define AT_ONCE      32
+#define PAM_SERVICE  "xapid"
+#define SECRET_BYTES 32
+#define SECRET_TEXT  (2 * SECRET_BYTES)
+#define MOST_ROLE    "pool-admin"
+#define WRONG        "wrong name or password"
+#define NO_ANSWER    "it cannot be found out who this is: try again later"
 
 /* Checked where there is no such account, so that both take as long. */
 #define HASH_OF_NOBODY "$y$j9T$AAAAAAAAAAAAAAAAAAAAA.$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
@@ -110,34 +114,78 @@ static MAY_WAIT struct err *ask_file(
 	bool is_root = !strcmp(check.role, "root");
 	const char *role = role_of_model(is_root ? MOST_ROLE : check.role);
 	if (!role)
-		return refused(user, "wrong name or password");
+		return refused(user, WRONG);
 	*out = (struct auth_account){.role = role, .is_root = is_root};
 	return NULL;
 }
 
 /* ---- PAM ---- */
 
-static MAY_WAIT struct err *ask_pam(
-	const char *user, struct secret password, struct auth_account *out)
+/* What xapid-pam takes: the name, a NUL, the password, a NUL. For the caller to wipe and free. */
+static char *pam_input(const char *user, struct secret password, size_t *len)
+{
+	size_t user_size = strlen(user) + 1, password_size = strlen(password.hidden) + 1;
+	char *input = xcalloc(1, user_size + password_size);
+
+	memcpy(input, user, user_size);
+	memcpy(input + user_size, password.hidden, password_size);
+	*len = user_size + password_size;
+	return input;
+}
+
+static MAY_WAIT struct err *run_pam(
+	const char *origin, const char *user, struct secret password, struct proc_result *out)
 {
 	auto_str program = xasprintf("%s/xapid-pam", daemon_paths()->libexec);
-	auto_str input = xasprintf("%s%c%s", user, '\n', password.hidden);
-	size_t len = strlen(input);
+	size_t len;
+	auto_str input = pam_input(user, password, &len);
 	const struct proc_spec spec = {
-		.argv = (const char *const[]){program, "xapid", NULL},
+		.argv = (const char *const[]){program, PAM_SERVICE, origin, NULL},
+		.cwd = "/",
 		.input = input,
 		.input_len = len,
-		.deadline = deadline_in(PAM_WITHIN_NS),
+		.deadline = deadline_in(xapid_conf.login_ns),
+		.any_status = true,
 	};
-	struct err *e = proc_run(&spec, NULL);
+	struct err *e = proc_run(&spec, out);
 
 	explicit_bzero(input, len);
-	if (e) {
-		auto_err why = e;
+	return e;
+}
 
-		log_err(LOG_INFO_, why, "PAM does not admit '%s'", user);
-		return refused(user, "wrong name or password");
+/* What its exit status says; E: why there is none. */
+static struct err *pam_answer(const char *user, const struct proc_result *r)
+{
+	char status[PROC_STATUS_SIZE];
+
+	switch (r->status.exit_code) {
+	case PAM_EXIT_ADMITTED:
+		return NULL;
+	case PAM_EXIT_REFUSED:
+		log_info("PAM refuses '%.64s': %.200s", user, r->err);
+		return refused(user, WRONG);
+	case PAM_EXIT_NOT_NOW:
+		r->out[strcspn(r->out, "\n")] = '\0';
+		return refused(user, r->out);
 	}
+	log_rl(LOG_WARN_, "PAM cannot say who '%.64s' is: xapid-pam: %s: %.500s", user,
+		proc_status_text(r->status, status), r->err);
+	return refused(user, NO_ANSWER);
+}
+
+/* Whatever becomes of the process, the answer is that nobody is let in. */
+static MAY_WAIT struct err *ask_pam(
+	const char *origin, const char *user, struct secret password, struct auth_account *out)
+{
+	auto_proc_result r = {0};
+	auto_err e = run_pam(origin, user, password, &r);
+
+	TRY(fiber_check());
+	if (e) {
+		log_err(LOG_WARN_, e, "PAM cannot say who '%.64s' is", user);
+		return refused(user, NO_ANSWER);
+	}
+	TRY(pam_answer(user, &r));
 	*out = (struct auth_account){.role = role_of_model(MOST_ROLE), .is_root = true};
 	return NULL;
 }
@@ -150,27 +198,46 @@ static bool is_plausible(const char *user, struct secret password)
 		!strpbrk(user, ":\n") && !strchr(password.hidden, '\n');
 }
 
-static MAY_WAIT struct err *ask(const char *user, struct secret password, struct auth_account *out)
+static MAY_WAIT struct err *ask(
+	const char *origin, const char *user, struct secret password, struct auth_account *out)
 {
 	if (!is_plausible(user, password))
-		return refused(user, "wrong name or password");
+		return refused(user, WRONG);
 	if (xapid_conf.auth == XAPID_AUTH_FILE)
 		return ask_file(user, password, out);
-	return ask_pam(user, password, out);
+	return ask_pam(origin, user, password, out);
 }
 
-struct err *auth_check(const char *user, struct secret password, struct auth_account *out)
+/* So many at a time, whoever they are of. */
+static MAY_WAIT struct err *ask_in_turn(
+	const char *origin, const char *user, struct secret password, struct auth_account *out)
 {
 	while (auth.running == AT_ONCE)
 		TRY(cond_wait(&auth.free, "other logins", NEVER));
 	auth.running++;
-	struct err *e = ask(user, password, out);
-	if (err_is(e, &ERR_SESSION_AUTHENTICATION_FAILED)) {
-		log_info("a login as '%.64s' failed", user);
-		err_free(fiber_sleep(DELAY_NS));
-	}
+	struct err *e = ask(origin, user, password, out);
 	auth.running--;
 	cond_signal(&auth.free);
+	return e;
+}
+
+struct err *auth_check(
+	const char *origin, const char *user, struct secret password, struct auth_account *out)
+{
+	struct origin *from;
+
+	TRY(origin_enter(origin, &from));
+	if (!from) {
+		log_rl(LOG_WARN_, "too many logins from %s have failed", origin);
+		return refused(user, "too many logins from there have failed: try again later");
+	}
+	struct err *e = ask_in_turn(origin, user, password, out);
+	bool has_failed = err_is(e, &ERR_SESSION_AUTHENTICATION_FAILED);
+	origin_leave(from, has_failed);
+	if (has_failed) {
+		log_info("a login as '%.64s' from %s failed", user, origin);
+		err_free(fiber_sleep(DELAY_NS));
+	}
 	return e;
 }
 
@@ -222,6 +289,7 @@ void auth_start(void)
 
 void auth_stop(void)
 {
+	origins_stop();
 	free(auth.pool_secret);
 	auth.pool_secret = NULL;
 }

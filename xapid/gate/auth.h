@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Whether a name and a password are somebody's, and what he may do. Accounts come from a file of
- * passwords, for development, or from PAM, which runs in a helper process (xapid-pam): a module of
- * PAM may block, crash and hold what it likes.
+ * passwords, for development, or from PAM, which a helper process (xapid-pam) asks, one for each
+ * login: a module of PAM may block, crash and hold what it likes.
  *
  * The file, xapid.passwd in the state directory, has a line an account, NAME:ROLE:HASH, the hash as
  * in shadow(5); the role is one of the model's, or "root": a local superuser. Whom PAM admits is
@@ -20,9 +20,9 @@ struct auth_account {
 	bool is_root;
 };
 
-/* SESSION_AUTHENTICATION_FAILED[user, why], after a while. */
+/* SESSION_AUTHENTICATION_FAILED[user, why], after a while. ORIGIN: the address it comes from. */
 MAY_WAIT must_check struct err *auth_check(
-	const char *user, struct secret password, struct auth_account *out);
+	const char *origin, const char *user, struct secret password, struct auth_account *out);
 
 /* One of the pool's own hosts shows this. Made at the first start. Blocks. */
 must_check struct err *auth_load_pool_secret(void);

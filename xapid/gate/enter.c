@@ -47,7 +47,7 @@ static MAY_WAIT struct err *log_in(struct entered *x, const struct gate_credenti
 	struct auth_account account;
 	struct session *s;
 
-	TRY(auth_check(cred->user, (struct secret){cred->password}, &account));
+	TRY(auth_check(x->c.peer.address, cred->user, (struct secret){cred->password}, &account));
 	const struct session_spec spec = {
 		.user = cred->user,
 		.originator = "",

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Logging in through PAM: what xapid-pam asks and xapid makes of the answer. libpam-wrapper gives
+PAM a service of the test's own; pam_matrix knows its accounts."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sysconfig
+import threading
+import time
+import unittest
+
+from stack import BUILD
+from xapid import HANG, Client, Failure, Xapid
+
+LIBRARIES = pathlib.Path("/usr/lib", sysconfig.get_config_var("MULTIARCH") or "")
+MATRIX = LIBRARIES / "pam_wrapper" / "pam_matrix.so"
+WRAPPER = LIBRARIES / "libpam_wrapper.so"
+TIMEOUT = 2  # seconds, for what hangs to be ended
+PASSWORDS = "root:secret:xapid\nann:other:xapid\n"
+WRONG = "wrong name or password"
+NO_ANSWER = "it cannot be found out who this is: try again later"
+
+
+@unittest.skipUnless(MATRIX.exists() and WRAPPER.exists(), "no libpam-wrapper")
+class Pam(unittest.TestCase):
+    def setUp(self):
+        settings = f"auth = pam\nlogin_timeout = {TIMEOUT}s\n"
+        self.xapid = Xapid(self, {"root": ("root", "of the file")}, settings)
+        self.dir = self.xapid.dir
+        (self.dir / "services").mkdir()
+        (self.dir / "passwords").write_text(PASSWORDS)
+        self.service(account=f"required {MATRIX} passdb={self.dir}/passwords")
+        (self.dir / "libexec").mkdir()
+        self.helper(
+            f"""export LD_PRELOAD={WRAPPER} PAM_WRAPPER=1 ASAN_OPTIONS=verify_asan_link_order=0
+            export PAM_WRAPPER_SERVICE_DIR={self.dir}/services
+            exec {BUILD}/bin/xapid-pam "$@" """
+        )
+
+    def service(self, auth=None, account=None):
+        auth = auth or f"required {MATRIX} passdb={self.dir}/passwords"
+        account = account or "required pam_permit.so"
+        text = f"auth {auth}\naccount {account}\n"
+        (self.dir / "services" / "xapid").write_text(text)
+
+    def helper(self, script):
+        path = self.dir / "libexec" / "xapid-pam"
+        path.write_text("#!/bin/sh\n" + script + "\n")
+        path.chmod(0o755)
+
+    def login(self, user="root", password="secret"):
+        return Client(self.xapid.port, user, password)
+
+    def refused(self, user="root", password="secret"):
+        """Why a login is refused."""
+        with self.assertRaises(Failure) as caught:
+            self.login(user, password)
+        code, name, why = caught.exception.args[0]
+        self.assertEqual((code, name), ("SESSION_AUTHENTICATION_FAILED", user))
+        return why
+
+    def wait_for(self, condition):
+        end = time.monotonic() + HANG
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+
+    def helpers(self):
+        """The processes that xapid has started."""
+        done = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.xapid.process.pid)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return [int(pid) for pid in done.stdout.split()]
+
+    def test_right_and_wrong(self):
+        client = self.login()
+        self.assertTrue(client.call("session.get_is_local_superuser", client.ref))
+        self.assertEqual(client.call("session.get_auth_user_name", client.ref), "root")
+        client = self.login("ann", "other")
+        self.assertEqual(client.call("session.get_auth_user_name", client.ref), "ann")
+        self.assertEqual(self.refused(password="other"), WRONG)
+        self.assertEqual(self.refused(password=""), WRONG)
+        self.assertEqual(self.refused("nobody-of-this-name"), WRONG)
+        self.assertEqual(self.refused(password="of the file"), WRONG)
+
+    def test_pam_is_told_the_origin(self):
+        told = self.dir / "told"
+        (self.dir / "tell").write_text(f'#!/bin/sh\necho "$PAM_USER $PAM_RHOST" >{told}\n')
+        (self.dir / "tell").chmod(0o755)
+        self.service(account=f"required pam_exec.so {self.dir}/tell")
+        self.login()
+        self.assertEqual(told.read_text(), "root 127.0.0.1\n")
+        self.refused(password="other")
+        self.assertIn("login as 'root' from 127.0.0.1 failed", self.xapid.log())
+
+    def test_nothing_of_a_password_is_logged(self):
+        self.login()
+        self.refused(password="a wrong one")
+        self.assertNotIn("a wrong one", self.xapid.log())
+        self.assertNotIn("secret", self.xapid.log())
+
+    def test_expired(self):
+        self.service(account="required pam_debug.so acct=acct_expired")
+        self.assertEqual(self.refused(), "User account has expired")
+        self.assertEqual(self.refused(password="wrong"), WRONG)
+        self.service(account="required pam_debug.so acct=new_authtok_reqd")
+        self.assertIn("new one required", self.refused())
+        self.service(account="required pam_debug.so acct=perm_denied")
+        self.assertEqual(self.refused(), WRONG)
+
+    def test_pam_cannot_say(self):
+        self.service(auth="required pam_debug.so auth=authinfo_unavail")
+        self.assertEqual(self.refused(), NO_ANSWER)
+        self.service(auth="required /nowhere/pam_nothing.so")
+        self.assertNotEqual(self.refused(), "")
+        (self.dir / "services" / "xapid").unlink()
+        self.assertNotEqual(self.refused(), "")
+        self.service()
+        self.login()
+
+    def test_module_that_hangs(self):
+        """It is ended, and holds up nobody else."""
+        self.service(auth="required pam_exec.so /bin/sleep 1000")
+        answers = []
+        hanging = threading.Thread(target=lambda: answers.append(self.refused()))
+        hanging.start()
+        self.wait_for(self.helpers)
+        self.service()
+        self.login().call("pool.get_all")
+        self.assertEqual(answers, [])
+        hanging.join(HANG)
+        self.assertEqual(answers, [NO_ANSWER])
+        self.assertEqual(self.helpers(), [])
+
+    def test_helper_is_killed(self):
+        self.service(auth="required pam_exec.so /bin/sleep 1000")
+        answers = []
+        hanging = threading.Thread(target=lambda: answers.append(self.refused()))
+        hanging.start()
+        self.wait_for(self.helpers)
+        os.kill(self.helpers()[0], signal.SIGKILL)
+        hanging.join(HANG)
+        self.assertEqual(answers, [NO_ANSWER])
+        self.service()
+        self.login()
+
+    def test_there_is_no_helper(self):
+        (self.dir / "libexec" / "xapid-pam").unlink()
+        self.assertEqual(self.refused(), NO_ANSWER)
+
+    def test_several_at_once(self):
+        clients = []
+        threads = [
+            threading.Thread(target=lambda: clients.append(self.login())) for _ in range(12)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(HANG)
+        self.assertEqual(len({client.ref for client in clients}), 12)
+
+
+if __name__ == "__main__":
+    unittest.main()
