@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The calls by which a VDI is used: attach, activate and their undo, epochs, and class DP.
+ * The calls by which a VDI is used: attach, activate and their undo, epochs, its NBD server, and
+ * class DP.
  */
 #include "common/codec.h"
 #include "common/rpc.h"
@@ -79,6 +80,15 @@ MAY_WAIT struct err *api_vdi_epoch_end(struct call *c, const struct storage_vdi_
 		return err(Unimplemented, "VDI.epoch_end");
 	TRY(vdi_require_unused(&h, false, "epoch_end"));
 	return h.sr.sr->backend->epoch_end(h.sr.sr, in->vdi);
+}
+
+MAY_WAIT struct err *api_data_get_nbd_server(
+	struct call *c, const struct storage_data_get_nbd_server_in *in, const char **out)
+{
+	AUTO(vdi_hold_end) struct vdi_hold h = {0};
+
+	TRY(vdi_hold(&h, in->sr, in->vdi));
+	return datapath_serve(&h, in->dp, c->arena, out);
 }
 
 /* ---- class DP ---- */

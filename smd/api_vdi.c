@@ -179,23 +179,6 @@ static void spec_of(const struct storage_vdi *from, struct storage_vdi_spec *out
 	out->persistent = from->persistent;
 }
 
-/* The image behind one of the ways to a VDI's bytes. */
-static struct err *find_image(
-	const struct storage_implementation_list *ways, struct storage_image_file *out)
-{
-	for (size_t i = 0; i < ways->n; i++) {
-		if (ways->v[i].kind == STORAGE_IMPLEMENTATION_FILE) {
-			*out = ways->v[i].file;
-			return NULL;
-		}
-		if (ways->v[i].kind == STORAGE_IMPLEMENTATION_BLOCK_DEVICE) {
-			*out = (struct storage_image_file){ways->v[i].block_device, "raw"};
-			return NULL;
-		}
-	}
-	return err(Unimplemented, "DATA.copy");
-}
-
 /* FROM is attached to be read by DP. */
 static MAY_WAIT struct err *copy_attached(struct call *c, const struct vdi_hold *from,
 	struct sr *to, const struct storage_data_copy_in *in, struct storage_vdi *out)
@@ -207,7 +190,7 @@ static MAY_WAIT struct err *copy_attached(struct call *c, const struct vdi_hold 
 
 	TRY(from->sr.sr->backend->vdi_stat(from->sr.sr, in->vdi, c->arena, &vdi));
 	TRY(from->sr.sr->backend->vdi_ways(from->sr.sr, in->vdi, c->arena, &ways));
-	TRY(find_image(&ways, &image));
+	TRY(backend_image(&ways, "DATA.copy", &image));
 	spec_of(&vdi, &spec);
 	TRY(to->backend->vdi_import(to, &spec, &image, c->arena, out));
 	tell(to->id, out->vdi);

@@ -24,6 +24,22 @@ struct err *backend_of(const char *type, const struct backend **out)
 	return err(No_storage_plugin_for_sr, type);
 }
 
+struct err *backend_image(const struct storage_implementation_list *ways, const char *call,
+	struct storage_image_file *out)
+{
+	for (size_t i = 0; i < ways->n; i++) {
+		if (ways->v[i].kind == STORAGE_IMPLEMENTATION_FILE) {
+			*out = ways->v[i].file;
+			return NULL;
+		}
+		if (ways->v[i].kind == STORAGE_IMPLEMENTATION_BLOCK_DEVICE) {
+			*out = (struct storage_image_file){ways->v[i].block_device, "raw"};
+			return NULL;
+		}
+	}
+	return err(Unimplemented, call);
+}
+
 /* As SMAPIv1 has it: the parameters are "", what is wrong, and what a program said. */
 static struct err *make(enum backend_fault fault, const char *text)
 {

@@ -88,6 +88,9 @@ extern const struct backend backend_file, backend_iso;
 
 /* No_storage_plugin_for_sr. */
 must_check struct err *backend_of(const char *type, const struct backend **out);
+/* The image behind one of the ways to a VDI's bytes; Unimplemented: there is none, for CALL. */
+must_check struct err *backend_image(const struct storage_implementation_list *ways,
+	const char *call, struct storage_image_file *out);
 /* Every one there is; NULL-terminated. */
 extern const struct backend *const backends[];
 

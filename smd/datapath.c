@@ -12,6 +12,7 @@
 #include "common/updates.h"
 #include "common/vec.h"
 #include "core.gen.h"
+#include "smd/nbd.h"
 #include "smd/record.h"
 #include "smd/smd.h"
 
@@ -119,6 +120,7 @@ static struct datapath *datapath_add(const struct storage_datapath *value)
 
 static void datapath_drop(struct datapath *dp)
 {
+	nbd_free(dp->nbd);
 	list_remove(&dp->link);
 	map_remove(&smd.datapaths, dp->value.dp);
 	vdi_settle(dp->vdi);
@@ -212,6 +214,7 @@ static MAY_WAIT struct err *step_up(
 static MAY_WAIT struct err *step_down(
 	const struct vdi_hold *h, struct datapath *dp, enum dp_state to)
 {
+	nbd_stop(take(dp->nbd));
 	TRY(bring_down(
 		h->sr.sr, h->id, need_with(h->vdi, dp, dp->state), need_with(h->vdi, dp, to)));
 	return save(dp, to);
@@ -293,6 +296,28 @@ MAY_WAIT struct err *datapath_step(
 	return e;
 }
 
+MAY_WAIT struct err *datapath_serve(
+	const struct vdi_hold *h, const char *id, struct arena *a, const char **out)
+{
+	struct datapath *dp = datapath_find(id);
+	struct storage_implementation_list ways;
+	struct storage_image_file image;
+
+	if (!dp || dp->vdi != h->vdi || !dp_need(dp->state).is_activated)
+		return err(Illegal_transition,
+			dp_state_name(dp && dp->vdi == h->vdi ? dp->state : DP_DETACHED),
+			"get_nbd_server");
+	if (dp->nbd && nbd_has_ended(dp->nbd))
+		nbd_free(take(dp->nbd));
+	if (!dp->nbd) {
+		TRY(h->sr.sr->backend->vdi_ways(h->sr.sr, h->id, a, &ways));
+		TRY(backend_image(&ways, "DATA.get_nbd_server", &image));
+		TRY(nbd_start(&dp->nbd, &image, dp_need(dp->state).activated_rw));
+	}
+	*out = arena_strdup(a, nbd_socket(dp->nbd));
+	return NULL;
+}
+
 static MAY_WAIT struct err *leak(struct datapath *dp, struct err *why)
 {
 	auto_err e = why;
@@ -328,6 +353,8 @@ MAY_WAIT struct err *datapath_destroy(const char *id, bool allow_leak)
 static MAY_WAIT void end_one(struct sr *sr, struct datapath *dp)
 {
 	struct vdi_need now = need_with(dp->vdi, dp, dp->state);
+
+	nbd_stop(take(dp->nbd));
 	auto_err e = bring_down(sr, dp->value.vdi, now, need_with(dp->vdi, dp, DP_DETACHED));
 
 	if (e)
@@ -421,6 +448,7 @@ void datapaths_close(void)
 	map_for_each (slot, &smd.datapaths) {
 		struct datapath *dp = slot->value;
 
+		nbd_free(dp->nbd);
 		arena_fini(&dp->arena);
 		free(dp);
 	}

@@ -35,6 +35,7 @@ struct datapath {
 	struct storage_datapath value; /* but for state, which is: */
 	enum dp_state state;
 	struct vdi *vdi;
+	struct nbd_server *nbd; /* owned; NULL: nobody has asked for one */
 };
 
 struct vdi_hold {
@@ -62,6 +63,10 @@ void datapaths_close(void);
 /* One step of a user of the held VDI; not cancelled once it began. */
 MAY_WAIT must_check struct err *datapath_step(
 	const struct vdi_hold *h, const char *dp, const char *vm, enum dp_op op);
+/* The socket of the NBD server of a user of the held VDI, which is started when it is first asked
+ * for and ends before the user is deactivated. Illegal_transition: it is not activated. */
+MAY_WAIT must_check struct err *datapath_serve(
+	const struct vdi_hold *h, const char *dp, struct arena *a, const char **out);
 /* Down to nothing. With ALLOW_LEAK a driver that fails is no error: it is tried again before the
  * VDI is used the next time. One that is not there is fine. */
 MAY_WAIT must_check struct err *datapath_destroy(const char *dp, bool allow_leak);

@@ -23,6 +23,11 @@ static const struct conf_key keys[] = {
 		.standard = "qemu-img",
 		.doc = "The program that makes, changes and copies qcow2 images: a path, or a name "
 		       "that is looked for in PATH."},
+	{.name = "qemu-nbd",
+		.kind = CONF_STRING,
+		.offset = offsetof(struct smd_conf, qemu_nbd),
+		.standard = "qemu-nbd",
+		.doc = "The program that serves the bytes of a VDI which is copied in or out."},
 	{0},
 };
 

@@ -21,7 +21,7 @@ extern struct smd smd;
 
 /* What the configuration says. */
 struct smd_conf {
-	char *qemu_img; /* the program, a path or a name */
+	char *qemu_img, *qemu_nbd; /* the programs, paths or names */
 };
 
 extern struct smd_conf smd_conf;

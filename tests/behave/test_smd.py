@@ -234,6 +234,68 @@ class Use(Case):
         self.assertTrue(probe["complete"])
 
 
+class Nbd(Case):
+    """The bytes of a VDI over NBD, whatever its image is."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_sr()
+
+    def serve(self, vdi, dp="vbd/1/xvda"):
+        return self.call("DATA.get_nbd_server", dp=dp, sr=self.sr, vdi=vdi)
+
+    def io(self, path, command, *options):
+        uri = f"nbd+unix:///?socket={path}"
+        return tool("qemu-io", *options, "-f", "raw", "-c", command, uri)
+
+    def test_what_is_written_is_in_the_image(self):
+        for image_format in ("raw", "qcow2"):
+            vdi = self.create(image_format=image_format)
+            way = self.attach(vdi)
+            self.use("activate", vdi)
+            path = self.serve(vdi)
+            self.assertEqual(self.serve(vdi), path)
+            self.io(path, "write -P 0x5a 4096 65536")
+            self.use("deactivate", vdi)
+            self.assertFalse(os.path.exists(path))
+            self.assertEqual(reads(way, 4096), 0x5A)
+            self.use("detach", vdi)
+
+    def test_a_reader_does_not_write(self):
+        vdi = self.create(image_format="qcow2")
+        self.attach(vdi, read_write=False)
+        self.use("activate", vdi)
+        with self.assertRaises(AssertionError):
+            self.io(self.serve(vdi), "write 0 512")
+        self.assertIn("512", self.io(self.serve(vdi), "read 0 512", "-r"))
+        self.call("DP.destroy", dp="vbd/1/xvda")
+
+    def test_only_of_who_is_activated(self):
+        vdi, other = self.create(), self.create()
+        serve = {"sr": self.sr, "dp": "vbd/1/xvda"}
+        code = "Illegal_transition"
+        self.assert_called(code, "DATA.get_nbd_server", vdi=vdi, **serve)
+        self.attach(vdi)
+        self.assert_called(code, "DATA.get_nbd_server", vdi=vdi, **serve)
+        self.use("activate", vdi)
+        self.assert_called(code, "DATA.get_nbd_server", vdi=other, **serve)
+
+    def assert_called(self, code, method, **params):
+        with self.assertRaises(Failed) as caught:
+            self.call(method, **params)
+        self.assertEqual(caught.exception.code, code, caught.exception)
+
+    def test_it_is_there_again_after_a_kill(self):
+        vdi = self.create(image_format="qcow2")
+        way = self.attach(vdi)
+        self.use("activate", vdi)
+        self.serve(vdi)
+        self.smd.kill_and_start()
+        self.io(self.serve(vdi), "write -P 0x77 0 512")
+        self.call("DP.destroy", dp="vbd/1/xvda")
+        self.assertEqual(reads(way), 0x77)
+
+
 class Chains(Case):
     """Snapshots, clones and what follows from them; contents are written and read by qemu-io."""
 
