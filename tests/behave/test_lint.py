@@ -136,6 +136,13 @@ BAD = {
         )
     ],
     "toplevel": [({"misc/x.c": "int x;\n"}, "misc: has no place")],
+    "walkthrough": [
+        ({"docs/walkthrough.md": "- `smd/x.c`: here.\n"}, "walkthrough.md:1: there is no smd/x.c"),
+        (
+            {"docs/walkthrough.md": "- `smd/x.c`: `x_do`.\n", "smd/x.c": "int x_did(void);\n"},
+            "x_do is in no file",
+        ),
+    ],
     "whitespace": [
         ({"common/x.c": "int x; \n"}, "blank at the end"),
         ({"common/x.c": "int x;"}, "just one newline"),
