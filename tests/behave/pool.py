@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A test's way to a host by the XenAPI: Python's own xmlrpc.client, and what most tests make."""
+"""What most tests of a host make through the XenAPI, and how they wait."""
 
 import time
 import unittest
 import xmlrpc.client
 
-from stack import HANG
-from xapid import Transport
+from xenapi import HANG, NULL, Failure, Session
 
-NULL = "OpaqueRef:NULL"
 MIB = 1 << 20
 
 VM = {
@@ -43,40 +41,15 @@ VM = {
 NO_QOS = {"other_config": {}, "qos_algorithm_type": "", "qos_algorithm_params": {}}
 
 
-class Failure(Exception):
-    """What the XenAPI answered: a code and its parameters."""
-
-
-class Client:
-    """client("VM.start", ref, False, False) is one call of the XenAPI."""
-
-    def __init__(self, env):
-        self.url = env["XAPI_URL"]
-        self.account = env["XAPI_USER"], env["XAPI_PASSWORD"]
-        self.login()
-
-    def login(self):
-        self.server = xmlrpc.client.ServerProxy(self.url, transport=Transport())
-        self.session = self.send("session.login_with_password", *self.account)
-
-    def send(self, method, *args):
-        answer = getattr(self.server, method)(*args)
-        if answer["Status"] != "Success":
-            raise Failure(*answer["ErrorDescription"])
-        return answer["Value"]
-
-    def __call__(self, method, *args):
-        return self.send(method, self.session, *args)
-
-
 class Case(unittest.TestCase):
-    """A host that runs, whoever brought it up."""
+    """A host that runs, whoever brought it up. Things are made by the session `x`, or by another
+    client's call()."""
 
     sr_folder = None  # where make_sr puts SRs
 
     def connect(self, env):
         """A session of the account that stands in ENV."""
-        self.x = Client(env)
+        self.x = Session.of(env)
         self.until(lambda: self.x("SM.get_all"), "the drivers of smd")
         self.host = self.x("host.get_all")[0]
 
@@ -103,8 +76,9 @@ class Case(unittest.TestCase):
             "SR.create", self.host, config, "0", "Local", "", "file", "user", False, {}
         )
 
-    def make_vdi(self, sr, size=64 * MIB):
-        return self.x(
+    def make_vdi(self, sr, size=64 * MIB, by=None):
+        call = by or self.x
+        return call(
             "VDI.create",
             {
                 "name_label": "disk",
@@ -118,7 +92,7 @@ class Case(unittest.TestCase):
             },
         )
 
-    def make_vbd(self, vm, vdi, place, **changes):
+    def make_vbd(self, vm, vdi, place, by=None, **changes):
         record = {
             "VM": vm,
             "VDI": vdi,
@@ -129,14 +103,14 @@ class Case(unittest.TestCase):
             "unpluggable": True,
             "empty": False,
         }
-        return self.x("VBD.create", {**record, **NO_QOS, **changes})
+        return (by or self.x)("VBD.create", {**record, **NO_QOS, **changes})
 
     def make_cd(self, vm, place):
         return self.make_vbd(vm, NULL, place, type="CD", mode="RO", empty=True)
 
-    def make_vif(self, vm, network, device="0", mac=""):
+    def make_vif(self, vm, network, device="0", mac="", by=None):
         record = {"device": device, "network": network, "VM": vm, "MAC": mac, "MTU": "1500"}
-        return self.x("VIF.create", {**record, **NO_QOS})
+        return (by or self.x)("VIF.create", {**record, **NO_QOS})
 
     def make_vm(self, name="vm", **changes):
         return self.x("VM.create", {**VM, "name_label": name, **changes})

@@ -8,7 +8,8 @@ import re
 import unittest
 import xmlrpc.client
 
-from xapid import Client, Failure, Xapid
+from xapid import Xapid
+from xenapi import Failure
 
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "coverage.md"
@@ -93,7 +94,7 @@ class Model:
 class Coverage(unittest.TestCase):
     def setUp(self):
         self.xapid = Xapid(self, {"root": ("root", "secret")})
-        self.client = Client(self.xapid.port, "root", "secret")
+        self.client = self.xapid.login("root", "secret")
         self.secret = (self.xapid.dir / "lib" / "xapid-pool.secret").read_text().strip()
         self.model = Model()
         self.session = self.new_session()
@@ -112,7 +113,7 @@ class Coverage(unittest.TestCase):
         try:
             self.client.plain(name, *args)
         except Failure as failure:
-            return failure.args[0]
+            return failure.error
         return []
 
     def test_page_tells_the_truth(self):

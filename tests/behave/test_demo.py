@@ -6,9 +6,8 @@ import fcntl
 import unittest
 
 from stack import Stack, free_port
-from xapid import Client
+from xenapi import NULL, Session
 
-NULL = "OpaqueRef:NULL"
 CLASSES = "pool host SR PBD network PIF VM VBD VIF VDI".split()
 # What time changes by itself, and what tells how full the disk below is.
 MOVING = {"last_updated", "physical_utilisation", "physical_size"}
@@ -22,8 +21,7 @@ class Demo(unittest.TestCase):
         self.login()
 
     def login(self):
-        env = self.stack.env()
-        self.x = Client(self.port, env["XAPI_USER"], env["XAPI_PASSWORD"]).call
+        self.x = Session.of(self.stack.env())
 
     def again(self):
         done = self.stack.xenith("up", *self.up_args)

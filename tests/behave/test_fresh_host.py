@@ -6,9 +6,9 @@ import subprocess
 import unittest
 
 from stack import Stack, free_port
-from xapid import ADDRESS, Client, Failure
+from xapid import ADDRESS
+from xenapi import NULL, Failure, Session
 
-NULL = "OpaqueRef:NULL"
 # What must have something in it for clients to show the object at all.
 FILLED = {
     "pool": "uuid master cpu_info",
@@ -31,7 +31,7 @@ class FreshHost(unittest.TestCase):
 
     def login(self):
         self.assertEqual(self.env["XAPI_URL"], f"http://{ADDRESS}:{self.port}")
-        return Client(self.port, self.env["XAPI_USER"], self.env["XAPI_PASSWORD"])
+        return Session.of(self.env)
 
     def all_records(self):
         """Of every class that can be listed, as xen-api asks for them."""
@@ -42,7 +42,7 @@ class FreshHost(unittest.TestCase):
                 try:
                     records[cls] = self.client.json(name)
                 except Failure as failure:
-                    self.assertEqual(failure.args[0], ["MESSAGE_REMOVED"], name)
+                    self.assertEqual(failure.error, ["MESSAGE_REMOVED"], name)
         return records
 
     def test_all_classes(self):
@@ -116,7 +116,7 @@ class FreshHost(unittest.TestCase):
         """The same objects after a restart, and what was changed stays changed."""
         before = self.all_records()
         pool = next(iter(before["pool"]))
-        self.client.call("pool.set_name_label", pool, "kept")
+        self.client("pool.set_name_label", pool, "kept")
         self.stack.xenith("restart", "xapid")
         self.client = self.login()
         after = self.all_records()

@@ -16,11 +16,11 @@ import urllib.error
 import urllib.request
 import uuid
 import xml.etree.ElementTree as ET
-import xmlrpc.client
 
 from daemon import Daemon
 from jsonrpc import Failed
 from stack import Stack, free_port
+from xenapi import Session
 
 MARKS = ("threads",)
 HANG = 60  # seconds; only to catch what hangs
@@ -252,12 +252,11 @@ class OverHttp(unittest.TestCase):
             self.assertLess(time.monotonic(), end, (status, text))
             time.sleep(0.1)
         self.assertEqual(kind, "application/json")
-        proxy = xmlrpc.client.ServerProxy(self.url)
-        session = proxy.session.login_with_password("root", self.password)["Value"]
-        (ref,) = proxy.host.get_all(session)["Value"]
-        host = proxy.host.get_uuid(session, ref)["Value"]
+        x = Session.of(env)
+        (ref,) = x("host.get_all")
+        host = x("host.get_uuid", ref)
         self.assertIn(f"AVERAGE:host:{host}:memory_total_kib", legend)
-        status, kind, text = self.get(f"/rrd_updates?start=-60&host=true&session_id={session}", "")
+        status, kind, text = self.get(f"/rrd_updates?start=-60&host=true&session_id={x.ref}", "")
         self.assertEqual((status, kind), (200, "text/xml"))
         self.assertEqual([e.text for e in ET.fromstring(text).iter("entry")], legend)
         for path in ("/host_rrd", "/host_rrds"):

@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""xapid alone, without the other daemons, and sessions of its clients over XML-RPC and JSON-RPC."""
+"""xapid alone, without the other daemons."""
 
-import http.client
-import json
 import pathlib
 import socket
 import subprocess
 import tempfile
 import time
-import xmlrpc.client
 
 from stack import BUILD, SIGNS, free_port
+from xenapi import HANG, Session
 
 ADDRESS = "127.0.0.1"
-HANG = 90  # seconds; only to catch what hangs
-
-
-class Failure(Exception):
-    """What the XenAPI answered: [code, parameters…]."""
 
 
 def hash_of(password):
@@ -72,6 +65,9 @@ class Xapid:
                 self.case.assertLess(time.monotonic(), end)
                 time.sleep(0.02)
 
+    def login(self, user, password):
+        return Session(f"http://{ADDRESS}:{self.port}", user, password)
+
     def kill(self):
         self.process.kill()
         self.process.wait(HANG)
@@ -85,42 +81,3 @@ class Xapid:
             self.process.wait(HANG)
         for sign in SIGNS:
             self.case.assertNotIn(sign, self.log())
-
-
-class Client:
-    """Over XML-RPC: c.call("VM.get_all"), in the session that it logged in to."""
-
-    def __init__(self, port, user, password):
-        self.port = port
-        self.proxy = xmlrpc.client.ServerProxy(
-            f"http://{ADDRESS}:{port}", transport=Transport(), allow_none=True
-        )
-        self.ref = self.plain("session.login_with_password", user, password, "1.0", "tests")
-
-    def plain(self, method, *args):
-        """Without a session before the arguments."""
-        answer = getattr(self.proxy, method)(*args)
-        if answer["Status"] != "Success":
-            raise Failure(answer["ErrorDescription"])
-        return answer["Value"]
-
-    def call(self, method, *args):
-        return self.plain(method, self.ref, *args)
-
-    def json(self, method, *args):
-        """The same call over JSON-RPC 2.0."""
-        connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=HANG)
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": [self.ref, *args]}
-        connection.request("POST", "/jsonrpc", json.dumps(body))
-        answer = json.loads(connection.getresponse().read())
-        connection.close()
-        if "error" in answer:
-            raise Failure([answer["error"]["message"], *answer["error"]["data"]])
-        return answer["result"]
-
-
-class Transport(xmlrpc.client.Transport):
-    """Does not wait for ever."""
-
-    def make_connection(self, host):
-        return http.client.HTTPConnection(host, timeout=HANG)

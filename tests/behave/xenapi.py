@@ -11,11 +11,11 @@ NULL = "OpaqueRef:NULL"
 
 
 class Failure(Exception):
-    """What the XenAPI answered: args is (code, parameters…)."""
+    """What the XenAPI answered: code and parameters."""
 
     @property
-    def code(self):
-        return self.args[0]
+    def error(self):
+        return list(self.args)
 
 
 class Session:
@@ -27,9 +27,8 @@ class Session:
         self.login()
 
     @classmethod
-    def of(cls, stack):
-        """As the administrator of a stack (stack.py)."""
-        env = stack.env()
+    def of(cls, env):
+        """Of the account that a stack tells of."""
         return cls(env["XAPI_URL"], env["XAPI_USER"], env["XAPI_PASSWORD"])
 
     def login(self):
