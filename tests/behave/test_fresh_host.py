@@ -3,11 +3,12 @@
 
 import os
 import subprocess
+import time
 import unittest
 
 from stack import Stack, free_port
-from xapid import ADDRESS
-from xenapi import NULL, Failure, Session
+from xapid import ADDRESS, Xapid
+from xenapi import HANG, NULL, Failure, Session
 
 # What must have something in it for clients to show the object at all.
 FILLED = {
@@ -22,12 +23,41 @@ FILLED = {
 }
 
 
+def until(case, condition):
+    end = time.monotonic() + HANG
+    while not condition():
+        case.assertLess(time.monotonic(), end)
+        time.sleep(0.05)
+
+
+class HostAlone(unittest.TestCase):
+    def test_without_the_other_daemons(self):
+        """The host is what its kernel says."""
+        xapid = Xapid(self, {"root": ("root", "secret")})
+        client = xapid.login("root", "secret")
+        (host,) = client.json("host.get_all_records").values()
+        count = os.sysconf("SC_NPROCESSORS_ONLN")
+        self.assertEqual(host["cpu_info"]["cpu_count"], str(count))
+        self.assertEqual(len(host["host_CPUs"]), count)
+        self.assertEqual(host["capabilities"], [])
+        self.assertEqual(host["software_version"]["xen"], "")
+        self.assertEqual(host["software_version"]["linux"], os.uname().release)
+        metrics = client.json("host_metrics.get_record", host["metrics"])
+        self.assertGreater(int(metrics["memory_total"]), 1 << 28)
+        self.assertIs(metrics["live"], True)
+
+
 class FreshHost(unittest.TestCase):
     def setUp(self):
         self.port = free_port()
         self.stack = Stack(self, "--backend", "simulator", "--port", self.port)
         self.env = self.stack.env()
         self.client = self.login()
+        # What xenopsd says of the host comes when both are there.
+        until(self, lambda: next(iter(self.hosts().values()))["capabilities"])
+
+    def hosts(self):
+        return self.client.json("host.get_all_records")
 
     def login(self):
         self.assertEqual(self.env["XAPI_URL"], f"http://{ADDRESS}:{self.port}")
@@ -76,7 +106,6 @@ class FreshHost(unittest.TestCase):
         self.assertEqual(host["software_version"]["product_brand"], "Xenith")
         self.assertEqual(host["software_version"]["linux"], os.uname().release)
         self.assertEqual(int(host["cpu_info"]["cpu_count"]), len(host["host_CPUs"]))
-        self.assertEqual(len(host["host_CPUs"]), os.sysconf("SC_NPROCESSORS_ONLN"))
         self.assertGreater(float(host["other_config"]["boot_time"]), 1e9)
         vm = self.client.json("VM.get_record", host["control_domain"])
         self.assertIs(vm["is_control_domain"], True)
@@ -86,6 +115,31 @@ class FreshHost(unittest.TestCase):
         self.assertEqual(host["resident_VMs"], [host["control_domain"]])
         pool = next(iter(self.client.json("pool.get_all_records").values()))
         self.assertEqual(pool["master"], ref)
+
+    def check_simulated(self):
+        (host,) = self.hosts().values()
+        self.assertEqual(host["cpu_info"]["modelname"], "Simulated CPU")
+        self.assertEqual(host["cpu_info"]["cpu_count"], "16")
+        self.assertEqual(host["cpu_info"]["speed"], "2400.000")
+        self.assertEqual(host["capabilities"], ["hvm-3.0-x86_64", "xen-3.0-x86_64"])
+        self.assertEqual(host["software_version"]["xen"], "")
+        self.assertTrue(host["software_version"]["hypervisor"].startswith("simulator "))
+        cpus = self.client.json("host_cpu.get_all_records")
+        self.assertEqual(set(cpus), set(host["host_CPUs"]))
+        self.assertEqual({int(cpu["number"]) for cpu in cpus.values()}, set(range(16)))
+        self.assertEqual({int(cpu["speed"]) for cpu in cpus.values()}, {2400})
+        (pool,) = self.client.json("pool.get_all_records").values()
+        self.assertEqual(pool["cpu_info"]["cpu_count"], "16")
+        self.assertEqual(
+            pool["cpu_info"]["features_hvm_host"], host["cpu_info"]["features_hvm_host"]
+        )
+
+    def test_xenopsd_says_what_the_host_is(self):
+        """It is still known after a restart of xapid, before xenopsd is asked again."""
+        self.check_simulated()
+        self.stack.xenith("restart", "xapid")
+        self.client = self.login()
+        self.check_simulated()
 
     def test_management(self):
         pifs = self.client.json("PIF.get_all_records").values()

@@ -12,7 +12,8 @@ import time
 import unittest
 
 from stack import BUILD
-from xapid import HANG, Client, Failure, Xapid
+from xapid import Xapid
+from xenapi import HANG, Failure
 
 LIBRARIES = pathlib.Path("/usr/lib", sysconfig.get_config_var("MULTIARCH") or "")
 MATRIX = LIBRARIES / "pam_wrapper" / "pam_matrix.so"
@@ -51,13 +52,13 @@ class Pam(unittest.TestCase):
         path.chmod(0o755)
 
     def login(self, user="root", password="secret"):
-        return Client(self.xapid.port, user, password)
+        return self.xapid.login(user, password)
 
     def refused(self, user="root", password="secret"):
         """Why a login is refused."""
         with self.assertRaises(Failure) as caught:
             self.login(user, password)
-        code, name, why = caught.exception.args[0]
+        code, name, why = caught.exception.args
         self.assertEqual((code, name), ("SESSION_AUTHENTICATION_FAILED", user))
         return why
 
@@ -78,10 +79,10 @@ class Pam(unittest.TestCase):
 
     def test_right_and_wrong(self):
         client = self.login()
-        self.assertTrue(client.call("session.get_is_local_superuser", client.ref))
-        self.assertEqual(client.call("session.get_auth_user_name", client.ref), "root")
+        self.assertTrue(client("session.get_is_local_superuser", client.ref))
+        self.assertEqual(client("session.get_auth_user_name", client.ref), "root")
         client = self.login("ann", "other")
-        self.assertEqual(client.call("session.get_auth_user_name", client.ref), "ann")
+        self.assertEqual(client("session.get_auth_user_name", client.ref), "ann")
         self.assertEqual(self.refused(password="other"), WRONG)
         self.assertEqual(self.refused(password=""), WRONG)
         self.assertEqual(self.refused("nobody-of-this-name"), WRONG)
@@ -130,7 +131,7 @@ class Pam(unittest.TestCase):
         hanging.start()
         self.wait_for(self.helpers)
         self.service()
-        self.login().call("pool.get_all")
+        self.login()("pool.get_all")
         self.assertEqual(answers, [])
         hanging.join(HANG)
         self.assertEqual(answers, [NO_ANSWER])

@@ -68,6 +68,20 @@ class WholeLife(LifeTest):
         self.x("VDI.destroy", self.vdi)
         self.fails("HANDLE_INVALID", "VDI.get_record", self.vdi)
 
+    def test_the_memory_of_the_host_follows(self):
+        metrics = self.x("host.get_metrics", self.host)
+
+        def free():
+            return int(self.x("host_metrics.get_record", metrics)["memory_free"])
+
+        vm = self.make_vm()
+        self.until(lambda: self.x("host.get_capabilities", self.host), "what the host is")
+        before = free()
+        self.x("VM.start", vm, False, False)
+        self.until(lambda: free() < before, "less free memory")
+        self.x("VM.hard_shutdown", vm)
+        self.until(lambda: free() == before, "the memory back")
+
     def test_what_does_not_fit_the_power_state_is_refused(self):
         vm = self.make_vm()
         code = "VM_BAD_POWER_STATE"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * This host at the start of xapid: a fresh one is filled (fresh.h), and what may have changed since
- * the last start is noted: software, processors, firmware, addresses, times.
+ * the last start is noted: software, firmware, addresses, times. What xenopsd knows better it says
+ * when it is there (link/host_state.h).
  */
 #define LOG_MODULE "host"
 
@@ -14,6 +15,7 @@
 #include "xapid/db/db.h"
 #include "xapid/host/facts.h"
 #include "xapid/host/fresh.h"
+#include "xapid/link/host_state.h"
 #include "xapid/xapid.h"
 
 #include "xenapi.gen.h"
@@ -33,7 +35,18 @@ static const char *text_of(struct arena *a, int64_t v)
 
 /* ---- software ---- */
 
-static struct err *note_software(const char *host, const struct host_facts *facts)
+/* What the last start knew of the hypervisor: xenopsd is asked later. */
+static const char *kept(const char *ref, const char *key, struct arena *a)
+{
+	const struct xenapi_host *host = db_find(host, ref);
+
+	for (size_t i = 0; host && i < host->software_version.n; i++)
+		if (!strcmp(host->software_version.v[i].key, key))
+			return arena_strdup(a, host->software_version.v[i].value);
+	return "";
+}
+
+static struct err *note_software(const char *host, const struct host_facts *facts, struct arena *a)
 {
 	struct string_map_entry v[] = {
 		{"product_version", PRODUCT_VERSION},
@@ -49,7 +62,8 @@ static struct err *note_software(const char *host, const struct host_facts *fact
 		{"git_id", ""},
 		{"date", ""},
 		{"hostname", facts->hostname},
-		{"xen", ""},
+		{"xen", kept(host, "xen", a)},
+		{"hypervisor", kept(host, "hypervisor", a)},
 		{"linux", facts->kernel},
 		{"xencenter_min", XENCENTER},
 		{"xencenter_max", XENCENTER},
@@ -61,85 +75,48 @@ static struct err *note_software(const char *host, const struct host_facts *fact
 	return db_write(host, host, software_version, map);
 }
 
-/* ---- processors ---- */
+/* ---- until xenopsd says what the host is ---- */
 
-static struct err *note_cpu_info(const char *host, const struct host_facts *facts, struct arena *a)
+/* What this host's kernel takes for its processors; under a hypervisor there may be more. */
+static struct xenops_host_stat guess(const struct host_facts *facts, struct arena *a)
 {
 	const struct cpu_facts none = {
 		.vendor = "unknown", .model_name = "", .stepping = "", .flags = ""};
 	const struct cpu_facts *cpu = facts->cpus.n ? facts->cpus.v : &none;
-	struct string_map_entry v[] = {
-		{"cpu_count", text_of(a, (int64_t)facts->cpus.n)},
-		{"socket_count", text_of(a, facts->n_sockets)},
-		{"threads_per_core", text_of(a, facts->threads_per_core)},
-		{"nr_nodes", text_of(a, facts->n_nodes)},
-		{"vendor", cpu->vendor},
-		{"speed", text_of(a, cpu->mhz)},
-		{"modelname", cpu->model_name},
-		{"family", text_of(a, cpu->family)},
-		{"model", text_of(a, cpu->model)},
-		{"stepping", cpu->stepping},
-		{"flags", cpu->flags},
-		{"features_pv", ""},
-		{"features_hvm", ""},
-		{"features_hvm_host", ""},
-		{"features_pv_host", ""},
+
+	return (struct xenops_host_stat){
+		.cpu_info = {.cpu_count = (int64_t)facts->cpus.n,
+			.socket_count = facts->n_sockets,
+			.threads_per_core = facts->threads_per_core,
+			.numa_nodes = facts->n_nodes,
+			.vendor = cpu->vendor,
+			.speed_mhz = text_of(a, cpu->mhz),
+			.modelname = cpu->model_name,
+			.family = text_of(a, cpu->family),
+			.model = text_of(a, cpu->model),
+			.stepping = cpu->stepping,
+			.flags = cpu->flags,
+			.features_hvm = "",
+			.features_pv = "",
+			.features_hvm_host = "",
+			.features_pv_host = ""},
+		.hypervisor = "",
+		.hypervisor_version = "",
+		.hypervisor_capabilities = "",
+		.iommu = facts->has_iommu,
 	};
-	struct string_map_entry of_pool[] = {
-		v[0], v[1], v[4], {"features_hvm_host", ""}, {"features_pv_host", ""}};
-	const struct string_map map = {v, ARRAY_LEN(v)}, pool = {of_pool, ARRAY_LEN(of_pool)};
-
-	TRY(db_write(host, host, cpu_info, map));
-	return db_write(pool, db_first_ref(pool), cpu_info, pool);
 }
 
-static const char *cpu_row(const char *host, int64_t number)
+/* What xenopsd said at the last start is better than what we guess. */
+static struct err *note_guess(const char *ref, const struct host_facts *facts, struct arena *a)
 {
-	db_for_each(host_cpu, row)
-	{
-		const struct xenapi_host_cpu *cpu = db_record(row);
+	const struct xenapi_host *host;
 
-		if (cpu->number == number && !strcmp(cpu->host, host))
-			return db_ref(row);
-	}
-	return NULL;
-}
-
-/* Another processor is another object: clients compare by them. */
-static struct err *note_cpu(const char *host, const struct cpu_facts *facts)
-{
-	struct xenapi_host_cpu cpu = db_blank(host_cpu);
-	const char *there = cpu_row(host, facts->number);
-	const struct xenapi_host_cpu *old = there ? db_find(host_cpu, there) : NULL;
-
-	if (old && !strcmp(old->modelname, facts->model_name) && !strcmp(old->flags, facts->flags))
+	TRY(db_get(host, ref, &host));
+	if (host->cpu_info.n)
 		return NULL;
-	if (there)
-		TRY(db_delete(host_cpu, there));
-	cpu.host = host;
-	cpu.number = facts->number;
-	cpu.vendor = facts->vendor;
-	cpu.speed = facts->mhz;
-	cpu.modelname = facts->model_name;
-	cpu.family = facts->family;
-	cpu.model = facts->model;
-	cpu.stepping = facts->stepping;
-	cpu.flags = facts->flags;
-	return db_create(host_cpu, &cpu, NULL);
-}
-
-static struct err *note_cpus(const char *host, const struct host_facts *facts)
-{
-	for (size_t i = 0; i < facts->cpus.n; i++)
-		TRY(note_cpu(host, &facts->cpus.v[i]));
-	db_for_each(host_cpu, row)
-	{
-		const struct xenapi_host_cpu *cpu = db_record(row);
-
-		if (cpu->number >= (int64_t)facts->cpus.n && !strcmp(cpu->host, host))
-			TRY(db_delete(host_cpu, db_ref(row)));
-	}
-	return NULL;
+	const struct xenops_host_stat stat = guess(facts, a);
+	return host_state_note(ref, &stat);
 }
 
 /* ---- firmware, memory, times ---- */
@@ -158,20 +135,13 @@ static struct err *note_bios(const char *host, const struct host_facts *facts, s
 	return db_write(host, host, bios_strings, map);
 }
 
-static struct err *note_capabilities(const char *host, const struct host_facts *facts)
+static struct err *note_editions(const char *host)
 {
-	static const char *kinds[] = {
-		"xen-3.0-x86_64", "hvm-3.0-x86_32", "hvm-3.0-x86_32p", "hvm-3.0-x86_64"};
 	static const char *editions[] = {"free"};
-	struct string_map_entry chipset[] = {{"iommu", facts->has_iommu ? "true" : "false"}};
-	const struct string_list capabilities = {kinds, ARRAY_LEN(kinds)};
-	const struct string_list all_editions = {editions, ARRAY_LEN(editions)};
-	const struct string_map chipset_info = {chipset, ARRAY_LEN(chipset)};
+	const struct string_list all = {editions, ARRAY_LEN(editions)};
 
-	TRY(db_write(host, host, capabilities, capabilities));
-	TRY(db_write(host, host, editions, all_editions));
-	TRY(db_write(host, host, edition, "free"));
-	return db_write(host, host, chipset_info, chipset_info);
+	TRY(db_write(host, host, editions, all));
+	return db_write(host, host, edition, "free");
 }
 
 static struct err *note_metrics(const char *host, const struct host_facts *facts)
@@ -181,8 +151,10 @@ static struct err *note_metrics(const char *host, const struct host_facts *facts
 	TRY(db_get(host, host, &h));
 	const char *metrics = h->metrics;
 	TRY(db_write(host_metrics, metrics, live, true));
-	TRY(db_write(host_metrics, metrics, memory_total, facts->memory_total));
-	TRY(db_write(host_metrics, metrics, memory_free, facts->memory_free));
+	if (!db_find(host_metrics, metrics)->memory_total) {
+		TRY(db_write(host_metrics, metrics, memory_total, facts->memory_total));
+		TRY(db_write(host_metrics, metrics, memory_free, facts->memory_free));
+	}
 	return db_write(host_metrics, metrics, last_updated, clock_real_ns() / NS_PER_S);
 }
 
@@ -225,11 +197,10 @@ static struct err *note(const struct host_facts *facts, struct arena *a)
 {
 	const char *host = arena_strdup(a, fresh_host());
 
-	TRY(note_software(host, facts));
-	TRY(note_cpu_info(host, facts, a));
-	TRY(note_cpus(host, facts));
+	TRY(note_software(host, facts, a));
+	TRY(note_guess(host, facts, a));
 	TRY(note_bios(host, facts, a));
-	TRY(note_capabilities(host, facts));
+	TRY(note_editions(host));
 	TRY(note_metrics(host, facts));
 	TRY(note_times(host, facts, a));
 	TRY(db_write(host, host, address, address_of(facts)));

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/uuid.h"
 #include "xapid/db/db.h"
+#include "xapid/link/host_state.h"
 #include "xapid/rules/rules.h"
 
 #include "core.gen.h"
@@ -246,8 +247,10 @@ static MAY_WAIT struct err *update_vif(const char *id)
 
 static MAY_WAIT struct err *update(const struct core_update *u)
 {
-	if (!strcmp(u->class, "vm"))
+	if (!strcmp(u->class, "vm")) {
+		host_state_memory_soon();
 		return update_vm(u->id);
+	}
 	if (u->deleted)
 		return NULL;
 	if (!strcmp(u->class, "vbd"))
@@ -272,19 +275,6 @@ static MAY_WAIT struct err *finish_start(const char *uuid, const struct xenops_v
 		return NULL;
 	log_info("letting VM %s run, whose start was interrupted", uuid);
 	return xenops_vm_unpause(link_xenopsd.client, &in, &arena, &task, soon());
-}
-
-static MAY_WAIT struct err *note_host(void)
-{
-	auto_arena arena = {0};
-	struct xenops_host_memory memory;
-
-	TRY(xenops_host_memory(link_xenopsd.client, &arena, &memory, soon()));
-	const struct xenapi_host *host = db_find(host, host_here());
-	if (!host || !db_find(host_metrics, host->metrics))
-		return NULL;
-	TRY(db_write(host_metrics, host->metrics, memory_total, memory.total_bytes));
-	return db_write(host_metrics, host->metrics, memory_free, memory.free_bytes);
 }
 
 /* Those that were here and are not in xenopsd any more have halted. */
@@ -329,9 +319,9 @@ static MAY_WAIT struct err *resync(void)
 		if (ref)
 			TRY(xenopsd_compare(ref));
 	}
-	auto_err e = note_host();
+	auto_err e = host_state_compare();
 	if (e)
-		log_err(LOG_INFO_, e, "the host's memory");
+		log_err(LOG_INFO_, e, "what the host is");
 	return NULL;
 }
 
