@@ -7,6 +7,7 @@
 #include "common/daemon.h"
 #include "common/mem.h"
 #include "common/version.h"
+#include "xapid/api/import_vdi.h"
 #include "xapid/api/message_store.h"
 #include "xapid/api/rrd.h"
 #include "xapid/cli/cli.h"
@@ -115,6 +116,7 @@ static MAY_WAIT struct err *init(void)
 	TRY(message_store_open());
 	rules_start();
 	rrd_serve();
+	import_vdi_serve();
 	TRY(links_start(daemon_paths()->run));
 	return open_door();
 }

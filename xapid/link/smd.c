@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "common/uuid.h"
 #include "xapid/db/db.h"
+#include "xapid/gate/task.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/rules/rules.h"
 
@@ -295,6 +296,24 @@ static MAY_WAIT void attach_lost(void *arg)
 	free(pbd);
 }
 
+/* What a task of a killed xapid used. */
+static MAY_WAIT struct err *end_stale_datapaths(void)
+{
+	auto_arena arena = {0};
+	const struct storage_dp_list_in all = {0};
+	struct storage_datapath_list list;
+
+	TRY(storage_dp_list(link_smd.client, &all, &arena, &list, soon()));
+	for (size_t i = 0; i < list.n; i++) {
+		const struct storage_dp_destroy_in in = {list.v[i].dp, .allow_leak = true};
+		size_t len = strlen(SMD_OWN_DATAPATH);
+
+		if (!strncmp(in.dp, SMD_OWN_DATAPATH, len) && !xtask_is_pending(in.dp + len))
+			TRY(storage_dp_destroy(link_smd.client, &in, &arena, soon()));
+	}
+	return NULL;
+}
+
 static MAY_WAIT struct err *resync(void)
 {
 	auto_arena arena = {0};
@@ -316,6 +335,7 @@ static MAY_WAIT struct err *resync(void)
 	}
 	for (size_t i = 0; i < attached.n; i++)
 		TRY(update_sr(attached.v[i]));
+	TRY(end_stale_datapaths());
 	if (when_up)
 		when_up();
 	return NULL;

@@ -11,6 +11,10 @@
 #include "storage.gen.h"
 #include "xenapi.gen.h"
 
+/* The first part of the names of datapaths by which xapid itself uses a VDI; behind it stands the
+ * task that does. */
+#define SMD_OWN_DATAPATH "xapid/"
+
 /* Attaches the SR of a PBD of this host, and notes the PBD as plugged. WORK as in link_await. */
 MAY_WAIT must_check struct err *smd_attach(const char *pbd, const struct link_work *work);
 

@@ -108,6 +108,18 @@ MAY_WAIT must_check struct err *plan_vdi_copy(
 MAY_WAIT must_check struct err *plan_vdi_resize(
 	struct call *c, const char *vdi, int64_t size, enum xenapi_vdi_operations op);
 
+/* Bytes that somebody sends: READ gives some more, *N 0 at their end; they live until it is called
+ * again. */
+struct plan_bytes {
+	MAY_WAIT struct err *(*read)(void *arg, const char **bytes, size_t *n);
+	void *arg;
+	uint64_t length;
+};
+/* They become the contents of the VDI from its beginning on, without what is zero taking room. The
+ * call has a task, and is not about the VDI's other operations. */
+MAY_WAIT must_check struct err *plan_vdi_write(
+	struct call *c, const char *vdi, const struct plan_bytes *from);
+
 /* An SR with a PBD for the host, plugged. */
 struct plan_sr {
 	const char *host;
