@@ -27,17 +27,6 @@ static bool runs(const struct xenapi_vm *vm)
 		vm->power_state == XENAPI_VM_POWER_STATE_PAUSED;
 }
 
-/* What came of it is in the database before the call is answered. */
-static MAY_WAIT struct err *with_state(struct err *e, const char *vm)
-{
-	struct err *bad = link_error(xenopsd_compare(vm), vm);
-
-	if (!e)
-		return bad;
-	err_free(bad);
-	return e;
-}
-
 /* ---- drives ---- */
 
 static MAY_WAIT struct err *remove_vbd(void *arg)
@@ -98,7 +87,7 @@ MAY_WAIT struct err *plan_vbd_plug(struct call *c, const char *vbd)
 	TRY(plan_metadata_vbd(vbd, c->arena, &told));
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
-	return with_state(plug_vbd(c, vm, &told), vm);
+	return plan_with_state(plug_vbd(c, vm, &told), vm);
 }
 
 static MAY_WAIT struct err *unplug_vbd(struct call *c, const char *vm, const char *id, bool force)
@@ -135,7 +124,7 @@ MAY_WAIT struct err *plan_vbd_unplug(struct call *c, const char *vbd, bool force
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
 	struct err *e = unplug_vbd(c, vm, told.vbd, force);
-	return e ? with_state(e, vm) : note_unplugged_vbd(vbd);
+	return e ? plan_with_state(e, vm) : note_unplugged_vbd(vbd);
 }
 
 /* ---- media ---- */
@@ -283,7 +272,7 @@ MAY_WAIT struct err *plan_vif_plug(struct call *c, const char *vif)
 	TRY(plan_metadata_vif(vif, c->arena, &told));
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
-	return with_state(plug_vif(c, vm, &told), vm);
+	return plan_with_state(plug_vif(c, vm, &told), vm);
 }
 
 static MAY_WAIT struct err *unplug_vif(struct call *c, const char *vm, const char *id, bool force)
@@ -311,6 +300,6 @@ MAY_WAIT struct err *plan_vif_unplug(struct call *c, const char *vif, bool force
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
 	struct err *e = unplug_vif(c, vm, told.vif, force);
 	if (e)
-		return with_state(e, vm);
+		return plan_with_state(e, vm);
 	return db_find(vif, vif) ? db_write(vif, vif, currently_attached, false) : NULL;
 }

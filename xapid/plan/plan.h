@@ -36,6 +36,9 @@ MAY_WAIT must_check struct err *plan_await_vm(
 /* The same for a task of smd; OUT is of type RESULT (both NULL: none). */
 MAY_WAIT must_check struct err *plan_await_storage(const struct link_work *work, const char *task,
 	const struct type *result, struct arena *a, void *out);
+/* Takes over E, what a plan for the VM ended with: what became of the VM is in the database before
+ * the call is answered, whether it went well or not. */
+MAY_WAIT must_check struct err *plan_with_state(struct err *e, const char *vm);
 /* The deadline of a call of a daemon that is no task. */
 int64_t plan_soon(void);
 

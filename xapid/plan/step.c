@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What plans are made of: several operations at once, the point from which on others may be told,
- * the end of a daemon's task.
+ * the end of a daemon's task, the state that a VM is in then.
  */
 #include "common/clock.h"
 #include "common/mem.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
+#include "xapid/link/xenopsd.h"
 #include "xapid/plan/plan.h"
 
 #define COMMIT_NS (60 * NS_PER_S)
@@ -54,4 +55,14 @@ MAY_WAIT struct err *plan_await_storage(const struct link_work *work, const char
 	const struct type *result, struct arena *a, void *out)
 {
 	return link_error(link_await(&link_smd, work, task, result, a, out), NULL);
+}
+
+MAY_WAIT struct err *plan_with_state(struct err *e, const char *vm)
+{
+	struct err *bad = link_error(xenopsd_compare(vm), vm);
+
+	if (!e)
+		return bad;
+	err_free(bad);
+	return e;
 }

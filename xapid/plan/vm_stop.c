@@ -89,17 +89,6 @@ static MAY_WAIT struct err *shutdown_as(
 	return shutdown(c, vm, op == XENAPI_VM_OPERATIONS_CLEAN_SHUTDOWN ? &timeout : NULL, &whole);
 }
 
-/* What came of it is in the database before the call is answered, if it went well or not. */
-static MAY_WAIT struct err *with_state(struct err *e, const char *vm)
-{
-	struct err *bad = link_error(xenopsd_compare(vm), vm);
-
-	if (!e)
-		return bad;
-	err_free(bad);
-	return e;
-}
-
 MAY_WAIT struct err *plan_vm_shutdown(struct call *c, const char *vm, enum xenapi_vm_operations op)
 {
 	AUTO(op_end) struct op doing = {0};
@@ -109,7 +98,7 @@ MAY_WAIT struct err *plan_vm_shutdown(struct call *c, const char *vm, enum xenap
 		TRY(end_others(c, vm, before_hard_shutdown));
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
-	return with_state(shutdown_as(c, vm, op), vm);
+	return plan_with_state(shutdown_as(c, vm, op), vm);
 }
 
 /* What was changed while it ran counts from the reboot on. */
@@ -147,7 +136,7 @@ MAY_WAIT struct err *plan_vm_reboot(struct call *c, const char *vm, enum xenapi_
 		TRY(end_others(c, vm, before_hard_reboot));
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
-	return with_state(reboot(c, vm, op), vm);
+	return plan_with_state(reboot(c, vm, op), vm);
 }
 
 static MAY_WAIT struct err *pause_now(struct call *c, const char *vm)
@@ -168,7 +157,7 @@ MAY_WAIT struct err *plan_vm_pause(struct call *c, const char *vm)
 	TRY(op_begin(&doing, &vm_rules, vm, XENAPI_VM_OPERATIONS_PAUSE, call_task(c)));
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
-	return with_state(pause_now(c, vm), vm);
+	return plan_with_state(pause_now(c, vm), vm);
 }
 
 static MAY_WAIT struct err *unpause_now(struct call *c, const char *vm)
@@ -189,5 +178,5 @@ MAY_WAIT struct err *plan_vm_unpause(struct call *c, const char *vm)
 	TRY(op_begin(&doing, &vm_rules, vm, XENAPI_VM_OPERATIONS_UNPAUSE, call_task(c)));
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
-	return with_state(unpause_now(c, vm), vm);
+	return plan_with_state(unpause_now(c, vm), vm);
 }
