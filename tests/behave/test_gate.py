@@ -11,6 +11,7 @@ ACCOUNTS = {
     "root": ("root", "secret of root"),
     "reader": ("read-only", "secret of reader"),
     "operator": ("vm-operator", "secret of operator"),
+    "admin": ("vm-admin", "secret of admin"),
     "nobody": ("no-such-role", "secret of nobody"),
 }
 
@@ -166,6 +167,52 @@ class Roles(GateTest):
         other_config = self.root("pool.get_other_config", pool)
         self.assertNotIn("folder", other_config)
         self.assertIn("memory-ratio-pv", other_config)
+
+    def test_keys_of_maps_that_ask_for_more(self):
+        """Whichever way they are written: such a key gives a guest what is the host's."""
+        admin = self.login("admin")
+        template = self.root("VM.get_by_name_label", "Other install media")[0]
+        record = admin("VM.get_record", template)
+        vm = admin("VM.create", {**record, "name_label": "v", "is_a_template": False})
+        pci = {"pci": "0/0000:00:1f.0"}
+        denied = "RBAC_PERMISSION_DENIED"
+        with self.refused(denied, "vm.add_to_other_config/key:pci"):
+            admin("VM.add_to_other_config", vm, "pci", "0/0000:00:1f.0")
+        kept = {**admin("VM.get_other_config", vm), "a": "b"}
+        with self.refused(denied, "vm.set_other_config/key:pci"):
+            admin("VM.set_other_config", vm, {**kept, **pci})
+        with self.refused(denied, "vm.set_platform/key:hvm_serial"):
+            admin("VM.set_platform", vm, {"hvm_serial": "file:/etc/shadow"})
+        with self.refused(denied, "vm.create/key:pci"):
+            admin("VM.create", {**record, "other_config": pci})
+        with self.refused(denied, "vm.create/key:hvm_serial"):
+            admin("VM.create", {**record, "platform": {"hvm_serial": "pty"}})
+        admin("VM.set_other_config", vm, kept)
+        self.assertEqual(admin("VM.get_other_config", vm), kept)
+
+        # What root has given nobody below takes, changes or copies; what stays may be said again.
+        self.root("VM.add_to_other_config", vm, "pci", pci["pci"])
+        with self.refused(denied, "vm.remove_from_other_config/key:pci"):
+            admin("VM.remove_from_other_config", vm, "pci")
+        with self.refused(denied, "vm.set_other_config/key:pci"):
+            admin("VM.set_other_config", vm, kept)
+        with self.refused(denied, "vm.set_other_config/key:pci"):
+            admin("VM.set_other_config", vm, {**kept, "pci": "0/0000:00:00.0"})
+        admin("VM.set_other_config", vm, {**kept, **pci, "c": "d"})
+        self.assertEqual(admin("VM.get_other_config", vm), {**kept, **pci, "c": "d"})
+        with self.refused(denied, "vm.clone/key:pci"):
+            admin("VM.clone", vm, "clone")
+        with self.refused(denied, "vm.copy/key:pci"):
+            admin("VM.copy", vm, "copy", NULL)
+        self.assertEqual(self.root("VM.get_by_name_label", "clone"), [])
+
+        # A key that asks for less opens itself, and nothing else of the map.
+        operator = self.login("operator")
+        operator("VM.add_to_other_config", vm, "folder", "/a")
+        with self.refused(denied, "vm.add_to_other_config"):
+            operator("VM.add_to_other_config", vm, "b", "c")
+        with self.refused(denied, "vm.set_other_config"):
+            operator("VM.set_other_config", vm, {**kept, **pci, "c": "d", "folder": "/b"})
 
     def test_audit(self):
         pool = self.root("pool.get_all")[0]

@@ -23,7 +23,7 @@ static struct err *check_mine(struct call *c, const char *ref)
 	TRY(db_get(task, ref, &t));
 	if (call_has_role(c, OTHERS_ROLE) || (*x->user && !strcmp(xtask_user(ref), x->user)))
 		return NULL;
-	return err(RBAC_PERMISSION_DENIED, role_permission(x->message, NULL, c->arena),
+	return err(RBAC_PERMISSION_DENIED, role_permission(x->message, c->arena),
 		"the task is another user's");
 }
 

@@ -5,6 +5,7 @@
 #include "common/uuid.h"
 #include "xapid/api/hooks.h"
 #include "xapid/db/db.h"
+#include "xapid/gate/roles.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
@@ -42,11 +43,22 @@ MAY_WAIT struct err *hook_vm_destroy(struct xapi_call *c, const void *const *arg
 	return plan_vm_destroy(&c->call, *(const char *const *)args[0]);
 }
 
+/* A copy says no more than its maker could have said: keys of maps that ask for a higher role. */
+static struct err *check_keys(struct call *c, const char *ref)
+{
+	const struct xenapi_vm *vm;
+
+	TRY(db_get(vm, ref, &vm));
+	return role_check_record(
+		xapi_call(c), &xenapi_class_vm, db_blank_record(&xenapi_class_vm), vm);
+}
+
 MAY_WAIT struct err *xapi_vm_clone(
 	struct call *c, const struct xenapi_vm_clone_in *in, const char **out)
 {
 	const struct plan_clone how = {in->vm, in->new_name, OP(CLONE), REF_NULL};
 
+	TRY(check_keys(c, in->vm));
 	return plan_vm_clone(c, &how, out);
 }
 
@@ -55,6 +67,7 @@ MAY_WAIT struct err *xapi_vm_copy(
 {
 	const struct plan_clone how = {in->vm, in->new_name, OP(COPY), in->sr};
 
+	TRY(check_keys(c, in->vm));
 	return plan_vm_clone(c, &how, out);
 }
 

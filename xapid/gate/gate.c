@@ -102,13 +102,44 @@ static struct err *check_is_served(const struct job *j)
 
 /* ---- with what ---- */
 
-static const char *key_of(const struct job *j)
+/* The argument NAME of a message that changes a map. */
+static const void *map_arg(const struct job *j, size_t place, const char *name)
 {
 	const struct message *m = j->c.message;
 
-	if (m->kind != MESSAGE_ADD_TO && m->kind != MESSAGE_REMOVE_FROM)
+	if (!m->method)
+		return j->args[place];
+	const struct type *in = m->method->in;
+	for (uint32_t i = 0; i < in->n; i++)
+		if (!strcmp(in->fields[i].name, name))
+			return (const char *)j->in + in->fields[i].offset;
+	return NULL;
+}
+
+/* A map is set as if each key in which it differs were added or removed. */
+static struct err *check_map_set(struct job *j)
+{
+	const struct field *map = j->c.message->map;
+	const char *const *self = map_arg(j, 0, "self");
+	const struct string_map *will = map_arg(j, 1, "value");
+	const struct db_row *row = self ? db_row(j->c.message->class, *self) : NULL;
+
+	return row && will ? role_check_keys(&j->c, map, db_value(row, map), will) : NULL;
+}
+
+/* What the message would write into maps of which single keys have roles. */
+static struct err *check_keys(struct job *j)
+{
+	const struct message *m = j->c.message;
+
+	if (m->kind == MESSAGE_CREATE)
+		return role_check_record(&j->c, m->class, db_blank_record(m->class), j->args[0]);
+	if (!m->map)
 		return NULL;
-	return *(const char *const *)j->args[1];
+	if (m->map_change == MESSAGE_SET)
+		return check_map_set(j);
+	const char *const *key = map_arg(j, 1, "key");
+	return key ? role_check_key(&j->c, m->map, *key) : role_check(&j->c);
 }
 
 /* A role may hang on the key of a map, so those arguments are read before it is looked at. */
@@ -116,14 +147,14 @@ static struct err *check_role_and_read(struct job *j, const struct args *args)
 {
 	const struct message *m = j->c.message;
 	struct arena *a = j->c.call.arena;
-	bool hangs_on_key = m->field && m->field->n_map_keys > 0 && m->n_args > 1;
+	bool hangs_on_key = m->map && m->map_change != MESSAGE_SET;
 	bool is_sessionless = m->method && m->method->flags & METHOD_SESSIONLESS;
 
 	if (!is_sessionless && !hangs_on_key)
-		TRY(role_check(&j->c, NULL));
+		TRY(role_check(&j->c));
 	TRY(m->method ? args_read_explicit(m, args, a, &j->in)
 		      : args_read_implicit(m, args, a, j->args));
-	return hangs_on_key ? role_check(&j->c, key_of(j)) : NULL;
+	return check_keys(j);
 }
 
 /* ---- the call ---- */

@@ -73,6 +73,31 @@ static const struct field *field_named(const struct class *c, const char *name)
 	return NULL;
 }
 
+static bool begins_with(const char *name, const char *prefix)
+{
+	return !strncmp(name, prefix, strlen(prefix));
+}
+
+/* What the message NAME does to a map whose keys have roles. Tasks are their maker's, whatever role
+ * he has (api/task.c). */
+static void set_map(const struct class *c, const char *name, struct message *out)
+{
+	if (c == &xenapi_class_task)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(of_fields); i++) {
+		const struct of_field *row = &of_fields[i];
+
+		if (!row->writes || !begins_with(name, row->prefix))
+			continue;
+		const struct field *f = field_named(c, name + strlen(row->prefix));
+		if (f && f->n_map_keys) {
+			out->map = f;
+			out->map_change = row->kind;
+			return;
+		}
+	}
+}
+
 /* ---- explicit messages ---- */
 
 static void set_explicit(const struct class *c, const struct method *m, struct message *out)
@@ -102,6 +127,7 @@ static bool find_explicit(const struct class *c, const char *name, struct messag
 	if (!m)
 		return false;
 	set_explicit(c, m, out);
+	set_map(c, name, out);
 	return true;
 }
 
@@ -229,6 +255,7 @@ static bool find_of_field(const struct class *c, const char *name, struct messag
 		const struct field *f = field_named(c, name + len);
 		if (f && field_has(f, &of_fields[i])) {
 			set_of_field(c, &of_fields[i], f, out);
+			set_map(c, name, out);
 			return true;
 		}
 	}

@@ -40,6 +40,10 @@ struct message {
 	const struct method *method; /* EXPLICIT */
 	size_t handler; /* EXPLICIT: its index in the service */
 	const struct field *field; /* GET, SET, ADD_TO, REMOVE_FROM, ADD, REMOVE */
+	/* The map that it changes, and how (SET, ADD_TO, REMOVE_FROM), where keys of it have roles
+	 * of their own; of an explicit one too. NULL: there is none. */
+	const struct field *map;
+	enum message_kind map_change;
 	/* Of an implicit one, the positional arguments behind the session; self is a string. Of
 	 * CREATE there is one: the class's record, with those fields that clients may give. */
 	const struct type *args[MESSAGE_MAX_ARGS];

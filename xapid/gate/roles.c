@@ -45,24 +45,6 @@ bool call_has_role(struct call *c, const char *role)
 
 /* ---- messages ---- */
 
-static bool key_matches(const char *pattern, const char *key)
-{
-	size_t len = strlen(pattern);
-
-	if (len && pattern[len - 1] == '*')
-		return !strncmp(pattern, key, len - 1);
-	return !strcmp(pattern, key);
-}
-
-/* The rule for this key of the field's map; NULL: that of the whole field. */
-static const struct map_key_role *rule_of_key(const struct message *m, const char *key)
-{
-	for (uint32_t i = 0; key && m->field && i < m->field->n_map_keys; i++)
-		if (key_matches(m->field->map_keys[i].key, key))
-			return &m->field->map_keys[i];
-	return NULL;
-}
-
 static const char *message_name(const struct message *m, struct arena *a)
 {
 	static const char *const forms[] = {
@@ -89,15 +71,16 @@ static const char *message_name(const struct message *m, struct arena *a)
 		a, "%s.%s%s", m->class->name, forms[m->kind], m->field ? m->field->name : "");
 }
 
-const char *role_permission(const struct message *m, const char *key, struct arena *a)
+static const char *lower(char *name)
 {
-	const struct map_key_role *rule = rule_of_key(m, key);
-	char *name = arena_printf(
-		a, "%s%s%s", message_name(m, a), rule ? "/key:" : "", rule ? rule->key : "");
-
 	for (char *p = name; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
 	return name;
+}
+
+const char *role_permission(const struct message *m, struct arena *a)
+{
+	return lower(arena_strdup(a, message_name(m, a)));
 }
 
 static struct err *denied(const struct xapi_call *c, const char *permission)
@@ -109,16 +92,87 @@ static struct err *denied(const struct xapi_call *c, const char *permission)
 	return err(RBAC_PERMISSION_DENIED, permission, why);
 }
 
-struct err *role_check(struct xapi_call *c, const char *key)
+struct err *role_check(struct xapi_call *c)
 {
 	const struct message *m = c->message;
-	const struct map_key_role *rule = rule_of_key(m, key);
 
-	if (c->is_root || role_is_enough(c->role, m->role, m->other_role) ||
-		(rule && role_is_enough(c->role, rule->role, NULL)))
+	if (c->is_root || role_is_enough(c->role, m->role, m->other_role))
 		return NULL;
-	return denied(c, role_permission(m, key, c->call.arena));
+	return denied(c, role_permission(m, c->call.arena));
 }
+
+/* ---- keys of maps ---- */
+
+static bool key_matches(const char *pattern, const char *key)
+{
+	size_t len = strlen(pattern);
+
+	if (len && pattern[len - 1] == '*')
+		return !strncmp(pattern, key, len - 1);
+	return !strcmp(pattern, key);
+}
+
+/* The rule for this key of the map; NULL: there is none. */
+static const struct map_key_role *rule_of_key(const struct field *map, const char *key)
+{
+	for (uint32_t i = 0; i < map->n_map_keys; i++)
+		if (key_matches(map->map_keys[i].key, key))
+			return &map->map_keys[i];
+	return NULL;
+}
+
+static struct err *check_rule(struct xapi_call *c, const struct map_key_role *rule)
+{
+	if (c->is_root || role_is_enough(c->role, rule->role, NULL))
+		return NULL;
+	const char *name = role_permission(c->message, c->call.arena);
+	return denied(c, arena_printf(c->call.arena, "%s/key:%s", name, rule->key));
+}
+
+struct err *role_check_key(struct xapi_call *c, const struct field *map, const char *key)
+{
+	const struct map_key_role *rule = rule_of_key(map, key);
+
+	return rule ? check_rule(c, rule) : role_check(c);
+}
+
+/* Those of A that are not in B, or are something else there. */
+static struct err *check_keys_beside(struct xapi_call *c, const struct field *map,
+	const struct string_map *a, const struct string_map *b)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		const struct map_key_role *rule = rule_of_key(map, a->v[i].key);
+		const char *other = rule ? string_map_get(b, a->v[i].key) : NULL;
+
+		if (rule && (!other || strcmp(other, a->v[i].value) != 0))
+			TRY(check_rule(c, rule));
+	}
+	return NULL;
+}
+
+struct err *role_check_keys(struct xapi_call *c, const struct field *map,
+	const struct string_map *was, const struct string_map *will)
+{
+	TRY(check_keys_beside(c, map, will, was));
+	return check_keys_beside(c, map, was, will);
+}
+
+struct err *role_check_record(
+	struct xapi_call *c, const struct class *class, const void *blank, const void *record)
+{
+	for (uint32_t i = 0; i < class->n_fields; i++) {
+		const struct field *f = &class->fields[i];
+		const char *was = (const char *)blank + f->offset;
+		const char *will = (const char *)record + f->offset;
+
+		if (f->n_map_keys)
+			TRY(role_check_keys(c, f, (const struct string_map *)was,
+				(const struct string_map *)will));
+	}
+	return NULL;
+}
+
+/* ---- what is no message ---- */
 
 struct err *role_check_action(struct xapi_call *c, const char *action, const char *role)
 {
