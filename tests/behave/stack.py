@@ -30,6 +30,11 @@ def free_port():
             return port
 
 
+def variables(text):
+    """What a stack says of itself to a shell: text by name."""
+    return dict(shlex.split(line)[0].split("=", 1) for line in text.splitlines())
+
+
 class Stack:
     """Test cases make one in setUp: Stack(self, "--also", SAMPLED)."""
 
@@ -52,9 +57,7 @@ class Stack:
         )
 
     def env(self):
-        """What the stack says of itself to a shell: text by name."""
-        lines = (self.dir / "env").read_text().splitlines()
-        return dict(shlex.split(line)[0].split("=", 1) for line in lines)
+        return variables((self.dir / "env").read_text())
 
     def socket(self, daemon):
         return self.dir / "run" / f"{daemon}.sock"

@@ -14,7 +14,7 @@ import machine
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(TOP / "tests/behave"))
-from stack import BUILD, SIGNS
+from stack import BUILD, SIGNS, variables
 
 PROGRAMS = "/xenith"  # in dom0: bin/ and lib/ of the build
 STACK = "/xenith/stack"  # the stack's own directory there
@@ -61,9 +61,13 @@ class Host:
 
     # ---- the stack in dom0 ----
 
-    def up(self, backend="xenlight"):
+    def up(self, *options, backend="xenlight"):
         """Brings the daemons up."""
-        self.xenith("up", "--backend", backend)
+        self.xenith("up", "--backend", backend, *options)
+
+    def env(self):
+        """What the stack says of itself to a shell: text by name."""
+        return variables(self.run("cat", f"{STACK}/env"))
 
     def xenith(self, verb, *words):
         return self.run(f"{PROGRAMS}/bin/xenith", verb, "--dir", STACK, *words)

@@ -20,6 +20,24 @@ def make_network(host):
     host.call("networkd-cli", "Interface.set_addresses", interface=BRIDGE, ipv4=ipv4)
 
 
+def write_disk(host, path, told):
+    """The guest's disk, with NAME=VALUE lines on it."""
+    lines = "".join(f"{name}={value}\n" for name, value in told.items())
+    host.shell(f"cp --sparse=always /guest/disk.raw {path}")
+    host.shell(
+        f"dd of={path} bs=1 seek={CONFIG_AT} conv=notrunc status=none", input=lines + "\0"
+    )
+
+
+def domains(host):
+    """What `xl list` has but dom0: (domid, state) by name."""
+    found = {}
+    for line in host.run("xl", "list").splitlines()[2:]:
+        words = line.split()
+        found[words[0]] = int(words[1]), words[4].replace("-", "")
+    return found
+
+
 class Guest:
     """A VM that is added, with a disk that has a fresh nonce and a card on the bridge."""
 
@@ -39,7 +57,8 @@ class Guest:
             },
         )
         self.raw = f"/tmp/{self.id}.raw"
-        self.write_disk(self.raw)
+        told = {"nonce": self.nonce, "address": f"{ITS_ADDRESS}/24", "ping": ADDRESS}
+        write_disk(host, self.raw, told)
         disk = disk(self.raw) if disk else {"local": self.raw}
         self.call("VBD.add", vbd={"vbd": f"{self.id}/xvda", "position": "xvda", "backend": disk})
         backend = {"bridge": BRIDGE}
@@ -49,14 +68,6 @@ class Guest:
 
     def call(self, call, **parameters):
         return self.host.call("xenops-cli", call, **parameters)
-
-    def write_disk(self, path):
-        told = {"nonce": self.nonce, "address": f"{ITS_ADDRESS}/24", "ping": ADDRESS}
-        lines = "".join(f"{name}={value}\n" for name, value in told.items())
-        self.host.shell(f"cp --sparse=always /guest/disk.raw {path}")
-        self.host.shell(
-            f"dd of={path} bs=1 seek={CONFIG_AT} conv=notrunc status=none", input=lines + "\0"
-        )
 
     def state(self):
         return self.call("VM.stat", vm=self.id)["state"]
@@ -81,8 +92,4 @@ class Guest:
 
     def domain(self):
         """Its line of `xl list`: (domid, state), or None."""
-        for line in self.host.run("xl", "list").splitlines():
-            words = line.split()
-            if words[0] == self.id:
-                return int(words[1]), words[4].replace("-", "")
-        return None
+        return domains(self.host).get(self.id)
