@@ -9,6 +9,7 @@
 #include "common/codec_build.h"
 #include "common/datetime.h"
 #include "common/number.h"
+#include "common/utf8.h"
 
 #include <math.h>
 #include <string.h>
@@ -60,9 +61,20 @@ static struct err *read_float(struct json_reader *r, double *out)
 	return json_read_null(r) ? NULL : wrong(r, "a number");
 }
 
+static struct err *check_text(const struct json_reader *r, const char *s, size_t len)
+{
+	if (r->is_for_xml && !utf8_fits_xml(s, len))
+		return codec_bad("a character is none that XML can carry");
+	return NULL;
+}
+
 static struct err *read_string(struct json_reader *r, const char **out)
 {
-	return json_read_string(r, out, NULL) ? NULL : wrong(r, "a string");
+	size_t len;
+
+	if (!json_read_string(r, out, &len))
+		return wrong(r, "a string");
+	return check_text(r, *out, len);
 }
 
 static struct err *read_bytes(struct json_reader *r, void *out)
@@ -194,6 +206,7 @@ static struct err *read_map(const struct type *t, struct json_reader *r, struct 
 
 		if (!entry)
 			return codec_bad(CODEC_TOO_LARGE);
+		TRY(check_text(r, name, len));
 		const char *key = arena_strndup(r->arena, name, len);
 		memcpy(entry, &key, sizeof(key));
 		TRY(codec_at_key(read_value(t->of, r, entry + t->value_offset), name, len));

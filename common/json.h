@@ -38,6 +38,7 @@ struct json_reader {
 	const char *problem; /* why the text is not JSON; NULL while it is */
 	unsigned depth;
 	bool text_may_be_number; /* "5" is read by the codec where a number must be; set at will */
+	bool is_for_xml; /* the codec refuses texts that XML cannot carry; set at will */
 };
 
 /* The text need not end in NUL; it must stay until the reader is done. A text that is nested too

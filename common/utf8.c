@@ -69,6 +69,23 @@ bool utf8_is_valid(const char *s, size_t n)
 	return true;
 }
 
+static bool fits_xml(uint32_t c)
+{
+	return c >= ' ' ? c != 0xfffe && c != 0xffff : c == '\t' || c == '\n' || c == '\r';
+}
+
+bool utf8_fits_xml(const char *s, size_t n)
+{
+	uint32_t c;
+
+	for (size_t len; n; s += len, n -= len) {
+		len = utf8_decode(s, n, &c);
+		if (!len || !fits_xml(c))
+			return false;
+	}
+	return true;
+}
+
 bool utf8_is_plain(uint32_t c)
 {
 	static const struct {

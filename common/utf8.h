@@ -13,6 +13,9 @@
 size_t utf8_decode(const char *s, size_t n, uint32_t *out);
 bool utf8_is_valid(const char *s, size_t n);
 
+/* Whether XML 1.0 can carry the text: it has no way to write most control characters. */
+bool utf8_fits_xml(const char *s, size_t n);
+
 /* The character that stands for what cannot be shown, U+FFFD. */
 #define UTF8_REPLACEMENT "\xEF\xBF\xBD"
 

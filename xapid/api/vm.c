@@ -28,6 +28,7 @@ MAY_WAIT struct err *hook_vm_create(struct xapi_call *c, const void *const *args
 
 	vm.power_state = XENAPI_VM_POWER_STATE_HALTED;
 	vm.domid = -1;
+	vm.domain_type = vm_domain_type(&vm);
 	vm.last_booted_record = "";
 	TRY(db_create(vm_metrics, &metrics, &vm.metrics));
 	TRY(db_create(vm, &vm, &ref));

@@ -47,6 +47,7 @@ struct err *args_read(const struct type *t, const char *name, enum gate_form for
 		return codec_xmlrpc_read(t, name, param->xml, a, out);
 	json_reader_init(&r, param->json.text, param->json.len, a);
 	r.text_may_be_number = true;
+	r.is_for_xml = true;
 	return codec_read(t, name, &r, out);
 }
 

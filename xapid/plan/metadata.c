@@ -7,6 +7,7 @@
 
 #include "xapid/db/db.h"
 #include "xapid/plan/plan.h"
+#include "xapid/rules/rules.h"
 
 #include <string.h>
 
@@ -123,17 +124,9 @@ static struct xenops_pv_guest pv_guest(const struct xenapi_vm *vm, struct arena 
 	return out;
 }
 
-/* A VM that does not say what it is has firmware if it has a boot policy. */
-static enum xenapi_domain_type domain_type(const struct xenapi_vm *vm)
-{
-	if (vm->domain_type != XENAPI_DOMAIN_TYPE_UNSPECIFIED)
-		return vm->domain_type;
-	return *vm->HVM_boot_policy ? XENAPI_DOMAIN_TYPE_HVM : XENAPI_DOMAIN_TYPE_PV;
-}
-
 static struct xenops_guest guest_of(const struct xenapi_vm *vm, struct arena *a)
 {
-	switch (domain_type(vm)) {
+	switch (vm_domain_type(vm)) {
 	case XENAPI_DOMAIN_TYPE_PVH:
 		return (struct xenops_guest){.kind = XENOPS_GUEST_PVH, .pvh = pv_guest(vm, a)};
 	case XENAPI_DOMAIN_TYPE_PV_IN_PVH:

@@ -13,6 +13,8 @@
 extern const struct op_rules vm_rules, vbd_rules, vif_rules, vdi_rules, sr_rules, network_rules,
 	host_rules;
 
+/* One that does not say what it is has firmware if it has a boot policy. */
+enum xenapi_domain_type vm_domain_type(const struct xenapi_vm *vm);
 /* Whether a VM of this kind wants its guest's consent and gets it without asking: a paravirtual
  * guest, or one with drivers. */
 bool vm_has_drivers(const struct xenapi_vm *vm);

@@ -182,11 +182,18 @@ static struct err *check_kind(const char *ref, const struct xenapi_vm *vm, int o
 	return NULL;
 }
 
+enum xenapi_domain_type vm_domain_type(const struct xenapi_vm *vm)
+{
+	if (vm->domain_type != XENAPI_DOMAIN_TYPE_UNSPECIFIED)
+		return vm->domain_type;
+	return *vm->HVM_boot_policy ? XENAPI_DOMAIN_TYPE_HVM : XENAPI_DOMAIN_TYPE_PV;
+}
+
 bool vm_has_drivers(const struct xenapi_vm *vm)
 {
 	const struct xenapi_vm_metrics *metrics = db_find(vm_metrics, vm->metrics);
 	const struct xenapi_vm_guest_metrics *guest = db_find(vm_guest_metrics, vm->guest_metrics);
-	enum xenapi_domain_type type = metrics ? metrics->current_domain_type : vm->domain_type;
+	enum xenapi_domain_type type = metrics ? metrics->current_domain_type : vm_domain_type(vm);
 
 	if (type == XENAPI_DOMAIN_TYPE_PV || type == XENAPI_DOMAIN_TYPE_PVH ||
 		type == XENAPI_DOMAIN_TYPE_PV_IN_PVH)

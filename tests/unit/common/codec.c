@@ -463,6 +463,27 @@ static void numbers_may_be_text(void **state)
 	CHECK_ERR(codec_read(&type_float, "d", &r, &d), INVALID_VALUE);
 }
 
+/* One who reads the same by XML is to read the same. */
+static void texts_may_be_for_xml(void **state)
+{
+	static const char *const bad[] = {"\"x\\u0001y\"", "\"\\uffff\""};
+	auto_arena a = {0};
+	struct json_reader r;
+	const char *s;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		json_reader_init(&r, bad[i], strlen(bad[i]), &a);
+		CHECK_OK(codec_read(&type_string, "s", &r, &s));
+		json_reader_init(&r, bad[i], strlen(bad[i]), &a);
+		r.is_for_xml = true;
+		CHECK_ERR(codec_read(&type_string, "s", &r, &s), INVALID_VALUE);
+	}
+	json_reader_init(&r, "\"\\t\\n\\r <é>\"", strlen("\"\\t\\n\\r <é>\""), &a);
+	r.is_for_xml = true;
+	CHECK_OK(codec_read(&type_string, "s", &r, &s));
+	assert_string_equal(s, "\t\n\r <é>");
+}
+
 static void datetimes_may_be_basic(void **state)
 {
 	auto_sbuf out = {0};
@@ -479,4 +500,5 @@ TEST_MAIN(TEST(every_kind_goes_through), TEST(records_take_defaults),
 	TEST(the_root_may_have_no_name), TEST(variants_are_exact), TEST(members_come_once),
 	TEST(text_that_is_not_json), TEST(depth_is_bounded), TEST(secrets_are_masked),
 	TEST(initial_records), TEST(equality_sees_every_part), TEST(reads_one_value_of_many),
-	TEST(memory_is_bounded), TEST(numbers_may_be_text), TEST(datetimes_may_be_basic))
+	TEST(memory_is_bounded), TEST(numbers_may_be_text), TEST(texts_may_be_for_xml),
+	TEST(datetimes_may_be_basic))
