@@ -73,6 +73,14 @@ static void add_consoles(const struct vm *vm, struct arena *a, struct xenops_vm_
 			.path = arena_printf(a, "%s/backend.serial", vm->dir)};
 }
 
+/* QEMU dies this moment, and everything else can be told. Its sockets go before the process does:
+ * who was not connected is refused. */
+static bool is_of_a_dying_one(const struct err *e)
+{
+	return err_is(e, &ERR_CONNECTION_LOST) || err_is(e, &ERR_CONNECTION_REFUSED) ||
+		err_is(e, &ERR_Domain_not_built);
+}
+
 static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenops_vm_state *out)
 {
 	struct machine *m = machine_of(vm);
@@ -89,8 +97,7 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 		return NULL;
 	add_consoles(vm, a, out);
 	auto_err e = machine_memory(m, &out->memory_actual_bytes);
-	/* QEMU has died this moment: everything else can be told. */
-	return err_is(e, &ERR_CONNECTION_LOST) ? NULL : take(e);
+	return is_of_a_dying_one(e) ? NULL : take(e);
 }
 
 /* ---- domains ---- */
