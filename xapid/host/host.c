@@ -168,6 +168,17 @@ static struct err *note_times(const char *host, const struct host_facts *facts, 
 	return db_map_put(host, host, other_config, "agent_start_time", start);
 }
 
+/* One that was disabled for a while is ready when xapid is. */
+static struct err *note_enabled(const char *ref)
+{
+	const struct xenapi_host *host;
+
+	TRY(db_get(host, ref, &host));
+	const char *said = string_map_get(&host->other_config, HOST_AUTO_ENABLE);
+	bool stays = said && !strcmp(said, "false");
+	return stays ? NULL : db_write(host, ref, enabled, true);
+}
+
 /* ---- its address ---- */
 
 static bool is_wildcard(const char *address)
@@ -203,6 +214,7 @@ static struct err *note(const struct host_facts *facts, struct arena *a)
 	TRY(note_editions(host));
 	TRY(note_metrics(host, facts));
 	TRY(note_times(host, facts, a));
+	TRY(note_enabled(host));
 	TRY(db_write(host, host, address, address_of(facts)));
 	TRY(db_write(host, host, hostname, facts->hostname));
 	return fresh_networks(facts, host);

@@ -7,6 +7,10 @@
 
 #include "common/err.h"
 
+/* A key of other_config: "false" on a host that was disabled to stay so. Any other is enabled again
+ * when xapid starts. */
+#define HOST_AUTO_ENABLE "auto_enable"
+
 /* After the database was opened and before anyone is served. */
 MAY_WAIT must_check struct err *host_start(void);
 

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * host: whether VMs may start on it, what its clock, memory and hypervisor say. What a host is was
+ * noted by xapid/host and xapid/link/host_state.c.
+ */
+#include "common/clock.h"
+#include "common/vec.h"
+#include "xapid/db/db.h"
+#include "xapid/gate/call.h"
+#include "xapid/host/host.h"
+#include "xapid/link/xenopsd.h"
+#include "xapid/plan/plan.h"
+#include "xapid/rules/rules.h"
+
+#include <string.h>
+#include <time.h>
+
+static struct err *check_host(const char *ref)
+{
+	const struct xenapi_host *host;
+
+	return db_get(host, ref, &host);
+}
+
+/* ---- whether VMs may start on it ---- */
+
+/* What is allowed depends on it. */
+static struct err *set_enabled(const char *ref, bool value)
+{
+	TRY(db_write(host, ref, enabled, value));
+	op_list(&host_rules, ref);
+	return NULL;
+}
+
+MAY_WAIT struct err *xapi_host_disable(struct call *c, const struct xenapi_host_disable_in *in)
+{
+	TRY(check_host(in->host));
+	if (in->auto_enable)
+		TRY(db_map_remove(host, in->host, other_config, HOST_AUTO_ENABLE));
+	else
+		TRY(db_map_put(host, in->host, other_config, HOST_AUTO_ENABLE, "false"));
+	return set_enabled(in->host, false);
+}
+
+MAY_WAIT struct err *xapi_host_enable(struct call *c, const struct xenapi_host_enable_in *in)
+{
+	AUTO(plan_ops_end) struct plan_ops ops = {0};
+
+	TRY(check_host(in->host));
+	TRY(plan_op(&ops, &host_rules, in->host, XENAPI_HOST_ALLOWED_OPERATIONS_ENABLE, c));
+	TRY(db_map_remove(host, in->host, other_config, HOST_AUTO_ENABLE));
+	return set_enabled(in->host, true);
+}
+
+/* ---- whether it can be emptied ---- */
+
+/* The VMs that run on it, but for the control domain: they have no other host to go to. */
+static struct err *guests_of(const char *ref, struct arena *a, struct string_list *out)
+{
+	const struct xenapi_host *host;
+
+	TRY(db_get(host, ref, &host));
+	*out = (struct string_list){arena_calloc(a, host->resident_VMs.n + 1, sizeof(*out->v)), 0};
+	for (size_t i = 0; i < host->resident_VMs.n; i++) {
+		const struct xenapi_vm *vm = db_find(vm, host->resident_VMs.v[i]);
+
+		if (vm && !vm->is_control_domain)
+			out->v[out->n++] = arena_strdup(a, host->resident_VMs.v[i]);
+	}
+	return NULL;
+}
+
+static struct err *check_is_empty(struct call *c, const char *ref)
+{
+	struct string_list vms;
+	auto_sbuf why = {0};
+
+	TRY(guests_of(ref, c->arena, &vms));
+	for (size_t i = 0; i < vms.n; i++)
+		sbuf_printf(&why, "%s%s,%s", i ? "|" : "", ERR_NO_HOSTS_AVAILABLE.code, vms.v[i]);
+	return vms.n ? err(CANNOT_EVACUATE_HOST, sbuf_str(&why)) : NULL;
+}
+
+MAY_WAIT struct err *xapi_host_assert_can_evacuate(
+	struct call *c, const struct xenapi_host_assert_can_evacuate_in *in)
+{
+	return check_is_empty(c, in->host);
+}
+
+MAY_WAIT struct err *xapi_host_evacuate(struct call *c, const struct xenapi_host_evacuate_in *in)
+{
+	AUTO(plan_ops_end) struct plan_ops ops = {0};
+
+	TRY(check_host(in->host));
+	TRY(plan_op(&ops, &host_rules, in->host, XENAPI_HOST_ALLOWED_OPERATIONS_EVACUATE, c));
+	return check_is_empty(c, in->host);
+}
+
+MAY_WAIT struct err *xapi_host_get_vms_which_prevent_evacuation(struct call *c,
+	const struct xenapi_host_get_vms_which_prevent_evacuation_in *in,
+	struct xenapi_string_list_map *out)
+{
+	const char **why = arena_new(c->arena, const char *);
+	struct string_list vms;
+
+	*why = ERR_NO_HOSTS_AVAILABLE.code;
+	TRY(guests_of(in->self, c->arena, &vms));
+	*out = (struct xenapi_string_list_map){
+		arena_calloc(c->arena, vms.n + 1, sizeof(*out->v)), vms.n};
+	for (size_t i = 0; i < vms.n; i++)
+		out->v[i] = (struct xenapi_string_list_map_entry){
+			.key = vms.v[i], .value = {.v = why, .n = 1}};
+	return NULL;
+}
+
+/* Balloons are not waited for, so there is no VM that did not give back memory. */
+MAY_WAIT struct err *xapi_host_get_uncooperative_resident_vms(struct call *c,
+	const struct xenapi_host_get_uncooperative_resident_vms_in *in, struct string_list *out)
+{
+	*out = (struct string_list){0};
+	return check_host(in->self);
+}
+
+/* ---- its clock ---- */
+
+MAY_WAIT struct err *xapi_host_get_servertime(
+	struct call *c, const struct xenapi_host_get_servertime_in *in, int64_t *out)
+{
+	*out = clock_real_ns() / NS_PER_S;
+	return check_host(in->host);
+}
+
+/* The clock on its wall, told as if that were UTC. */
+MAY_WAIT struct err *xapi_host_get_server_localtime(
+	struct call *c, const struct xenapi_host_get_server_localtime_in *in, int64_t *out)
+{
+	time_t now = (time_t)(clock_real_ns() / NS_PER_S);
+	struct tm local;
+
+	localtime_r(&now, &local);
+	*out = (int64_t)now + local.tm_gmtoff;
+	return check_host(in->host);
+}
+
+/* ---- its memory ---- */
+
+static MAY_WAIT struct err *ask_memory(
+	struct call *c, const char *host, struct xenops_host_memory *out)
+{
+	TRY(check_host(host));
+	return link_error(
+		xenops_host_memory(link_xenopsd.client, c->arena, out, plan_soon()), NULL);
+}
+
+MAY_WAIT struct err *xapi_host_compute_free_memory(
+	struct call *c, const struct xenapi_host_compute_free_memory_in *in, int64_t *out)
+{
+	struct xenops_host_memory memory;
+
+	TRY(ask_memory(c, in->host, &memory));
+	*out = memory.free_bytes;
+	return NULL;
+}
+
+/* What the hypervisor keeps: what neither the control domain has nor was free before any VM. */
+MAY_WAIT struct err *xapi_host_compute_memory_overhead(
+	struct call *c, const struct xenapi_host_compute_memory_overhead_in *in, int64_t *out)
+{
+	struct xenops_host_memory memory;
+
+	TRY(ask_memory(c, in->host, &memory));
+	const struct xenapi_host *host;
+	TRY(db_get(host, in->host, &host));
+	const struct xenapi_vm *dom0 = db_find(vm, host->control_domain);
+	const struct xenapi_vm_metrics *of_dom0 = dom0 ? db_find(vm_metrics, dom0->metrics) : NULL;
+	int64_t overhead = memory.total_bytes - memory.initial_free_bytes -
+		(of_dom0 ? of_dom0->memory_actual : 0);
+	*out = overhead > 0 ? overhead : 0;
+	return NULL;
+}
+
+/* ---- its hypervisor ---- */
+
+static MAY_WAIT struct err *ask_dmesg(
+	struct call *c, const char *host, bool clear, const char **out)
+{
+	const struct xenops_host_dmesg_in in = {clear};
+
+	TRY(check_host(host));
+	return link_error(
+		xenops_host_dmesg(link_xenopsd.client, &in, c->arena, out, plan_soon()), NULL);
+}
+
+MAY_WAIT struct err *xapi_host_dmesg(
+	struct call *c, const struct xenapi_host_dmesg_in *in, const char **out)
+{
+	return ask_dmesg(c, in->host, false, out);
+}
+
+MAY_WAIT struct err *xapi_host_dmesg_clear(
+	struct call *c, const struct xenapi_host_dmesg_clear_in *in, const char **out)
+{
+	return ask_dmesg(c, in->host, true, out);
+}
+
+MAY_WAIT struct err *xapi_host_send_debug_keys(
+	struct call *c, const struct xenapi_host_send_debug_keys_in *in)
+{
+	const struct xenops_host_send_debug_keys_in keys = {in->keys};
+
+	TRY(check_host(in->host));
+	return link_error(
+		xenops_host_send_debug_keys(link_xenopsd.client, &keys, c->arena, plan_soon()),
+		NULL);
+}
+
+/* ---- the rest ---- */
+
+MAY_WAIT struct err *xapi_host_get_management_interface(
+	struct call *c, const struct xenapi_host_get_management_interface_in *in, const char **out)
+{
+	const struct xenapi_host *host;
+
+	TRY(db_get(host, in->host, &host));
+	for (size_t i = 0; i < host->PIFs.n; i++) {
+		const struct xenapi_pif *pif = db_find(pif, host->PIFs.v[i]);
+
+		if (pif && pif->management) {
+			*out = arena_strdup(c->arena, host->PIFs.v[i]);
+			return NULL;
+		}
+	}
+	return err(HOST_HAS_NO_MANAGEMENT_IP);
+}
+
+MAY_WAIT struct err *xapi_host_list_methods(struct call *c, struct string_list *out)
+{
+	message_list(c->arena, out);
+	return NULL;
+}
+
+/* A host that is its own master does not lose him. */
+MAY_WAIT struct err *xapi_host_is_in_emergency_mode(struct call *c, bool *out)
+{
+	*out = false;
+	return NULL;
+}
+
+MAY_WAIT struct err *xapi_host_set_power_on_mode(
+	struct call *c, const struct xenapi_host_set_power_on_mode_in *in)
+{
+	TRY(db_write(host, in->self, power_on_mode, in->power_on_mode));
+	TRY(db_write(host, in->self, power_on_config, in->power_on_config));
+	op_list(&host_rules, in->self);
+	return NULL;
+}
+
+/* What the call saw is durable when it is answered, as of every call. */
+MAY_WAIT struct err *xapi_host_sync_data(struct call *c, const struct xenapi_host_sync_data_in *in)
+{
+	return check_host(in->host);
+}
