@@ -81,6 +81,19 @@ static bool is_of_a_dying_one(const struct err *e)
 		err_is(e, &ERR_Domain_not_built);
 }
 
+/* The power button needs no agent in the guest: what one would say of it is said here. */
+static void add_features(const struct vm *vm, struct arena *a, struct xenops_vm_state *out)
+{
+	static const struct string_map_entry acpi[] = {
+		{"control/feature-poweroff", "1"}, {"control/feature-reboot", "1"}};
+
+	if (vm->config.guest.kind != XENOPS_GUEST_HVM)
+		return;
+	out->guest_agent.v = arena_calloc(a, ARRAY_LEN(acpi), sizeof(*acpi));
+	memcpy(out->guest_agent.v, acpi, sizeof(acpi));
+	out->guest_agent.n = ARRAY_LEN(acpi);
+}
+
 static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenops_vm_state *out)
 {
 	struct machine *m = machine_of(vm);
@@ -96,6 +109,7 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 	if (!machine_is_up(m))
 		return NULL;
 	add_consoles(vm, a, out);
+	add_features(vm, a, out);
 	auto_err e = machine_memory(m, &out->memory_actual_bytes);
 	return is_of_a_dying_one(e) ? NULL : take(e);
 }
