@@ -11,11 +11,14 @@
 #include "common/stream.h"
 #include "core.gen.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
 #define HEAD_MAX   ((size_t)32 * 1024)
 #define ANSWER_MAX ((size_t)16 * 1024 * 1024)
+#define PIECE      ((size_t)256 * 1024)
 #define WITHIN     (600 * NS_PER_S) /* only against an end that hangs */
 
 /* ---- HTTP ---- */
@@ -75,17 +78,17 @@ static struct err *read_head(char *head, unsigned *status, size_t *body_len)
 }
 
 /* The body of the answer to what was sent; an error for a status other than 200. */
-static MAY_WAIT struct err *read_answer(struct client *c, struct json_text *body)
+static MAY_WAIT struct err *read_answer(struct client *c, struct stream *s, struct json_text *body)
 {
-	struct sbuf *in = stream_in(c->stream);
+	struct sbuf *in = stream_in(s);
 	size_t head_len, len;
 	unsigned status;
 
-	TRY(await_head(c->stream, &head_len));
+	TRY(await_head(s, &head_len));
 	char *head = arena_strndup(&c->arena, sbuf_data(in), head_len);
 	sbuf_consume(in, head_len);
 	TRY(read_head(head, &status, &len));
-	TRY(await_bytes(c->stream, len));
+	TRY(await_bytes(s, len));
 	*body = (struct json_text){arena_strndup(&c->arena, sbuf_data(in), len), len};
 	sbuf_consume(in, len);
 	return status == 200
@@ -133,7 +136,7 @@ static MAY_WAIT struct err *exchange(
 	json_t *answer = NULL;
 
 	put_request(c, message, params);
-	TRY(read_answer(c, &body));
+	TRY(read_answer(c, c->stream, &body));
 	TRY(json_value_read("answer", body, &answer));
 	json_array_append_new(c->values, answer);
 	const json_t *error = json_object_get(answer, "error");
@@ -164,6 +167,62 @@ MAY_WAIT struct err *client_call_string(
 	if (result)
 		*result = json_is_string(value) ? json_string_value(value) : "";
 	return NULL;
+}
+
+/* ---- files ---- */
+
+static MAY_WAIT struct err *send_file(struct stream *s, int fd, uint64_t size)
+{
+	uint64_t done = 0;
+
+	while (done < size) {
+		uint64_t left = size - done;
+		size_t want = left < PIECE ? (size_t)left : PIECE;
+		ssize_t n = pread(fd, sbuf_room(stream_out(s), want), want, (off_t)done);
+
+		if (n < 0)
+			return err_errno(errno, "reading the file");
+		if (n == 0)
+			return err(INVALID_VALUE, "file", "it became shorter meanwhile");
+		sbuf_added(stream_out(s), (size_t)n);
+		stream_flush_later(s);
+		TRY(stream_drain(s, PIECE, deadline_in(WITHIN)));
+		done += (uint64_t)n;
+	}
+	return NULL;
+}
+
+static MAY_WAIT struct err *put_over(
+	struct client *c, struct stream *s, const char *target, int fd, uint64_t size)
+{
+	struct json_text body;
+
+	sbuf_printf(stream_out(s),
+		"PUT %s HTTP/1.1\r\nhost: localhost\r\nuser-agent: xenith\r\n"
+		"content-length: %" PRIu64 "\r\n\r\n",
+		target, size);
+	/* Who refuses it stops reading and says why: that is the error to tell. */
+	auto_err e = send_file(s, fd, size);
+	if (e && !err_is(e, &ERR_CONNECTION_LOST))
+		return take(e);
+	struct err *answer = read_answer(c, s, &body);
+	if (!e || (answer && !err_is(answer, &ERR_CONNECTION_LOST)))
+		return answer;
+	err_free(answer);
+	return take(e);
+}
+
+MAY_WAIT struct err *client_put(struct client *c, const char *target, int fd, uint64_t size)
+{
+	auto_str path = xasprintf("%s/run/xapi", c->dir);
+	int own_fd, r = unix_connect(path, &own_fd);
+
+	if (r < 0)
+		return err_errno(-r, "connecting to %s", path);
+	struct stream *s = stream_new(own_fd);
+	struct err *e = put_over(c, s, target, fd, size);
+	stream_free(s);
+	return err_wrap(e, "PUT %.*s", (int)strcspn(target, "?"), target);
 }
 
 bool client_is_null(const char *ref)

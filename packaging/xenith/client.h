@@ -35,6 +35,10 @@ MAY_WAIT must_check struct err *client_call(
 MAY_WAIT must_check struct err *client_call_string(
 	struct client *c, const char *message, json_t *params, const char **result);
 
+/* A PUT of the first SIZE bytes of a file to TARGET, "/path?query", over its own connection. */
+MAY_WAIT must_check struct err *client_put(
+	struct client *c, const char *target, int fd, uint64_t size);
+
 /* Whether a call has answered with this reference to say that there is none. */
 bool client_is_null(const char *ref);
 

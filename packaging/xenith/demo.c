@@ -12,20 +12,27 @@
 #include "core.gen.h"
 #include "packaging/xenith/client.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define TEMPLATE_NAME  "demo-template"
 #define VM_NAME        "demo-vm"
 #define DISK_NAME      "demo disk"
 #define SR_NAME        "Local storage"
 #define BASE_NAME      "Other install media"
-#define DISK_SIZE      (INT64_C(64) << 20)
+#define DISK_SIZE      (INT64_C(64) << 20) /* of an empty one */
+#define SECTOR         512
+#define FILLED         "demo-disk" /* in other_config: its contents are there */
 #define SETTLES_WITHIN (60 * NS_PER_S)
 
 struct demo {
 	struct client client;
 	const char *dir;
+	int image_fd; /* what the disk begins with; -1: nothing */
+	int64_t image_size, disk_size; /* bytes */
 	const char *sr, *template, *vm; /* references; NULL: not yet */
 };
 
@@ -199,17 +206,19 @@ static MAY_WAIT struct err *has_disk(struct demo *d, bool *out)
 /* A disk that was made and not yet given to the template; NULL: none. */
 static MAY_WAIT struct err *find_loose_vdi(struct demo *d, const char **out)
 {
-	json_t *vdis = NULL, *vdi;
-	const char *vbd;
+	json_t *vdis = NULL, *vdi, *record;
 	size_t i;
 
 	*out = NULL;
 	TRY(client_call(&d->client, "VDI.get_by_name_label", json_pack("[s]", DISK_NAME), &vdis));
 	json_array_foreach(vdis, i, vdi)
 	{
-		TRY(first(d, "VDI.get_VBDs", json_pack("[s]", json_string_value(vdi)), &vbd));
-		if (!vbd)
-			*out = json_string_value(vdi);
+		const char *ref = json_string_value(vdi);
+
+		TRY(client_call(&d->client, "VDI.get_record", json_pack("[s]", ref), &record));
+		if (!json_array_size(json_object_get(record, "VBDs")) &&
+			json_integer_value(json_object_get(record, "virtual_size")) == d->disk_size)
+			*out = ref;
 	}
 	return NULL;
 }
@@ -221,9 +230,25 @@ static MAY_WAIT struct err *ensure_vdi(struct demo *d, const char **out)
 		return NULL;
 	json_t *record = json_pack("{s: s, s: s, s: s, s: I, s: s, s: b, s: b, s: {}}",
 		"name_label", DISK_NAME, "name_description", "What demo VMs begin with", "SR",
-		d->sr, "virtual_size", (json_int_t)DISK_SIZE, "type", "system", "sharable", false,
-		"read_only", false, "other_config");
+		d->sr, "virtual_size", (json_int_t)d->disk_size, "type", "system", "sharable",
+		false, "read_only", false, "other_config");
 	return client_call_string(&d->client, "VDI.create", json_pack("[o]", record), out);
+}
+
+/* The image goes into the disk, and then a note that it is whole. */
+static MAY_WAIT struct err *ensure_contents(struct demo *d, const char *vdi)
+{
+	json_t *config = NULL;
+
+	if (d->image_fd < 0)
+		return NULL;
+	TRY(client_call(&d->client, "VDI.get_other_config", json_pack("[s]", vdi), &config));
+	if (json_object_get(config, FILLED))
+		return NULL;
+	auto_str target = xasprintf("/import_raw_vdi?format=raw&vdi=%s", vdi);
+	TRY(client_put(&d->client, target, d->image_fd, (uint64_t)d->image_size));
+	return client_call(&d->client, "VDI.add_to_other_config",
+		json_pack("[s, s, s]", vdi, FILLED, "filled"), NULL);
 }
 
 static MAY_WAIT struct err *ensure_disk(struct demo *d)
@@ -235,6 +260,7 @@ static MAY_WAIT struct err *ensure_disk(struct demo *d)
 	if (is_there)
 		return NULL;
 	TRY(ensure_vdi(d, &vdi));
+	TRY(ensure_contents(d, vdi));
 	json_t *record =
 		json_pack("{s: s, s: s, s: s, s: b, s: s, s: s, s: b, s: b, s: {}, s: s, s: {}}",
 			"VM", d->template, "VDI", vdi, "userdevice", "0", "bootable", true, "mode",
@@ -296,14 +322,31 @@ static MAY_WAIT struct err *make_all(struct demo *d)
 	return NULL;
 }
 
+static struct err *open_image(const char *path, struct demo *d)
+{
+	struct stat st;
+
+	d->image_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (d->image_fd < 0 || fstat(d->image_fd, &st) < 0)
+		return err_errno(errno, "opening %s", path);
+	if (!S_ISREG(st.st_mode) || !st.st_size)
+		return err(INVALID_VALUE, path, "no image");
+	d->image_size = st.st_size;
+	d->disk_size = (st.st_size + SECTOR - 1) / SECTOR * SECTOR;
+	return NULL;
+}
+
 MAY_WAIT struct err *demo_make(const struct options *o)
 {
 	auto_str run = xasprintf("%s/run", o->dir);
-	struct demo demo = {.dir = o->dir};
+	struct demo demo = {.dir = o->dir, .image_fd = -1, .disk_size = DISK_SIZE};
 	auto_fd lock_fd = -1;
 
 	TRY(dir_lock(run, "demo.lock", &lock_fd));
-	struct err *e = make_all(&demo);
+	struct err *e = o->demo_disk ? open_image(o->demo_disk, &demo) : NULL;
+	if (!e)
+		e = make_all(&demo);
 	client_close(&demo.client);
+	close_fdp(&demo.image_fd);
 	return err_wrap(e, "making the demo host");
 }

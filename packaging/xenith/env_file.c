@@ -70,6 +70,8 @@ struct err *env_file_write(void)
 /* The kernel's network is root's, and a stack that simulates leaves it alone. */
 static const char *network_backend(const struct options *o)
 {
+	if (o->network)
+		return o->network;
 	return geteuid() != 0 || !strcmp(o->backend, "simulator") ? "simulator" : "kernel";
 }
 

@@ -12,13 +12,15 @@
 static const struct {
 	const char *name;
 	int (*run)(const struct options *o);
+	bool is_for_both; /* the installed system too */
 } verbs[] = {
-	{"up", verb_up},
-	{"down", verb_down},
-	{"status", verb_status},
-	{"restart", verb_restart},
-	{"logs", verb_logs},
-	{"supervise", verb_supervise},
+	{"up", verb_up, false},
+	{"down", verb_down, false},
+	{"status", verb_status, false},
+	{"restart", verb_restart, false},
+	{"logs", verb_logs, false},
+	{"console", verb_console, true},
+	{"supervise", verb_supervise, false},
 };
 
 int main(int argc, char **argv)
@@ -28,10 +30,8 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (!o.dir)
-		return units_run(&o);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (!strcmp(verbs[i].name, o.verb))
-			return verbs[i].run(&o);
+			return o.dir || verbs[i].is_for_both ? verbs[i].run(&o) : units_run(&o);
 	return EXIT_USAGE;
 }

@@ -16,24 +16,37 @@
 
 struct verb {
 	const char *name;
-	bool takes_daemon;
+	const char *operand; /* what may stand behind it; NULL: nothing */
 	bool needs_dir;
 	const char *doc;
 };
 
 static const struct verb verbs[] = {
-	{"up", false, true, "start the daemons and wait until every one is ready"},
-	{"down", false, false, "stop them; guests run on"},
-	{"status", false, false, "what runs (--json for programs)"},
-	{"restart", true, false, "restart one daemon, or all; guests run on"},
-	{"logs", true, false, "the last lines of one daemon's log, or of all (-n N, --follow)"},
-	{"supervise", false, true,
+	{"up", NULL, true, "start the daemons and wait until every one is ready"},
+	{"down", NULL, false, "stop them; guests run on"},
+	{"status", NULL, false, "what runs (--json for programs)"},
+	{"restart", "[DAEMON]", false, "restart one daemon, or all; guests run on"},
+	{"logs", "[DAEMON]", false,
+		"the last lines of one daemon's log, or of all (-n N, --follow)"},
+	{"console", "VM", false, "the text console of a VM, by name or uuid; Ctrl-] leaves it"},
+	{"supervise", NULL, true,
 		"stay in the foreground and keep the daemons running (`up` runs this)"},
 };
 
-static const char *const backends[] = {"simulator", "qemu", "libvirt", "xenlight"};
+static const char *const backends[] = {"simulator", "qemu", "libvirt", "xenlight", NULL};
+static const char *const networks[] = {"kernel", "simulator", NULL};
 
-enum { OPT_BACKEND = 256, OPT_ADDRESS, OPT_PORT, OPT_TLS_PORT, OPT_DEMO, OPT_JSON, OPT_ALSO };
+enum {
+	OPT_BACKEND = 256,
+	OPT_ADDRESS,
+	OPT_PORT,
+	OPT_TLS_PORT,
+	OPT_NETWORK,
+	OPT_DEMO,
+	OPT_DEMO_DISK,
+	OPT_JSON,
+	OPT_ALSO
+};
 
 static const struct option long_options[] = {
 	{"dir", required_argument, NULL, 'd'},
@@ -41,7 +54,9 @@ static const struct option long_options[] = {
 	{"address", required_argument, NULL, OPT_ADDRESS},
 	{"port", required_argument, NULL, OPT_PORT},
 	{"tls-port", required_argument, NULL, OPT_TLS_PORT},
+	{"network", required_argument, NULL, OPT_NETWORK},
 	{"demo", no_argument, NULL, OPT_DEMO},
+	{"demo-disk", required_argument, NULL, OPT_DEMO_DISK},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"also", required_argument, NULL, OPT_ALSO},
 	{"lines", required_argument, NULL, 'n'},
@@ -59,14 +74,17 @@ static void print_help(FILE *to)
 		to);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		fprintf(to, "  %-9s %-9s %s\n", verbs[i].name,
-			verbs[i].takes_daemon ? "[DAEMON]" : "", verbs[i].doc);
+			verbs[i].operand ? verbs[i].operand : "", verbs[i].doc);
 	fputs("\nOptions:\n"
 	      "  --dir D             everything lies below D: sockets, state, logs, D/env\n"
 	      "  --backend NAME      simulator (default), qemu, libvirt or xenlight\n"
 	      "  --address A         where the XenAPI is served (default 127.0.0.1)\n"
 	      "  --port P            its plain port (default 8080; 0: none)\n"
 	      "  --tls-port Q        its TLS port (default: none)\n"
+	      "  --network NAME      kernel or simulator: whether the host's own network is\n"
+	      "                      touched (default: by root, but not with a simulator)\n"
 	      "  --demo              make a demo host: storage, a template and a VM\n"
+	      "  --demo-disk FILE    a raw image that the template's disk begins with\n"
 	      "  --also PROGRAM      run this daemon too; may be repeated\n"
 	      "  --json              status as JSON\n"
 	      "  -n, --lines N       how many lines of log (default 20)\n"
@@ -102,10 +120,10 @@ static bool read_number(const char *text, long lowest, long highest, long *out)
 	return true;
 }
 
-static bool is_backend(const char *name)
+static bool is_one_of(const char *const *names, const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(backends); i++)
-		if (!strcmp(backends[i], name))
+	for (; *names; names++)
+		if (!strcmp(*names, name))
 			return true;
 	return false;
 }
@@ -119,7 +137,7 @@ static int read_option(int c, struct options *o)
 		return -1;
 	case OPT_BACKEND:
 		o->backend = optarg;
-		if (!is_backend(optarg))
+		if (!is_one_of(backends, optarg))
 			return complain(
 				"'%s' is no backend (simulator, qemu, libvirt, xenlight)", optarg);
 		return -1;
@@ -138,8 +156,16 @@ static int read_option(int c, struct options *o)
 		return read_number(optarg, 0, 1000000, &o->lines)
 			? -1
 			: complain("'%s' is no number of lines", optarg);
+	case OPT_NETWORK:
+		o->network = optarg;
+		return is_one_of(networks, optarg)
+			? -1
+			: complain("'%s' is no network (kernel, simulator)", optarg);
 	case OPT_DEMO:
 		o->demo = true;
+		return -1;
+	case OPT_DEMO_DISK:
+		o->demo_disk = optarg;
 		return -1;
 	case OPT_JSON:
 		o->json = true;
@@ -181,12 +207,16 @@ static int read_operands(int argc, char **argv, struct options *o)
 	const struct verb *v = find_verb(o->verb);
 	if (!v)
 		return complain("there is no verb '%s'", o->verb);
-	if (optind < argc && v->takes_daemon)
-		o->daemon = argv[optind++];
+	if (optind < argc && v->operand)
+		o->operand = argv[optind++];
+	else if (v->operand && *v->operand != '[')
+		return complain("'%s' needs a %s", v->name, v->operand);
 	if (optind < argc)
 		return complain("'%s' is one word too many", argv[optind]);
 	if (v->needs_dir && !o->dir && !strcmp(v->name, "supervise"))
 		return complain("'%s' needs --dir", v->name);
+	if (!o->dir && (o->demo || o->demo_disk))
+		return complain("a demo host is made with --dir");
 	return -1;
 }
 

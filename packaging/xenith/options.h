@@ -27,7 +27,9 @@ struct options {
 	bool json;
 	bool follow;
 	long lines;
-	const char *daemon; /* the operand of restart and logs, or NULL */
+	const char *operand; /* the daemon of restart and logs, the VM of console; or NULL */
+	const char *demo_disk; /* a raw image for the demo's disk, or NULL: an empty one */
+	const char *network; /* networkd's backend; NULL: whichever suits */
 	const char *extra[MAX_EXTRA]; /* further programs to run: --also */
 	unsigned n_extra;
 };

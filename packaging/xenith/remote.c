@@ -17,6 +17,7 @@
 
 struct run {
 	const struct options *options;
+	const char *path;
 	remote_fn fn;
 	int status;
 };
@@ -41,7 +42,8 @@ bool remote_is_up(const char *dir)
 static int say(const struct options *o, struct err *e)
 {
 	if (err_is(e, &ERR_CONNECTION_REFUSED)) {
-		fprintf(stderr, "xenith: nothing runs in %s\n", o->dir);
+		fprintf(stderr, "xenith: nothing runs %s%s\n", o->dir ? "in " : "here",
+			o->dir ? o->dir : "");
 		return EXIT_NOT_RUNNING;
 	}
 	fprintf(stderr, "xenith: %s: %s\n", o->verb, err_text(e));
@@ -51,8 +53,7 @@ static int say(const struct options *o, struct err *e)
 static MAY_WAIT void run_fiber(void *arg)
 {
 	struct run *run = arg;
-	auto_str path = remote_socket(run->options->dir);
-	struct rpc_client *c = rpc_client_new(path, NULL);
+	struct rpc_client *c = rpc_client_new(run->path, NULL);
 	auto_err e = run->fn(c, run->options);
 
 	if (e)
@@ -63,7 +64,14 @@ static MAY_WAIT void run_fiber(void *arg)
 
 int remote_run(const struct options *o, remote_fn fn)
 {
-	struct run run = {.options = o, .fn = fn, .status = EXIT_OK};
+	auto_str path = remote_socket(o->dir);
+
+	return remote_run_at(path, o, fn);
+}
+
+int remote_run_at(const char *path, const struct options *o, remote_fn fn)
+{
+	struct run run = {.options = o, .path = path, .fn = fn, .status = EXIT_OK};
 
 	loop_init();
 	auto_err e = fiber_spawn(NULL, run_fiber, &run, "%s", o->verb);

@@ -17,6 +17,9 @@ typedef MAY_WAIT struct err *(*remote_fn)(struct rpc_client *c, const struct opt
  * error; returns the exit status. */
 int remote_run(const struct options *o, remote_fn fn);
 
+/* The same with the daemon whose socket PATH is. */
+int remote_run_at(const char *path, const struct options *o, remote_fn fn);
+
 /* D's socket of the supervisor; from malloc. */
 char *remote_socket(const char *dir);
 

@@ -30,13 +30,13 @@ static int logs(const struct options *o)
 	size_t n = 3;
 
 	for (size_t i = 0; i < ARRAY_LEN(daemons); i++) {
-		if (!o->daemon || !strcmp(o->daemon, daemons[i])) {
+		if (!o->operand || !strcmp(o->operand, daemons[i])) {
 			argv[n++] = "-u";
 			argv[n++] = daemons[i];
 		}
 	}
 	if (n == 3) {
-		fprintf(stderr, "xenith: '%s' is no daemon\n", o->daemon);
+		fprintf(stderr, "xenith: '%s' is no daemon\n", o->operand);
 		return EXIT_USAGE;
 	}
 	if (o->follow)
@@ -52,7 +52,7 @@ int units_run(const struct options *o)
 		return run((const char *[]){"systemctl", "stop", TARGET, NULL});
 	if (!strcmp(o->verb, "restart"))
 		return run((const char *[]){
-			"systemctl", "restart", o->daemon ? o->daemon : TARGET, NULL});
+			"systemctl", "restart", o->operand ? o->operand : TARGET, NULL});
 	if (!strcmp(o->verb, "status"))
 		return run((const char *[]){"systemctl", o->json ? "--output=json" : "--no-pager",
 			"list-units", TARGET, "xapid.service", "xenopsd.service", "smd.service",

@@ -53,8 +53,8 @@ static MAY_WAIT struct err *restart(struct rpc_client *c, const struct options *
 	auto_arena a = {0};
 	struct launcher_stack stack;
 
-	if (o->daemon)
-		return restart_one(c, o->daemon, &a);
+	if (o->operand)
+		return restart_one(c, o->operand, &a);
 	TRY(launcher_stack_status(c, &a, &stack, deadline_in(30 * NS_PER_S)));
 	for (size_t i = 0; i < stack.daemons.n; i++)
 		TRY(restart_one(c, stack.daemons.v[i].name, &a));

@@ -46,12 +46,12 @@ static int follow(struct source *sources, size_t n)
 
 int verb_logs(const struct options *o)
 {
-	auto_str pattern = xasprintf("%s/log/%s.log", o->dir, o->daemon ? o->daemon : "*");
+	auto_str pattern = xasprintf("%s/log/%s.log", o->dir, o->operand ? o->operand : "*");
 	glob_t found;
 	int status = EXIT_OK;
 
-	if (o->daemon && (strchr(o->daemon, '/') || strpbrk(o->daemon, "*?["))) {
-		fprintf(stderr, "xenith: '%s' is no daemon\n", o->daemon);
+	if (o->operand && (strchr(o->operand, '/') || strpbrk(o->operand, "*?["))) {
+		fprintf(stderr, "xenith: '%s' is no daemon\n", o->operand);
 		return EXIT_USAGE;
 	}
 	if (glob(pattern, 0, NULL, &found) || !found.gl_pathc) {

@@ -47,6 +47,10 @@ static void make_argv(const struct options *o, char *port, char *tls_port, const
 	argv[n++] = port;
 	argv[n++] = "--tls-port";
 	argv[n++] = tls_port;
+	if (o->network) {
+		argv[n++] = "--network";
+		argv[n++] = o->network;
+	}
 	for (unsigned i = 0; i < o->n_extra; i++) {
 		argv[n++] = "--also";
 		argv[n++] = o->extra[i];

@@ -14,6 +14,7 @@ int verb_down(const struct options *o);
 int verb_status(const struct options *o);
 int verb_restart(const struct options *o);
 int verb_logs(const struct options *o);
+int verb_console(const struct options *o);
 int verb_supervise(const struct options *o);
 
 /* The same verb by systemd, on xenith.target and its services. */
