@@ -163,12 +163,13 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c $(B)/flags
 .PHONY: all install run clean help
 all: $(PROGRAMS) $(LEFT_OUT) ## everything
 
-BACKEND ?= simulator
+BACKEND ?= qemu
+PORT ?= 8080
 DIR ?= $(abspath $(B)/stack)
-run: deps-run ## installs, builds, and brings the stack up in a private directory; DIR=, BACKEND=
+run: ## installs, builds, and brings up a demo host with a guest; DIR=, BACKEND=, PORT=
+	@packaging/deps/install run || [ $$? = 3 ] # without root it goes on with what is there
 	@$(MAKE) --no-print-directory all
-	@$(B)/bin/xenith up --dir '$(DIR)' --backend '$(BACKEND)'
-	@echo "$(B)/bin/xenith status|logs|down --dir '$(DIR)' goes on from here"
+	@packaging/run '$(B)/bin' '$(DIR)' '$(BACKEND)' '$(PORT)'
 
 install: $(INSTALLS) ## into DESTDIR= PREFIX=/usr
 

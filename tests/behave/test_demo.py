@@ -3,9 +3,21 @@
 completed, lived in."""
 
 import fcntl
+import hashlib
+import os
+import pathlib
+import pty
+import random
+import re
+import select
+import shutil
+import subprocess
+import termios
+import time
 import unittest
 
-from stack import Stack, free_port
+import guest
+from stack import BUILD, HANG, XENITH, Stack, free_port
 from xenapi import NULL, Session
 
 CLASSES = "pool host SR PBD network PIF VM VBD VIF VDI".split()
@@ -167,6 +179,177 @@ class Demo(unittest.TestCase):
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = self.stack.xenith("up", *self.up_args)
         self.assertEqual(done.returncode, 1)
+
+    # ---- its disk ----
+
+    def sha256(self, vdi):
+        """Of the raw bytes of a VDI."""
+        about = (self.stack.dir / "storage" / f"{self.x('VDI.get_location', vdi)}.json").read_text()
+        image = re.search(r"node-[-0-9a-f]+\.\w+", about)[0]
+        raw = self.stack.dir / "raw"
+        command = ["qemu-img", "convert", "-O", "raw", self.stack.dir / "storage" / image, raw]
+        subprocess.run(command, check=True, timeout=HANG)
+        return hashlib.sha256(raw.read_bytes()).hexdigest()
+
+    def test_the_disk_begins_with_an_image(self):
+        image = self.stack.dir / "image"
+        content = random.Random(7).randbytes(100000) + bytes(1 << 20)
+        image.write_bytes(content)
+        padded = content + bytes(-len(content) % 512)
+        for name in ("demo-vm", "demo-template"):
+            self.x("VM.destroy", self.named(name)[0])
+        for disk in self.x("VDI.get_all"):
+            self.x("VDI.destroy", disk)
+        self.up_args += ("--demo-disk", image)
+        self.again()
+        self.check_whole()
+        for name in ("demo-vm", "demo-template"):
+            disk = self.disk_of(self.named(name)[1])
+            self.assertEqual(self.sha256(disk), hashlib.sha256(padded).hexdigest())
+        # A kill before the contents were whole.
+        _, template = self.named("demo-template")
+        disk = self.disk_of(template)
+        self.x("VBD.destroy", template["VBDs"][0])
+        self.x("VDI.remove_from_other_config", disk, "demo-disk")
+        image.write_bytes(b"x" * len(content))
+        self.again()
+        self.check_whole()
+        self.assertEqual(self.disk_of(self.named("demo-template")[1]), disk)
+        self.assertNotEqual(self.sha256(disk), hashlib.sha256(padded).hexdigest())
+        before = self.records()
+        image.unlink()
+        done = self.stack.xenith("up", *self.up_args)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No such file", done.stderr)
+        self.assertEqual(self.records(), before)
+
+    # ---- its console ----
+
+    def start(self):
+        vm, record = self.named("demo-vm")
+        self.x("VM.start", vm, False, False)
+        return vm, record["uuid"]
+
+    def test_its_console_is_a_terminal(self):
+        vm, uuid = self.start()
+        for name in ("demo-vm", uuid):
+            with Terminal("console", name, "--dir", self.stack.dir) as console:
+                before = console.settings
+                console.wait_for("Ctrl-] leaves it.")
+                console.send("hello there\r")
+                console.wait_for("hello there")
+                console.send("\x03\x1d")  # the first goes to the guest
+                console.wait_for("Left the console")
+                self.assertEqual(console.process.wait(HANG), 0)
+                self.assertEqual(console.read_settings(), before)
+        with Terminal("console", "demo-vm", "--dir", self.stack.dir) as console:
+            console.wait_for("Ctrl-] leaves it.")
+            self.x("VM.hard_shutdown", vm)
+            console.wait_for("Left the console")
+            self.assertEqual(console.process.wait(HANG), 0)
+
+    def test_a_console_in_a_pipe(self):
+        vm, _ = self.start()
+        command = [str(XENITH), "console", "demo-vm", "--dir", str(self.stack.dir)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            process.stdin.write(b"by a pipe\x1d\r")
+            process.stdin.close()
+            said = b""
+            while b"by a pipe" not in said:
+                more = os.read(process.stdout.fileno(), 4096)
+                self.assertTrue(more, said)
+                said += more
+            self.x("VM.hard_shutdown", vm)
+            self.assertEqual(process.wait(HANG), 0)
+
+    def test_who_has_no_console(self):
+        for name in ("demo-vm", "nobody", self.named("demo-vm")[1]["uuid"]):
+            done = self.stack.xenith("console", name)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(name, done.stderr)
+        self.assertEqual(self.stack.xenith("console").returncode, 2)
+        vm, uuid = self.start()
+        other = self.x("VM.copy", self.named("demo-template")[0], "demo-vm", NULL)
+        self.x("VM.provision", other)
+        self.x("VM.start", other, False, False)
+        done = self.stack.xenith("console", "demo-vm")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("give the uuid", done.stderr)
+        self.stack.xenith("down")
+        self.assertEqual(self.stack.xenith("console", uuid).returncode, 3)
+
+
+class Terminal:
+    """A run of xenith on a terminal of its own."""
+
+    def __init__(self, *words):
+        self.ours, self.theirs = pty.openpty()
+        self.said = ""
+        self.settings = self.read_settings()
+        ends = {"stdin": self.theirs, "stdout": self.theirs, "stderr": self.theirs}
+        self.process = subprocess.Popen([str(XENITH), *map(str, words)], **ends)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(HANG)
+        os.close(self.ours)
+        os.close(self.theirs)
+
+    def read_settings(self):
+        return termios.tcgetattr(self.theirs)
+
+    def send(self, text):
+        os.write(self.ours, text.encode())
+
+    def wait_for(self, text, within=HANG):
+        """Passes over what comes up to the text."""
+        end = time.monotonic() + within
+        while text not in self.said:
+            if not select.select([self.ours], [], [], max(0, end - time.monotonic()))[0]:
+                raise AssertionError(f"no {text!r} in: {self.said}")
+            self.said += os.read(self.ours, 65536).decode(errors="replace")
+        self.said = self.said.split(text, 1)[1]
+
+
+@unittest.skipUnless(shutil.which("qemu-system-x86_64"), "no qemu-system-x86_64")
+class Run(unittest.TestCase):
+    """What `make run` does once everything is built: up to the guest's prompt, and down again."""
+
+    def test_from_nothing_to_the_guest(self):
+        port = free_port()
+        stack = Stack(self, "--port", port, "--backend", "qemu", "--network", "simulator")
+        # The password and the directory are the stack's; the script finds both as they are.
+        script = pathlib.Path(guest.BUILDER).parents[1] / "run"
+        command = [str(script), str(BUILD / "bin"), str(stack.dir), "qemu", str(port)]
+        for _ in range(2):
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, timeout=3 * HANG)  # fmt: skip
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            env = stack.env()
+            for piece in (env["XAPI_URL"], env["XAPI_PASSWORD"], "Left out: the host's network"):
+                self.assertIn(piece, done.stdout)
+        x = Session.of(env)
+        (vm,) = x("VM.get_by_name_label", "demo-vm")
+        self.assertEqual(x("VM.get_power_state", vm), "Running")
+        words = re.search(r"Into the guest: +\S+ (console .*)", done.stdout)[1].replace("'", "")
+        with Terminal(*words.split()) as console:
+            console.wait_for("guest: ping 10.0.2.2 ok", 3 * HANG)
+            console.send("\r")
+            console.wait_for("login: ")
+            console.send("root\r")
+            console.wait_for("assword: ")
+            console.send("xenith\r")
+            console.wait_for("# ")
+            console.send("cat /disk/boots\r")
+            console.wait_for("\n1\r")
+            console.send("\x1d")
+            console.wait_for("Left the console")
+        x("VM.clean_shutdown", vm)
+        self.assertEqual(x("VM.get_power_state", vm), "Halted")
 
 
 if __name__ == "__main__":
