@@ -231,11 +231,18 @@ MAY_WAIT void member_fiber(void *arg)
 	set_state(member, LAUNCHER_DAEMON_STATE_STOPPED);
 }
 
+/* It ended before it was ready, or will not be started again. */
+static bool has_failed(const struct member *member)
+{
+	if (member->state == LAUNCHER_DAEMON_STATE_STOPPED)
+		return true;
+	return member->has_failed_to_start && member->state != LAUNCHER_DAEMON_STATE_STARTING;
+}
+
 MAY_WAIT struct err *member_wait_ready(struct member *member, uint64_t start)
 {
 	while (member->starts <= start || member->state != LAUNCHER_DAEMON_STATE_READY) {
-		if (member->starts > start && member->has_failed_to_start &&
-			member->state != LAUNCHER_DAEMON_STATE_STARTING)
+		if (member->starts > start && has_failed(member))
 			return err(DAEMON_FAILED, member->name, member->last_end);
 		if (supervisor.is_stopping)
 			return err(SHUTTING_DOWN);

@@ -129,13 +129,40 @@ class Launcher(unittest.TestCase):
         self.assertIn("oned has died (signal 9)", self.xenith("logs", "xenith").stdout)
 
     def test_one_that_is_configured_wrongly_is_not_started_again_and_again(self):
-        text = READY.replace("time.sleep(1000)", "sys.exit(78)")
+        text = READY.replace(
+            "time.sleep(1000)", f"while not os.path.exists({str(self.top / 'end')!r}):"
+            " time.sleep(0.01)\nsys.exit(78)"
+        )
         self.up("--also", self.program("oned", text))
+        (self.top / "end").touch()
         self.wait_for("its end", lambda: self.daemon("oned")["state"] == "stopped")
         self.assertEqual(self.daemon("oned")["restarts"], 0)
         self.program("oned", READY)
         self.assertEqual(self.xenith("restart", "oned").returncode, 0)
         self.assertEqual(self.daemon("oned")["state"], "ready")
+
+    def test_one_that_ends_before_the_others_are_ready(self):
+        pid = self.top / "pid"
+        first = READY.replace(
+            "time.sleep(1000)", f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nsys.exit(78)"
+        )
+        wait = (
+            "while True:\n"
+            "    try:\n"
+            f"        os.kill(int(open({str(pid)!r}).read()), 0)\n"
+            "    except (FileNotFoundError, ValueError):\n"
+            "        pass\n"
+            "    except ProcessLookupError:\n"
+            "        break\n"
+            "    time.sleep(0.01)\n"
+            "s.send("
+        )
+        last = READY.replace("s.send(", wait)
+        done = self.xenith(
+            "up", "--also", self.program("oned", first), "--also", self.program("twod", last)
+        )
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("DAEMON_FAILED(oned, exit 78)", done.stderr)
 
     def test_restart_waits_until_it_is_ready_again(self):
         self.up("--also", self.program("oned", READY))
