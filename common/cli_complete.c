@@ -59,8 +59,7 @@ static void for_each_method(const struct cli_spec *spec,
 	void (*fn)(const struct method *m, struct arena *a, struct sbuf *out), struct arena *a,
 	struct sbuf *out)
 {
-	cli_for_each_interface(i, spec)
-	{
+	cli_for_each_interface (i, spec) {
 		const struct interface *in = cli_interface(spec, i);
 
 		for (uint32_t k = 0; k < in->n_methods; k++)

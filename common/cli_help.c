@@ -239,7 +239,8 @@ void cli_help_program(const struct cli_spec *spec, struct sbuf *out)
 	sbuf_printf(out, "\nCommands (%s COMMAND --help explains one):\n", spec->program);
 	add_commands(spec->commands, spec->n_commands, &a, out);
 	add_commands(cli_own_commands, cli_n_own_commands, &a, out);
-	cli_for_each_interface(i, spec) add_methods(cli_interface(spec, i), &a, out);
+	cli_for_each_interface (i, spec)
+		add_methods(cli_interface(spec, i), &a, out);
 	sbuf_adds(out,
 		"\nA command may be written as the interface has it too: VM.start, vm-start.\n"
 		"\nExit codes:\n"

@@ -47,8 +47,7 @@ static bool is_same_name(const char *a, const char *b)
 
 const struct method *cli_find_method(const struct cli_spec *spec, const char *name)
 {
-	cli_for_each_interface(i, spec)
-	{
+	cli_for_each_interface (i, spec) {
 		const struct interface *in = cli_interface(spec, i);
 
 		for (uint32_t k = 0; k < in->n_methods; k++)

@@ -65,7 +65,8 @@ struct err *api_db_list(
 		return err(Does_not_exist, "class", in->class);
 	out->v = arena_calloc(c->arena, db_count_of(class) + 1, sizeof(*out->v));
 	out->n = 0;
-	db_for_each_of(class, row) out->v[out->n++] = head_of(row, c->arena);
+	db_for_each_of (class, row)
+		out->v[out->n++] = head_of(row, c->arena);
 	return NULL;
 }
 
@@ -128,8 +129,7 @@ typedef vec_of(struct control_change) change_vec;
 
 static void add_changes(uint64_t since, struct arena *a, change_vec *out)
 {
-	db_for_each_change(since, row)
-	{
+	db_for_each_change (since, row) {
 		vec_push(out,
 			(struct control_change){
 				.generation = (int64_t)db_row_generation(row),

@@ -89,7 +89,9 @@ static struct err *add_device(struct vm *vm, enum device_class class, const void
 
 static struct device *find_device(const struct vm *vm, enum device_class class, const char *id)
 {
-	vm_for_each(d, vm, class) if (!strcmp(d->id, id)) return d;
+	vm_for_each (d, vm, class)
+		if (!strcmp(d->id, id))
+			return d;
 	return NULL;
 }
 

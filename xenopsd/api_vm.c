@@ -240,11 +240,13 @@ static void export_class(
 	const struct type *type = device_classes[class].type;
 	size_t i = 0;
 
-	vm_for_each(counted, vm, class) i++;
+	vm_for_each (counted, vm, class)
+		i++;
 	out->n = i;
 	out->v = arena_calloc(a, i, type->size);
 	i = 0;
-	vm_for_each(d, vm, class) codec_copy(type, &d->vbd, a, (char *)out->v + i++ * type->size);
+	vm_for_each (d, vm, class)
+		codec_copy(type, &d->vbd, a, (char *)out->v + i++ * type->size);
 }
 
 MAY_WAIT struct err *api_vm_export_metadata(

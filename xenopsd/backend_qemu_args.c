@@ -116,8 +116,7 @@ static void add_parts(struct args *a, const struct machine *m, enum device_class
 {
 	const char *add_host = class == DEVICE_VBD ? "-blockdev" : "-netdev";
 
-	vm_for_each(d, m->vm, class)
-	{
+	vm_for_each (d, m->vm, class) {
 		const char *id;
 		auto_err e = qemu_device_id(d, a->arena, &id);
 		const struct part *part = e ? NULL : map_get(&m->parts, id);

@@ -76,8 +76,7 @@ static MAY_WAIT struct err *drives(
 
 	TRY(machine_call(m, "query-blockstats", NULL, &all));
 	out->vbds.v = arena_calloc(a, m->vm->devices.n, sizeof(*out->vbds.v));
-	vm_for_each(vbd, m->vm, DEVICE_VBD)
-	{
+	vm_for_each (vbd, m->vm, DEVICE_VBD) {
 		const char *id;
 		auto_err e = qemu_device_id(vbd, a, &id);
 		const json_t *stats = e ? NULL : stats_of(all, id);
@@ -132,8 +131,7 @@ static MAY_WAIT struct err *nics(struct machine *m, struct arena *a, struct xeno
 
 	TRY(file_load("/proc/net/dev", MAX_NET_DEV, &text, NULL));
 	out->vifs.v = arena_calloc(a, m->vm->devices.n, sizeof(*out->vifs.v));
-	vm_for_each(vif, m->vm, DEVICE_VIF)
-	{
+	vm_for_each (vif, m->vm, DEVICE_VIF) {
 		struct xenops_vif_figures figures = {.position = vif->vif.position};
 
 		if (read_tap(text, qemu_tap_name(m, vif, a), &figures))

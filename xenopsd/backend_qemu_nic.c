@@ -76,7 +76,8 @@ struct err *qemu_taps_remove(struct machine *m)
 {
 	auto_arena a = {0};
 
-	vm_for_each(vif, m->vm, DEVICE_VIF) TRY(tap_remove(qemu_tap_name(m, vif, &a)));
+	vm_for_each (vif, m->vm, DEVICE_VIF)
+		TRY(tap_remove(qemu_tap_name(m, vif, &a)));
 	return NULL;
 }
 

@@ -133,10 +133,9 @@ static void wish_devices(struct figures_call *f, const struct vm *vm, struct cou
 	c->figures.vifs.v = arena_calloc(&f->arena, n, sizeof(*c->figures.vifs.v));
 	c->figures.vbds.v = arena_calloc(&f->arena, n, sizeof(*c->figures.vbds.v));
 	c->vbd_numbers = arena_calloc(&f->arena, n, sizeof(int));
-	vm_for_each(vif, vm, DEVICE_VIF) c->figures.vifs.v[c->figures.vifs.n++].position =
-		vif->vif.position;
-	vm_for_each(vbd, vm, DEVICE_VBD)
-	{
+	vm_for_each (vif, vm, DEVICE_VIF)
+		c->figures.vifs.v[c->figures.vifs.n++].position = vif->vif.position;
+	vm_for_each (vbd, vm, DEVICE_VBD) {
 		c->vbd_numbers[c->figures.vbds.n] = xenlight_vbd_number(vbd);
 		c->figures.vbds.v[c->figures.vbds.n++].position =
 			arena_strdup(&f->arena, vbd->name);

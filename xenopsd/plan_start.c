@@ -21,13 +21,16 @@ void plan_add_vbd_plug(struct plan *p, struct device *vbd)
 static void add_vbds(struct plan *p, enum xenops_vbd_mode mode)
 {
 	plan_open(p, PLAN_PARALLEL);
-	vm_for_each(d, p->vm, DEVICE_VBD) if (d->vbd.mode == mode) plan_add_vbd_plug(p, d);
+	vm_for_each (d, p->vm, DEVICE_VBD)
+		if (d->vbd.mode == mode)
+			plan_add_vbd_plug(p, d);
 	plan_close(p);
 }
 
 static void add_all(struct plan *p, enum device_class class, const struct atom *atom)
 {
-	vm_for_each(d, p->vm, class) plan_add(p, atom, d);
+	vm_for_each (d, p->vm, class)
+		plan_add(p, atom, d);
 }
 
 void plan_add_start(struct plan *p)

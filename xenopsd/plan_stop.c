@@ -51,7 +51,8 @@ struct err *vm_end_guest(struct vm *vm, enum guest_end how, double timeout_s)
 
 static void add_all(struct plan *p, enum device_class class, const struct atom *atom)
 {
-	vm_for_each(d, p->vm, class) plan_add(p, atom, d);
+	vm_for_each (d, p->vm, class)
+		plan_add(p, atom, d);
 }
 
 static void add_vbd(struct plan *p, struct device *vbd)
@@ -79,8 +80,10 @@ void plan_add_stop(struct plan *p)
 	add_all(p, DEVICE_PCI, &atom_pci_unplug);
 	plan_add(p, &atom_vm_stop_device_model, NULL);
 	plan_open(p, PLAN_PARALLEL);
-	vm_for_each(d, p->vm, DEVICE_VBD) add_vbd(p, d);
-	vm_for_each(d, p->vm, DEVICE_VIF) add_vif(p, d);
+	vm_for_each (d, p->vm, DEVICE_VBD)
+		add_vbd(p, d);
+	vm_for_each (d, p->vm, DEVICE_VIF)
+		add_vif(p, d);
 	plan_close(p);
 	plan_add(p, &atom_vm_destroy, NULL);
 }

@@ -29,6 +29,7 @@ struct err *devices_of(
 
 	TRY(vm_get(vm_id, &vm));
 	*out = (struct device_list){.vm = vm, .v = arena_calloc(a, vm->devices.n, sizeof(*out->v))};
-	vm_for_each(d, vm, class) out->v[out->n++] = d;
+	vm_for_each (d, vm, class)
+		out->v[out->n++] = d;
 	return NULL;
 }

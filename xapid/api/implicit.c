@@ -40,7 +40,8 @@ static struct err *get_all(struct xapi_call *c, void *out)
 	struct string_list refs = {
 		arena_calloc(c->call.arena, db_count_of(class) + 1, sizeof(*refs.v)), 0};
 
-	db_for_each_of(class, row) add_ref(c->call.arena, &refs, row);
+	db_for_each_of (class, row)
+		add_ref(c->call.arena, &refs, row);
 	*(struct string_list *)out = refs;
 	return NULL;
 }
@@ -61,8 +62,9 @@ static struct err *get_by_name_label(struct xapi_call *c, const void *const *arg
 	struct string_list refs = {
 		arena_calloc(c->call.arena, db_count_of(class) + 1, sizeof(*refs.v)), 0};
 
-	db_for_each_of(class, row) if (!strcmp(text_arg(db_value(row, label)), text_arg(args[0])))
-		add_ref(c->call.arena, &refs, row);
+	db_for_each_of (class, row)
+		if (!strcmp(text_arg(db_value(row, label)), text_arg(args[0])))
+			add_ref(c->call.arena, &refs, row);
 	*(struct string_list *)out = refs;
 	return NULL;
 }

@@ -92,8 +92,7 @@ static void join(struct xapi_call *c, const struct where *where)
 	size_t size = strlen(b->open) + strlen(b->close) + 1;
 	vec_of(struct found) found = {0};
 
-	db_for_each_of(c->message->class, row)
-	{
+	db_for_each_of (c->message->class, row) {
 		if (!where_matches(where, row))
 			continue;
 		vec_push(&found, (struct found){row, db_form(row, form_of(c))});

@@ -364,8 +364,9 @@ struct err *implicit_get_all_where(struct xapi_call *c, const char *expr, void *
 	const struct where *where;
 
 	TRY(where_parse(class, expr, a, &where));
-	db_for_each_of(class, row) if (where_matches(where, row)) refs.v[refs.n++] =
-		arena_strdup(a, db_ref(row));
+	db_for_each_of (class, row)
+		if (where_matches(where, row))
+			refs.v[refs.n++] = arena_strdup(a, db_ref(row));
 	*(struct string_list *)out = refs;
 	return NULL;
 }

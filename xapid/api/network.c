@@ -12,8 +12,7 @@
 
 static bool has_bridge(const char *bridge)
 {
-	db_for_each(network, row)
-	{
+	db_for_each (network, row) {
 		if (!strcmp(((const struct xenapi_network *)db_record(row))->bridge, bridge))
 			return true;
 	}

@@ -69,8 +69,7 @@ MAY_WAIT struct err *xapi_session_get_all_subject_identifiers(
 	size_t n = 0;
 
 	out->v = arena_calloc(c->arena, db_count(session), sizeof(*out->v));
-	db_for_each(session, row)
-	{
+	db_for_each (session, row) {
 		const struct xenapi_session *s = db_record(row);
 
 		if (*s->auth_user_sid)
@@ -83,8 +82,7 @@ MAY_WAIT struct err *xapi_session_get_all_subject_identifiers(
 MAY_WAIT struct err *xapi_session_logout_subject_identifier(
 	struct call *c, const struct xenapi_session_logout_subject_identifier_in *in)
 {
-	db_for_each(session, row)
-	{
+	db_for_each (session, row) {
 		const struct xenapi_session *s = db_record(row);
 		struct session *known = session_find(db_ref(row));
 

@@ -89,8 +89,9 @@ MAY_WAIT struct err *xapi_sr_update(struct call *c, const struct xenapi_sr_updat
 MAY_WAIT struct err *xapi_sr_get_supported_types(struct call *c, struct string_list *out)
 {
 	*out = (struct string_list){arena_calloc(c->arena, db_count(sm), sizeof(*out->v)), 0};
-	db_for_each(sm, row) out->v[out->n++] =
-		arena_strdup(c->arena, ((const struct xenapi_sm *)db_record(row))->type);
+	db_for_each (sm, row)
+		out->v[out->n++] =
+			arena_strdup(c->arena, ((const struct xenapi_sm *)db_record(row))->type);
 	return NULL;
 }
 

@@ -188,8 +188,7 @@ MAY_WAIT struct err *xapi_vm_get_possible_hosts(
 
 	TRY(db_get(vm, in->vm, &vm));
 	*out = (struct string_list){arena_calloc(c->arena, db_count(host), sizeof(*out->v)), 0};
-	db_for_each(host, row)
-	{
+	db_for_each (host, row) {
 		const struct xenapi_host *host = db_record(row);
 
 		if (host->enabled)

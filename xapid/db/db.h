@@ -86,7 +86,7 @@ struct db_row; /* opaque but for the functions here */
  *
  * The body may delete this row, and no other of the class.
  */
-#define db_for_each(cls, row) db_for_each_of(&xenapi_class_##cls, row)
+#define db_for_each(cls, row) db_for_each_of (&xenapi_class_##cls, row)
 #define db_for_each_of(class, row) \
 	for (struct db_row *row = db_first_row(class), *row##_next_ = db_next_row(row); row; \
 		row = row##_next_, row##_next_ = db_next_row(row))

@@ -8,11 +8,9 @@
 #define XENITH_XAPID_GATE_CALL_H
 
 #include "common/rpc.h"
+#include "xapid/db/db.h"
 #include "xapid/gate/gate.h"
 #include "xapid/gate/message.h"
-
-/* As in db.h: a reference to nothing. */
-#define REF_NULL "OpaqueRef:NULL"
 
 struct fiber;
 

@@ -25,8 +25,7 @@ static struct err *make_internal(void)
 		{"ip_end", "169.254.255.254"}, {"netmask", "255.255.0.0"}};
 	struct xenapi_network network = db_blank(network);
 
-	db_for_each(network, row)
-	{
+	db_for_each (network, row) {
 		const struct xenapi_network *there = db_record(row);
 
 		if (!strcmp(there->bridge, INTERNAL_BRIDGE))
@@ -43,8 +42,7 @@ static struct err *make_internal(void)
 
 static bool has_pif(const struct nic_facts *nic, const char *host)
 {
-	db_for_each(pif, row)
-	{
+	db_for_each (pif, row) {
 		const struct xenapi_pif *pif = db_record(row);
 
 		if (pif->VLAN < 0 && !strcmp(pif->device, nic->name) && !strcmp(pif->host, host))
@@ -55,9 +53,9 @@ static bool has_pif(const struct nic_facts *nic, const char *host)
 
 static bool is_used(const char *bridge)
 {
-	db_for_each(
-		network, row) if (!strcmp(((const struct xenapi_network *)db_record(row))->bridge,
-					  bridge)) return true;
+	db_for_each (network, row)
+		if (!strcmp(((const struct xenapi_network *)db_record(row))->bridge, bridge))
+			return true;
 	return false;
 }
 
@@ -141,8 +139,9 @@ static const struct nic_facts *management(const struct host_facts *facts)
 
 static bool has_management(void)
 {
-	db_for_each(
-		pif, row) if (((const struct xenapi_pif *)db_record(row))->management) return true;
+	db_for_each (pif, row)
+		if (((const struct xenapi_pif *)db_record(row))->management)
+			return true;
 	return false;
 }
 

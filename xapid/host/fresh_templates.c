@@ -50,8 +50,7 @@ static const char recommendations[] =
 
 static bool is_there(const char *label)
 {
-	db_for_each(vm, row)
-	{
+	db_for_each (vm, row) {
 		const struct xenapi_vm *vm = db_record(row);
 
 		if (vm->is_default_template && !__builtin_strcmp(vm->reference_label, label))

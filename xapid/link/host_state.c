@@ -62,8 +62,7 @@ static struct err *note_cpu_info(
 
 static const char *cpu_row(const char *host, int64_t number)
 {
-	db_for_each(host_cpu, row)
-	{
+	db_for_each (host_cpu, row) {
 		const struct xenapi_host_cpu *cpu = db_record(row);
 
 		if (cpu->number == number && !strcmp(cpu->host, host))
@@ -98,8 +97,7 @@ static struct err *note_cpus(const char *host, const struct xenops_cpu_info *inf
 {
 	for (int64_t i = 0; i < info->cpu_count; i++)
 		TRY(note_cpu(host, i, info));
-	db_for_each(host_cpu, row)
-	{
+	db_for_each (host_cpu, row) {
 		const struct xenapi_host_cpu *cpu = db_record(row);
 
 		if (cpu->number >= info->cpu_count && !strcmp(cpu->host, host))

@@ -21,8 +21,7 @@ static int64_t soon(void)
 
 const char *networkd_pif(const char *device)
 {
-	db_for_each(pif, row)
-	{
+	db_for_each (pif, row) {
 		const struct xenapi_pif *pif = db_record(row);
 
 		if (pif->VLAN < 0 && !strcmp(pif->device, device) &&
@@ -80,8 +79,7 @@ static struct err *note_link(const char *metrics, const struct network_interface
 /* The PIF whose bridge this is; NULL: none. */
 static const char *pif_of_bridge(const char *bridge)
 {
-	db_for_each(pif, row)
-	{
+	db_for_each (pif, row) {
 		const struct xenapi_pif *pif = db_record(row);
 		const struct xenapi_network *network = db_find(network, pif->network);
 

@@ -71,8 +71,7 @@ static struct string_list names(const struct int_map *with_versions, struct aren
 
 static const char *sm_of(const char *type)
 {
-	db_for_each(sm, row)
-	{
+	db_for_each (sm, row) {
 		if (!strcmp(((const struct xenapi_sm *)db_record(row))->type, type))
 			return db_ref(row);
 	}
@@ -321,8 +320,7 @@ static MAY_WAIT struct err *resync(void)
 
 	TRY(note_drivers());
 	TRY(storage_sr_list(link_smd.client, &arena, &attached, soon()));
-	db_for_each(pbd, row)
-	{
+	db_for_each (pbd, row) {
 		const struct xenapi_pbd *pbd = db_record(row);
 		const struct xenapi_sr *sr = db_find(sr, pbd->SR);
 

@@ -284,8 +284,7 @@ static struct err *note_missing(const struct xenops_vm_stat_list *list)
 
 	for (size_t i = 0; i < list->n; i++)
 		map_put(&listed, list->v[i].vm.vm, &list->v[i]);
-	db_for_each(vm, row)
-	{
+	db_for_each (vm, row) {
 		const struct xenapi_vm *vm = db_record(row);
 
 		if (!is_here(vm) || vm->is_control_domain || is_starting(db_ref(row)) ||

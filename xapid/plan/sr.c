@@ -30,8 +30,7 @@ struct making {
 
 static bool has_driver(const char *type)
 {
-	db_for_each(sm, row)
-	{
+	db_for_each (sm, row) {
 		if (!strcmp(((const struct xenapi_sm *)db_record(row))->type, type))
 			return true;
 	}

@@ -191,8 +191,7 @@ void op_clear(const struct op_rules *rules)
 {
 	const struct op_map none = {0};
 
-	db_for_each_of(rules->class, row)
-	{
+	db_for_each_of (rules->class, row) {
 		auto_err e = db_write_at(rules->class, db_ref(row), rules->current, &none);
 		if (e)
 			log_err(LOG_WARN_, e, "clearing the operations on %s", db_ref(row));

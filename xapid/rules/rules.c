@@ -14,6 +14,7 @@ void rules_start(void)
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		op_clear(all[i]);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		db_for_each_of(all[i]->class, row) op_list_one(all[i], db_ref(row));
+		db_for_each_of (all[i]->class, row)
+			op_list_one(all[i], db_ref(row));
 	}
 }

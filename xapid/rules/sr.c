@@ -41,8 +41,7 @@ static const uint64_t listed = OP_BIT(OP(SCAN)) | OP_BIT(OP(DESTROY)) | OP_BIT(O
 
 bool sr_has_feature(const struct xenapi_sr *sr, const char *feature)
 {
-	db_for_each(sm, row)
-	{
+	db_for_each (sm, row) {
 		const struct xenapi_sm *sm = db_record(row);
 
 		if (strcmp(sm->type, sr->type))

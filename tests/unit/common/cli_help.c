@@ -85,8 +85,7 @@ static void lists_every_command(void **state)
 	auto_sbuf help = {0};
 
 	cli_help_program(&spec, &help);
-	cli_for_each_interface(i, &spec)
-	{
+	cli_for_each_interface (i, &spec) {
 		const struct interface *in = cli_interface(&spec, i);
 
 		for (uint32_t k = 0; k < in->n_methods; k++)
@@ -105,8 +104,7 @@ static void finds_a_call_by_either_name(void **state)
 {
 	auto_arena a = {0};
 
-	cli_for_each_interface(i, &spec)
-	{
+	cli_for_each_interface (i, &spec) {
 		const struct interface *in = cli_interface(&spec, i);
 
 		for (uint32_t k = 0; k < in->n_methods; k++) {

@@ -54,7 +54,8 @@ static void order(void **state)
 			vm->devices.v[i]->name);
 	assert_string_equal(text, "xvdc xvdb 10 1 ");
 	*text = '\0';
-	vm_for_each(d, vm, DEVICE_VIF) strcat(text, d->name); /* lint: fits */
+	vm_for_each (d, vm, DEVICE_VIF)
+		strcat(text, d->name); /* lint: fits */
 	assert_string_equal(text, "101");
 	vms_free();
 }

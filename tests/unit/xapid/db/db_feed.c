@@ -125,8 +125,7 @@ struct view {
 
 static void follow(struct view *view)
 {
-	db_for_each_change(view->generation, row)
-	{
+	db_for_each_change (view->generation, row) {
 		const struct xenapi_vm *vm = db_record(row);
 		char *before = map_put(&view->seen, db_ref(row), xstrdup(vm->name_label));
 
@@ -147,8 +146,7 @@ static void follow(struct view *view)
 static void check_view(const struct view *view)
 {
 	assert_int_equal(view->seen.n, db_count(vm));
-	db_for_each(vm, row)
-	{
+	db_for_each (vm, row) {
 		const struct xenapi_vm *vm = db_record(row);
 
 		assert_string_equal(map_get(&view->seen, db_ref(row)), vm->name_label);

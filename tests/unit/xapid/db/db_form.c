@@ -79,7 +79,8 @@ static void all_keep_to_the_budget(void **state)
 	struct full_pool pool;
 
 	full_pool_make(&pool, 100);
-	db_for_each(vm, row) db_form(row, DB_FORM_XML);
+	db_for_each (vm, row)
+		db_form(row, DB_FORM_XML);
 	assert_in_range(db_counts().form_bytes, 32 << 10, 64 << 10);
 	/* The newest are there, the oldest are made anew. */
 	uint64_t misses = db_counts().form_misses;

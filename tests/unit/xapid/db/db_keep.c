@@ -317,8 +317,7 @@ static void find_all_told(void *arg)
 	assert_true(db_count(vm) >= *told);
 	assert_true(db_count(vm) <= *told + 1);
 	*told = (unsigned)db_count(vm);
-	db_for_each(vm, row)
-	{
+	db_for_each (vm, row) {
 		const struct xenapi_vm *vm = db_record(row);
 
 		assert_int_equal(vm->VBDs.n, 2);
