@@ -50,10 +50,22 @@ MAY_WAIT struct err *api_stack_status(struct call *c, struct launcher_stack *out
 	return NULL;
 }
 
+static bool all_ready(void)
+{
+	list_for_each (member, &supervisor.members, struct member, link) {
+		if (member->state != LAUNCHER_DAEMON_STATE_READY)
+			return false;
+	}
+	return true;
+}
+
+/* All at once: the first may end while the last is waited for. */
 MAY_WAIT struct err *api_stack_wait_ready(struct call *c, struct launcher_stack *out)
 {
-	list_for_each (member, &supervisor.members, struct member, link)
-		TRY(member_wait_ready(member, 0));
+	do {
+		list_for_each (member, &supervisor.members, struct member, link)
+			TRY(member_wait_ready(member, 0));
+	} while (!all_ready());
 	return api_stack_status(c, out);
 }
 
