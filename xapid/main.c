@@ -24,6 +24,9 @@
 /* As in enum xapid_auth. */
 static const char *const auth_names[] = {"pam", "file", NULL};
 
+/* As in enum xapid_users. */
+static const char *const users_names[] = {"superuser", "subject", NULL};
+
 static const struct conf_key keys[] = {
 	{.name = "address",
 		.kind = CONF_STRING,
@@ -66,6 +69,14 @@ static const struct conf_key keys[] = {
 		.names = auth_names,
 		.doc = "Where accounts are looked up: PAM's service xapid, or xapid.passwd in the "
 		       "state directory, for development."},
+	{.name = "pam_users",
+		.kind = CONF_ENUM,
+		.offset = offsetof(struct xapid_conf, pam_users),
+		.standard = "superuser",
+		.names = users_names,
+		.doc = "What those are whom PAM lets in, beside root: superusers of the pool, or "
+		       "what the roles of their subjects say. A subject's identifier is the name "
+		       "that its user logs in with; who has none is refused."},
 	{.name = "login_timeout",
 		.kind = CONF_DURATION,
 		.offset = offsetof(struct xapid_conf, login_ns),

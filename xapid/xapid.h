@@ -11,6 +11,9 @@
 /* Where accounts are looked up. */
 enum xapid_auth { XAPID_AUTH_PAM, XAPID_AUTH_FILE };
 
+/* What those are whom PAM lets in, beside root. */
+enum xapid_users { XAPID_USERS_SUPERUSER, XAPID_USERS_SUBJECT };
+
 /* From xapid.conf. */
 struct xapid_conf {
 	char *address; /* to listen on, of both ports */
@@ -19,6 +22,7 @@ struct xapid_conf {
 	int64_t connections; /* so many may be open */
 	int64_t idle_ns; /* after which one without a request is closed */
 	int auth; /* enum xapid_auth */
+	int pam_users; /* enum xapid_users */
 	int64_t login_ns; /* PAM answers within this time, or nobody is let in */
 	int64_t cache_size; /* bytes for the wire forms of records */
 };

@@ -25,9 +25,11 @@ NO_ANSWER = "it cannot be found out who this is: try again later"
 
 
 @unittest.skipUnless(MATRIX.exists() and WRAPPER.exists(), "no libpam-wrapper")
-class Pam(unittest.TestCase):
+class PamTest(unittest.TestCase):
+    SETTINGS = ""
+
     def setUp(self):
-        settings = f"auth = pam\nlogin_timeout = {TIMEOUT}s\n"
+        settings = f"auth = pam\nlogin_timeout = {TIMEOUT}s\n{self.SETTINGS}"
         self.xapid = Xapid(self, {"root": ("root", "of the file")}, settings)
         self.dir = self.xapid.dir
         (self.dir / "services").mkdir()
@@ -62,6 +64,8 @@ class Pam(unittest.TestCase):
         self.assertEqual((code, name), ("SESSION_AUTHENTICATION_FAILED", user))
         return why
 
+
+class Logins(PamTest):
     def wait_for(self, condition):
         end = time.monotonic() + HANG
         while not condition():
@@ -163,6 +167,97 @@ class Pam(unittest.TestCase):
         for thread in threads:
             thread.join(HANG)
         self.assertEqual(len({client.ref for client in clients}), 12)
+
+
+class Subjects(PamTest):
+    SETTINGS = "pam_users = subject\n"
+
+    def role(self, name):
+        (ref,) = (r for r in self.root("role.get_all") if self.label(r) == name)
+        return ref
+
+    def label(self, role):
+        return self.root("role.get_name_label", role)
+
+    def subject(self, name="ann"):
+        return self.root("subject.create", {"subject_identifier": name, "other_config": {}})
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.login()
+
+    def fails(self, code, call, *args):
+        with self.assertRaises(Failure) as caught:
+            call(*args)
+        self.assertEqual(caught.exception.args[0], code)
+        return caught.exception.args[1:]
+
+    def test_root_needs_none(self):
+        self.assertTrue(self.root("session.get_is_local_superuser", self.root.ref))
+        self.assertIn("no role", self.refused("ann", "other"))
+        self.subject("bob")
+        self.assertIn("no role", self.refused("ann", "other"))
+
+    def test_roles_of_a_subject(self):
+        subject = self.subject()
+        self.assertEqual(self.root("subject.get_roles", subject), [self.role("pool-admin")])
+        ann = self.login("ann", "other")
+        self.assertFalse(ann("session.get_is_local_superuser", ann.ref))
+        self.assertEqual(ann("session.get_subject", ann.ref), subject)
+        self.assertEqual(ann("session.get_auth_user_sid", ann.ref), "ann")
+        pool = ann("pool.get_all")[0]
+        ann("pool.set_name_label", pool, "of ann's")
+
+        # What changes counts for the session that is there.
+        self.root("subject.add_to_roles", subject, self.role("vm-operator"))
+        ann("pool.set_name_label", pool, "still")
+        self.root("subject.remove_from_roles", subject, self.role("pool-admin"))
+        self.fails("RBAC_PERMISSION_DENIED", ann, "pool.set_name_label", pool, "no")
+        ann("pool.add_to_other_config", pool, "folder", "/ann")
+        self.assertEqual(self.root("pool.get_name_label", pool), "still")
+
+        # Without a role nobody is logged in.
+        self.root("subject.remove_from_roles", subject, self.role("vm-operator"))
+        self.fails("SESSION_INVALID", ann, "pool.get_all")
+        self.assertIn("no role", self.refused("ann", "other"))
+        self.root("subject.add_to_roles", subject, self.role("read-only"))
+        ann = self.login("ann", "other")
+        self.root("subject.destroy", subject)
+        self.fails("SESSION_INVALID", ann, "pool.get_all")
+        self.root("pool.get_all")
+
+    def test_what_is_refused(self):
+        subject = self.subject()
+        self.fails("SUBJECT_ALREADY_EXISTS", self.subject)
+        self.fails("INVALID_VALUE", self.subject, "")
+        admin = self.role("pool-admin")
+        self.fails("ROLE_ALREADY_EXISTS", self.root, "subject.add_to_roles", subject, admin)
+        self.fails("ROLE_NOT_FOUND", self.root, "subject.add_to_roles", subject, "OpaqueRef:x")
+        reader = self.role("read-only")
+        self.fails("ROLE_NOT_FOUND", self.root, "subject.remove_from_roles", subject, reader)
+        self.fails("HANDLE_INVALID", self.root, "subject.add_to_roles", "OpaqueRef:x", reader)
+        self.assertEqual(len(self.root("subject.get_all")), 1)
+
+    def test_permissions(self):
+        def of(role):
+            return set(self.root("role.get_permissions_name_label", self.role(role)))
+
+        reader, operator, admin = of("read-only"), of("vm-operator"), of("pool-admin")
+        self.assertLess(reader, operator)
+        self.assertLess(operator, admin)
+        self.assertIn("vm.get_record", reader)
+        self.assertNotIn("vm.start", reader)
+        self.assertIn("vm.start", operator)
+        self.assertIn("pool.add_to_other_config/key:folder", operator)
+        self.assertNotIn("pool.add_to_other_config", operator)
+        self.assertIn("vm.add_to_other_config/key:pci", admin)
+        self.assertNotIn("vm.add_to_other_config/key:pci", of("vm-admin"))
+        roles = self.root("role.get_by_permission_name_label", "vm.add_to_other_config/key:pci")
+        self.assertEqual([self.label(role) for role in roles], ["pool-admin"])
+        self.assertEqual(self.root("role.get_by_permission_name_label", "vm.fly"), [])
+        subject = self.subject()
+        names = self.root("subject.get_permissions_name_label", subject)
+        self.assertEqual(set(names), admin)
 
 
 if __name__ == "__main__":

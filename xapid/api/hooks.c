@@ -25,6 +25,8 @@ static const struct hook hooks[] = {
 	{&xenapi_class_pbd, MESSAGE_DESTROY, NULL, hook_pbd_destroy},
 	{&xenapi_class_network, MESSAGE_CREATE, NULL, hook_network_create},
 	{&xenapi_class_network, MESSAGE_DESTROY, NULL, hook_network_destroy},
+	{&xenapi_class_subject, MESSAGE_CREATE, NULL, hook_subject_create},
+	{&xenapi_class_subject, MESSAGE_DESTROY, NULL, hook_subject_destroy},
 	{NULL, MESSAGE_EXPLICIT, NULL, NULL},
 };
 

@@ -40,5 +40,7 @@ MAY_WAIT struct err *hook_pbd_create(struct xapi_call *c, const void *const *arg
 MAY_WAIT struct err *hook_pbd_destroy(struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_network_create(struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_network_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_subject_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_subject_destroy(struct xapi_call *c, const void *const *args, void *out);
 
 #endif

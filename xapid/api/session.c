@@ -33,6 +33,7 @@ MAY_WAIT struct err *xapi_session_login_with_password(
 		.originator = in->originator,
 		.role = account.role,
 		.is_root = account.is_root,
+		.subject = account.subject,
 	};
 	return log_in(c, &spec, out);
 }

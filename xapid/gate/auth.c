@@ -19,6 +19,7 @@
 #include "common/uuid.h"
 #include "xapid/gate/origin.h"
 #include "xapid/gate/roles.h"
+#include "xapid/gate/subject.h"
 #include "xapid/pam/status.h"
 #include "xapid/xapid.h"
 
@@ -173,6 +174,22 @@ static struct err *pam_answer(const char *user, const struct proc_result *r)
 	return refused(user, NO_ANSWER);
 }
 
+/* What one may do whom PAM lets in. A name that is spelled otherwise is another subject's, or
+ * nobody's. */
+static struct err *pam_account(const char *user, struct auth_account *out)
+{
+	if (xapid_conf.pam_users == XAPID_USERS_SUPERUSER || !strcmp(user, "root")) {
+		*out = (struct auth_account){.role = role_of_model(MOST_ROLE), .is_root = true};
+		return NULL;
+	}
+	const char *subject = subject_find(user);
+	const char *role = subject ? subject_role(subject) : NULL;
+	if (!role)
+		return refused(user, "no role of the pool was given to this user");
+	*out = (struct auth_account){.role = role, .subject = subject};
+	return NULL;
+}
+
 /* Whatever becomes of the process, the answer is that nobody is let in. */
 static MAY_WAIT struct err *ask_pam(
 	const char *origin, const char *user, struct secret password, struct auth_account *out)
@@ -186,8 +203,7 @@ static MAY_WAIT struct err *ask_pam(
 		return refused(user, NO_ANSWER);
 	}
 	TRY(pam_answer(user, &r));
-	*out = (struct auth_account){.role = role_of_model(MOST_ROLE), .is_root = true};
-	return NULL;
+	return pam_account(user, out);
 }
 
 /* ---- a check ---- */

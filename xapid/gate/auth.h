@@ -6,7 +6,7 @@
  *
  * The file, xapid.passwd in the state directory, has a line an account, NAME:ROLE:HASH, the hash as
  * in shadow(5); the role is one of the model's, or "root": a local superuser. Whom PAM admits is
- * one too.
+ * one too, or, but for root, has the roles of his subject (subject.h), as pam_users says.
  */
 #ifndef XENITH_XAPID_GATE_AUTH_H
 #define XENITH_XAPID_GATE_AUTH_H
@@ -18,6 +18,7 @@
 struct auth_account {
 	const char *role; /* of the model's roles */
 	bool is_root;
+	const char *subject; /* ref, borrowed until the fiber waits; NULL: none */
 };
 
 /* SESSION_AUTHENTICATION_FAILED[user, why], after a while. ORIGIN: the address it comes from. */

@@ -37,6 +37,7 @@ static void set_session(struct xapi_call *c, const struct session *s)
 {
 	c->session = arena_strdup(c->call.arena, s->ref);
 	c->user = arena_strdup(c->call.arena, s->user);
+	c->subject = arena_strdup(c->call.arena, s->subject);
 	c->role = s->role;
 	c->is_root = s->is_root;
 	c->is_pool = s->is_pool;
@@ -53,6 +54,7 @@ static MAY_WAIT struct err *log_in(struct entered *x, const struct gate_credenti
 		.originator = "",
 		.role = account.role,
 		.is_root = account.is_root,
+		.subject = account.subject,
 	};
 	TRY(session_new(&spec, &s));
 	x->owns_session = true;

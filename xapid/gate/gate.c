@@ -73,6 +73,7 @@ static void set_caller(struct xapi_call *c, const struct session *s)
 
 	c->session = arena_strdup(a, s->ref);
 	c->user = arena_strdup(a, s->user);
+	c->subject = arena_strdup(a, s->subject);
 	c->role = s->role;
 	c->is_root = s->is_root;
 	c->is_pool = s->is_pool;

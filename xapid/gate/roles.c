@@ -5,6 +5,7 @@
 #include "xapid/gate/roles.h"
 
 #include "common/arena.h"
+#include "common/vec.h"
 
 #include "xenapi.gen.h"
 
@@ -170,6 +171,47 @@ struct err *role_check_record(
 				(const struct string_map *)will));
 	}
 	return NULL;
+}
+
+/* ---- all that a role may send ---- */
+
+typedef vec_of(const char *) name_vec;
+
+/* A message for one key of a map, and each key that has a role of its own. */
+static void add_permissions(
+	name_vec *names, struct arena *a, const char *role, const struct message *m)
+{
+	const char *name = role_permission(m, a);
+
+	if (role_is_enough(role, m->role, m->other_role))
+		vec_push(names, name);
+	if (!m->map || m->map_change == MESSAGE_SET)
+		return;
+	for (uint32_t i = 0; i < m->map->n_map_keys; i++) {
+		const struct map_key_role *rule = &m->map->map_keys[i];
+
+		if (role_is_enough(role, rule->role, NULL))
+			vec_push(names, arena_printf(a, "%s/key:%s", name, rule->key));
+	}
+}
+
+void role_permissions(const char *role, struct arena *a, struct string_list *out)
+{
+	struct string_list messages = {0};
+	name_vec names = {0};
+
+	if (role)
+		message_list(a, &messages);
+	for (size_t i = 0; i < messages.n; i++) {
+		const struct message *m = message_resolve(messages.v[i]);
+
+		if (!m->is_removed)
+			add_permissions(&names, a, role, m);
+	}
+	*out = (struct string_list){arena_calloc(a, names.n + 1, sizeof(*out->v)), names.n};
+	if (names.n)
+		memcpy(out->v, names.v, names.n * sizeof(*out->v));
+	vec_fini(&names);
 }
 
 /* ---- what is no message ---- */

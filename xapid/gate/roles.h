@@ -13,6 +13,10 @@ bool role_exists(const char *role);
 /* Whether one who has ROLE has at least WANTED, or is OTHER (or NULL). */
 bool role_is_enough(const char *role, const char *wanted, const char *other);
 
+/* What one who has ROLE may send, as names of permissions: "vm.start",
+ * "vm.add_to_other_config/key:folder". NULL: nothing. */
+void role_permissions(const char *role, struct arena *a, struct string_list *out);
+
 /* RBAC_PERMISSION_DENIED[permission, message]. */
 must_check struct err *role_check(struct xapi_call *c);
 

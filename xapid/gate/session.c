@@ -41,6 +41,7 @@ static void session_free(struct session *s)
 	vec_fini(&s->registered);
 	free(s->ref);
 	free(s->user);
+	free(s->subject);
 	free(s->originator);
 	free(s);
 }
@@ -51,6 +52,17 @@ void session_end(struct session *s)
 	map_remove(&sessions.by_ref, s->ref);
 	session_free(s);
 	db_wake();
+}
+
+void session_set_role(const char *subject, const char *role)
+{
+	list_for_each_safe (s, &sessions.by_use, struct session, by_use) {
+		if (strcmp(s->subject, subject) != 0)
+			continue;
+		s->role = role;
+		if (!role)
+			session_end(s);
+	}
 }
 
 static void arm_expiry(void)
@@ -108,6 +120,10 @@ static struct err *make_row(const struct session_spec *spec, const char *ref)
 	row.pool = spec->is_pool;
 	row.is_local_superuser = spec->is_root;
 	row.auth_user_name = spec->user;
+	if (spec->subject) {
+		row.subject = spec->subject;
+		row.auth_user_sid = spec->user;
+	}
 	row.originator = spec->originator;
 	return db_create_as(session, &row, ref);
 }
@@ -121,6 +137,7 @@ struct err *session_new(const struct session_spec *spec, struct session **out)
 	struct session *s = xnew(struct session);
 	s->ref = xstrdup(ref);
 	s->user = xstrdup(spec->user);
+	s->subject = xstrdup(spec->subject ? spec->subject : REF_NULL);
 	s->originator = xstrdup(spec->originator);
 	s->role = spec->role;
 	s->is_root = spec->is_root;

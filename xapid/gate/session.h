@@ -12,8 +12,9 @@
 #include "common/vec.h"
 
 struct session {
-	char *ref; /* owned, as the two below */
+	char *ref; /* owned, as the three below */
 	char *user;
+	char *subject; /* ref, or REF_NULL */
 	char *originator;
 	const char *role; /* of the model's roles */
 	bool is_root; /* a local superuser */
@@ -32,6 +33,7 @@ struct session_spec {
 	const char *role;
 	bool is_root;
 	bool is_pool;
+	const char *subject; /* ref; NULL: none */
 };
 
 /* Makes one; the oldest ones of the same user or originator end if there are too many. */
@@ -42,6 +44,8 @@ must_check struct err *session_use(const char *ref, struct session **out);
 must_check struct err *session_check(const char *ref);
 /* NULL when there is none. */
 struct session *session_find(const char *ref);
+/* Those of a subject have this role from now on; NULL: they end. */
+void session_set_role(const char *subject, const char *role);
 /* Logs it out: calls that wait end. */
 void session_end(struct session *s);
 
