@@ -7,9 +7,11 @@ import os
 import pathlib
 import random
 import shlex
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 from jsonrpc import Client, Gone
 
@@ -65,6 +67,21 @@ class Stack:
     def status(self, daemon):
         everything = json.loads(self.xenith("status", "--json").stdout)
         return next(d for d in everything["daemons"] if d["name"] == daemon)
+
+    def kill(self, daemon, begin=None):
+        """kill -9, amid what BEGIN() has begun. The launcher starts the daemon anew, and this
+        returns when it is there."""
+        before = self.status(daemon)["pid"]
+        if begin:
+            begin()
+        os.kill(before, signal.SIGKILL)
+        end = time.monotonic() + HANG
+        now = self.status(daemon)
+        while now["state"] != "ready" or now["pid"] == before:
+            if time.monotonic() > end:
+                raise AssertionError(f"{daemon} does not come back: {now}")
+            time.sleep(0.05)
+            now = self.status(daemon)
 
     def logs(self):
         return "".join(path.read_text() for path in sorted(self.dir.glob("log/*.log")))

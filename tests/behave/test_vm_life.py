@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The life of VMs through the XenAPI, on the simulator: Python's own xmlrpc.client is the client."""
 
-import os
-import signal
 import unittest
 
+from jsonrpc import Client
 from pool import MIB, NO_QOS, NULL, Case, Failure
 from stack import Stack, free_port
 
@@ -309,17 +308,6 @@ class Tasks(LifeTest):
 class Kills(LifeTest):
     """Whoever is killed, all agree again by themselves."""
 
-    def kill(self, daemon):
-        before = self.stack.status(daemon)["pid"]
-        os.kill(before, signal.SIGKILL)
-
-
-        def is_back():
-            now = self.stack.status(daemon)
-            return now["state"] == "ready" and now["pid"] != before
-
-        self.until(is_back, f"{daemon} again")
-
     def again(self, vm):
         """The power state as a client sees it that logs in anew."""
         self.until(lambda: self.x.login() or True, "a session")
@@ -330,7 +318,7 @@ class Kills(LifeTest):
         self.x("VM.start", vm, False, False)
         domid = self.x("VM.get_domid", vm)
         for daemon in ("xenopsd", "xapid", "smd", "networkd"):
-            self.kill(daemon)
+            self.stack.kill(daemon)
             self.assertEqual(self.again(vm), "Running", daemon)
             self.assertEqual(self.x("VM.get_domid", vm), domid, daemon)
             self.assertTrue(self.x("VBD.get_currently_attached", self.vbd), daemon)
@@ -342,7 +330,7 @@ class Kills(LifeTest):
         vms = [self.make_vm(f"vm{i}") for i in range(8)]
         for daemon in ("xenopsd", "xapid"):
             tasks = [self.x("Async.VM.start", vm, False, False) for vm in vms]
-            self.kill(daemon)
+            self.stack.kill(daemon)
             self.until(lambda: self.x.login() or True, "a session")
             if daemon == "xenopsd":
                 for task in tasks:
@@ -354,6 +342,38 @@ class Kills(LifeTest):
                 if self.state(vm) != "Halted":
                     self.x("VM.hard_shutdown", vm)
                 self.assertEqual(self.state(vm), "Halted")
+
+    def start_that_hangs(self, atom):
+        """A start that hangs in this atom: VM and task."""
+        socket = self.stack.dir / "run" / "simulator" / "run" / "simulator.sock"
+        self.until(socket.exists, "the simulator")
+        self.simulator = Client(socket)
+        self.addCleanup(self.simulator.close)
+        self.simulator.call("Fault.add", fault={"atom": atom, "nth": 1, "action": "hang"})
+        vm = self.make_vm()
+        task = self.x("Async.VM.start", vm, False, False)
+        self.until(lambda: self.simulator.call("Fault.list")[0]["hanging"], "the hang")
+        return vm, task
+
+    def test_a_start_goes_on_while_xapid_is_killed(self):
+        vm, _ = self.start_that_hangs("vm-build")
+        self.stack.kill("xapid")
+        self.assertEqual(self.again(vm), "Halted")
+        self.simulator.call("Fault.clear")
+        self.until(lambda: self.state(vm) == "Running", "the end of the start")
+        self.assertTrue(self.is_settled(vm))
+        self.assertNotEqual(self.x("VM.get_domid", vm), "-1")
+
+    def test_a_start_that_xenopsd_lost_says_so_and_leaves_nothing(self):
+        vm, task = self.start_that_hangs("vm-unpause")
+        self.stack.kill("xenopsd")
+        self.until(lambda: self.x("task.get_status", task) == "failure", "the failure")
+        self.assertTrue(self.x("task.get_error_info", task))
+        self.assertEqual(self.state(vm), "Halted")
+        self.assertTrue(self.is_settled(vm))
+        self.simulator.call("Fault.clear")
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(self.state(vm), "Running")
 
     def is_settled(self, vm):
         """It runs or has halted, and nothing is under way."""

@@ -71,6 +71,12 @@ struct link_work {
 MAY_WAIT must_check struct err *link_await(struct link *l, const struct link_work *work,
 	const char *task, const struct type *result, struct arena *a, void *out);
 
+/*
+ * Whether a call that ended with E is worth being made again: the daemon was away, and is back. So
+ * long as it is not it is waited for, until DEADLINE.
+ */
+MAY_WAIT bool link_is_back(struct link *l, const struct err *e, int64_t deadline);
+
 /* The updates of tasks. */
 void link_task_changed(struct link *l, const char *task);
 /* Whoever waits for a task looks at it again: the daemon has gone, or is back. */

@@ -78,6 +78,19 @@ static bool is_absence(const struct err *e)
 	return err_is(e, &ERR_CONNECTION_LOST) || err_is(e, &ERR_CONNECTION_REFUSED);
 }
 
+MAY_WAIT bool link_is_back(struct link *l, const struct err *e, int64_t deadline)
+{
+	if (!is_absence(e) || clock_mono_ns() > deadline)
+		return false;
+	/* The stream will see it too; until then it would only be asked in vain. */
+	struct err *cut = fiber_sleep(20 * NS_PER_MS);
+	if (!cut)
+		cut = link_wait_up(l);
+	bool is_back = !cut;
+	err_free(cut);
+	return is_back;
+}
+
 /* The task as it is now; a daemon that is away is waited for. */
 static MAY_WAIT struct err *look(
 	struct link *l, const char *id, struct arena *a, struct core_task *out)

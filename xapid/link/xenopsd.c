@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/uuid.h"
 #include "xapid/db/db.h"
 #include "xapid/link/host_state.h"
@@ -103,24 +104,36 @@ static bool is_here(const struct xenapi_vm *vm)
 	return !strcmp(vm->resident_on, host_here());
 }
 
+/* A plan starts it, or a former xapid's did: what xenopsd says of it meanwhile is not its state. */
+static bool is_starting(const char *ref)
+{
+	const struct xenapi_vm *vm = db_find(vm, ref);
+
+	return op_is_under_way(&vm_rules, ref, starts) ||
+		(vm && !strcmp(vm->scheduled_to_be_resident_on, host_here()));
+}
+
 /* xenopsd knows nothing of it: if it ran here it does not any more. */
 static struct err *note_gone(const char *ref)
 {
 	const struct xenapi_vm *vm = db_find(vm, ref);
 
-	if (!vm || vm->is_control_domain || !is_here(vm))
+	if (!vm || vm->is_control_domain || !(is_here(vm) || is_starting(ref)))
 		return NULL;
 	return vm_state_halted(ref);
 }
 
-/* A VM that has halted is no longer xenopsd's; its files would come back with it. */
+/* A VM that has halted is no longer xenopsd's; its files would come back with it. One that is up
+ * again by now stays, and is told of. */
 static MAY_WAIT struct err *forget(const char *uuid)
 {
 	auto_arena arena = {0};
 	const struct xenops_vm_remove_in in = {uuid};
 	auto_err e = xenops_vm_remove(link_xenopsd.client, &in, &arena, soon());
 
-	return err_is(e, &ERR_Does_not_exist) ? NULL : take(e);
+	if (err_is(e, &ERR_Does_not_exist) || err_is(e, &ERR_Bad_power_state))
+		return NULL;
+	return take(e);
 }
 
 static MAY_WAIT struct err *compare_devices(const char *uuid)
@@ -161,7 +174,7 @@ static MAY_WAIT struct err *note(const char *uuid, const struct xenops_vm_stat *
 	return NULL;
 }
 
-MAY_WAIT struct err *xenopsd_compare(const char *ref)
+static MAY_WAIT struct err *compare(const char *ref)
 {
 	auto_arena arena = {0};
 	const struct xenapi_vm *vm;
@@ -184,9 +197,17 @@ MAY_WAIT struct err *xenopsd_compare(const char *ref)
 	return note(uuid, &stat);
 }
 
-static bool is_starting(const char *ref)
+MAY_WAIT struct err *xenopsd_compare(const char *ref)
 {
-	return op_is_under_way(&vm_rules, ref, starts);
+	int64_t deadline = soon();
+	auto_str own_ref = xstrdup(ref);
+	struct err *e = compare(own_ref);
+
+	while (link_is_back(&link_xenopsd, e, deadline)) {
+		err_free(e);
+		e = compare(own_ref);
+	}
+	return e;
 }
 
 /* ---- updates ---- */
@@ -262,21 +283,6 @@ static MAY_WAIT struct err *update(const struct core_update *u)
 
 /* ---- everything ---- */
 
-/* A start that a former xapid began, and did not live to end: the VM waits paused for it. */
-static MAY_WAIT struct err *finish_start(const char *uuid, const struct xenops_vm_stat *stat)
-{
-	const struct xenapi_vm *vm = db_find(vm, db_find_uuid(vm, uuid));
-	auto_arena arena = {0};
-	const struct xenops_vm_unpause_in in = {uuid};
-	const char *task;
-
-	if (!vm || stat->state.power_state != XENOPS_POWER_STATE_PAUSED ||
-		strcmp(vm->scheduled_to_be_resident_on, host_here()) != 0)
-		return NULL;
-	log_info("letting VM %s run, whose start was interrupted", uuid);
-	return xenops_vm_unpause(link_xenopsd.client, &in, &arena, &task, soon());
-}
-
 /* Those that were here and are not in xenopsd any more have halted. */
 static struct err *note_missing(const struct xenops_vm_stat_list *list)
 {
@@ -313,11 +319,9 @@ static MAY_WAIT struct err *resync(void)
 		}
 		if (is_starting(ref))
 			continue;
-		TRY(finish_start(uuid, &list.v[i]));
-		ref = db_find_uuid(vm, uuid);
-		if (ref)
-			TRY(xenopsd_compare(ref));
+		TRY(compare(ref));
 	}
+	TRY(xenopsd_finish_starts());
 	auto_err e = host_state_compare();
 	if (e)
 		log_err(LOG_INFO_, e, "what the host is");

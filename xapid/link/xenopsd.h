@@ -13,7 +13,7 @@
 #include "xenops.gen.h"
 
 /* Makes the database say of a VM and its devices what xenopsd does, before the fiber goes on. REF
- * is the VM's. One that has halted is forgotten in xenopsd. */
+ * is the VM's. One that has halted is forgotten in xenopsd. If xenopsd is away it is waited for. */
 MAY_WAIT must_check struct err *xenopsd_compare(const char *ref);
 
 /* Where a console (its reference) can be reached now; HANDLE_INVALID when it is gone. */
@@ -27,6 +27,9 @@ const char *xenopsd_vif_id(
 	struct arena *a, const struct xenapi_vm *vm, const struct xenapi_vif *vif);
 const char *xenopsd_vbd_ref(const char *id);
 const char *xenopsd_vif_ref(const char *id);
+
+/* Sees to the end of starts that a former xapid began (unfinished.c). Does not wait. */
+must_check struct err *xenopsd_finish_starts(void);
 
 /* ---- what a VM's state makes of the database (vm_state.c); nothing waits ---- */
 

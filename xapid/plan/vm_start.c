@@ -77,20 +77,30 @@ static MAY_WAIT struct err *attach_networks(struct start *s)
 	return NULL;
 }
 
-/* Whatever came of it, xenopsd has nothing of it any more, and the database says so. */
-static MAY_WAIT struct err *undo_start(void *arg)
+static MAY_WAIT struct err *take_down(const struct start *s)
 {
-	struct start *s = arg;
 	auto_arena arena = {0};
 	const struct xenops_vm_shutdown_in in = {.vm = s->uuid};
 	const struct link_work work = {.part = "VM.hard_shutdown"};
 	const char *task;
 
-	TRY(link_wait_up(&link_xenopsd));
-	auto_err e = xenops_vm_shutdown(link_xenopsd.client, &in, &arena, &task, plan_soon());
-	if (!e)
-		e = plan_await_vm(&work, task, s->how->vm);
-	err_free(take(e));
+	TRY(xenops_vm_shutdown(link_xenopsd.client, &in, &arena, &task, plan_soon()));
+	return link_await(&link_xenopsd, &work, task, NULL, &arena, NULL);
+}
+
+/* Whatever came of it, xenopsd has nothing of it any more, and the database says so. It may be why
+ * the start failed that xenopsd was killed, and then it has to be back first. */
+static MAY_WAIT struct err *undo_start(void *arg)
+{
+	const struct start *s = arg;
+	int64_t deadline = plan_soon();
+	struct err *e = take_down(s);
+
+	while (link_is_back(&link_xenopsd, e, deadline)) {
+		err_free(e);
+		e = take_down(s);
+	}
+	err_free(e);
 	if (db_find(vm, s->how->vm))
 		TRY(db_write(vm, s->how->vm, scheduled_to_be_resident_on, REF_NULL));
 	return xenopsd_compare(s->how->vm);
