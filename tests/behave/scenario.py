@@ -12,6 +12,7 @@ import xmlrpc.client
 from guest import answer
 from pool import MIB, NULL, Case, Failure
 
+DAEMONS = "xenopsd", "xapid", "smd", "networkd", "rrdd"
 SETTLE = 20  # seconds; only to catch what hangs
 LOGIN = "root", "xenith"
 
@@ -37,8 +38,8 @@ class Place:
         """A call of a daemon's own interface."""
         raise NotImplementedError
 
-    def kill(self, daemon):
-        """kill -9; the launcher starts it anew."""
+    def kill(self, daemon, begin=None):
+        """kill -9, amid what BEGIN() has begun; the launcher starts the daemon anew."""
         raise NotImplementedError
 
     def domains(self):
@@ -71,6 +72,7 @@ class Guest:
         self.terminal.wait_for(f"guest: ping {self.case.place.gateway} ok")
 
     def log_in(self):
+        self.terminal.send("\n")  # it asks once more, where it has asked already
         self.terminal.wait_for("login: ")
         for word, after in zip(LOGIN, ("assword: ", "# ")):
             self.terminal.send(word + "\n")
@@ -208,6 +210,17 @@ class Guests(Case):
     def assert_agreed(self, guest, power_state):
         self.settles(lambda: self.check_agreement(guest, power_state))
 
+    def assert_settled(self, guest):
+        """It runs or has halted, and all agree on which; that is returned."""
+
+        def check():
+            power_state = self.x("VM.get_power_state", guest.vm)
+            self.assertIn(power_state, ("Running", "Halted"))
+            self.check_agreement(guest, power_state)
+            return power_state
+
+        return self.settles(check)
+
 
 class Life:
     """The whole life of a guest."""
@@ -244,3 +257,77 @@ class Life:
         self.fails("HANDLE_INVALID", "VM.get_record", guest.vm)
         self.x("VDI.destroy", self.vdi)
         self.assertEqual(self.place.domains(), {})
+
+
+class Kills:
+    """Each daemon is killed while a guest runs, and while it is worked on."""
+
+    def kill(self, daemon, begin=None):
+        self.place.kill(daemon, begin)
+        if daemon == "xapid":
+            self.until(lambda: self.x.login() or True, "a session")
+
+    def while_it_runs(self, daemon, method, *args):
+        """The daemon is killed somewhere in the operation, which is done once undisturbed first."""
+        tasks = []
+
+        def begin():
+            tasks.append(self.x(f"Async.{method}", *args))
+            time.sleep(self.lengths[method] * secrets.randbelow(1000) / 1000)
+
+        self.kill(daemon, begin)
+        if daemon == "xapid":
+            return  # tasks are not kept
+        (task,) = tasks
+        self.settles(lambda: self.assertNotEqual(self.x("task.get_status", task), "pending"))
+        record = self.x("task.get_record", task)
+        self.assertEqual(bool(record["error_info"]), record["status"] != "success", record)
+
+    def undisturbed(self, method, *args):
+        """How long that takes says when somebody may be killed amid it."""
+        begin = time.monotonic()
+        self.x(method, *args)
+        self.lengths[method] = time.monotonic() - begin
+
+    def guest_outlives_daemons(self, kind):
+        self.lengths = {}
+        guest = self.make_guest(kind)
+        self.start(guest)
+        guest.wait_for_boot(1)
+        guest.log_in()
+        domid = self.x("VM.get_domid", guest.vm)
+        for daemon in DAEMONS:
+            self.kill(daemon)
+            guest.check_alive()
+            self.assert_agreed(guest, "Running")
+            self.assertEqual(self.x("VM.get_domid", guest.vm), domid, daemon)
+        return guest
+
+    def make_second_disk(self, guest):
+        return self.make_vbd(guest.vm, self.make_vdi(self.sr, 8 * MIB), "1")
+
+    def plugs_outlive_daemons(self, guest):
+        vbd = self.make_second_disk(guest)
+        self.undisturbed("VBD.plug", vbd)
+        self.undisturbed("VBD.unplug", vbd)
+        for daemon in DAEMONS:
+            for _ in range(2):
+                there = self.x("VBD.get_currently_attached", vbd)
+                self.while_it_runs(daemon, "VBD.unplug" if there else "VBD.plug", vbd)
+                self.assert_agreed(guest, "Running")
+        guest.check_alive()
+
+    def starts_and_ends_outlive_daemons(self, guest):
+        self.undisturbed("VM.hard_shutdown", guest.vm)
+        self.undisturbed("VM.start", guest.vm, False, False)
+        for daemon in DAEMONS:
+            for _ in range(2):
+                if self.x("VM.get_power_state", guest.vm) == "Running":
+                    self.while_it_runs(daemon, "VM.hard_shutdown", guest.vm)
+                else:
+                    self.while_it_runs(daemon, "VM.start", guest.vm, False, False)
+                self.assert_settled(guest)
+        if self.x("VM.get_power_state", guest.vm) == "Running":
+            self.x("VM.hard_shutdown", guest.vm)
+        self.assert_agreed(guest, "Halted")
+        self.x("VM.destroy", guest.vm)

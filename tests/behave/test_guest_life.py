@@ -11,7 +11,7 @@ import unittest
 
 import guest
 from jsonrpc import Client
-from scenario import Guests, Life, Place
+from scenario import Guests, Kills, Life, Place
 from stack import Stack, free_port
 
 CLONE_NEWNET = 0x40000000
@@ -64,6 +64,7 @@ class OnQemu(Place):
         else:
             self.gateway = USER_GATEWAY
         self.stack = Stack(case, "--port", str(free_port()), "--backend", "qemu")
+        self.kill = self.stack.kill
         case.addCleanup(self.end_guests)
         self.sr_folder = self.stack.dir / "sr"
         folder = guest.folder()
@@ -110,7 +111,7 @@ class OnQemu(Place):
 
 
 @unittest.skipUnless(shutil.which("qemu-system-x86_64"), "no qemu-system-x86_64")
-class OnQemuTest(Guests, Life):
+class OnQemuTest(Guests, Life, Kills):
     def setUp(self):
         self.place = OnQemu(self)
         self.sr_folder = self.place.sr_folder
@@ -119,6 +120,11 @@ class OnQemuTest(Guests, Life):
 
     def test_whole_life(self):
         self.whole_life("pvh")
+
+    def test_kills(self):
+        guest = self.guest_outlives_daemons("pvh")
+        self.plugs_outlive_daemons(guest)
+        self.starts_and_ends_outlive_daemons(guest)
 
 
 if __name__ == "__main__":

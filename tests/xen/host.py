@@ -87,9 +87,12 @@ class Host:
         everything = json.loads(self.xenith("status", "--json"))
         return next(d for d in everything["daemons"] if d["name"] == daemon)
 
-    def kill(self, daemon):
-        """kill -9; the launcher starts it anew, and this returns when it is there."""
+    def kill(self, daemon, begin=None):
+        """kill -9, amid what BEGIN() has begun. The launcher starts the daemon anew, and this
+        returns when it is there."""
         before = self.status(daemon)["pid"]
+        if begin:
+            begin()
         self.run("kill", "-9", before)
 
         def is_back():
