@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Clients that nobody here wrote, on one host at once: what one does, another sees."""
 
+import json
 import os
 import signal
 import unittest
@@ -8,7 +9,8 @@ import unittest
 from foreign import XenApi, fence
 from pool import Case
 from stack import Stack, free_port
-from xenapi import NULL, Failure
+from xapid import ADDRESS
+from xenapi import NULL, Failure, Session
 
 # Classes that can be listed no more: they answer MESSAGE_REMOVED.
 REMOVED = {"VBD_metrics", "VIF_metrics", "VMPP"}
@@ -182,6 +184,74 @@ class Fence(ClientsTest):
         self.assertEqual(self.agent("status", "no such vm")[0], 1)
 
 
+class XenOrchestra(ClientsTest):
+    """What Xen Orchestra was seen to send, through the library that it sends it with."""
+
+    def test_what_it_does_to_a_vm(self):
+        template = self.named("demo-template")
+        self.begin()
+        xo = self.json
+        vm = xo.callAsync("VM.clone", template, "from XO")
+        self.boot_a_kernel(vm)
+        xo.call("VM.set_is_a_template", vm, False)
+        xo.call("VM.set_name_description", vm, "<described> & \"quoted\"")
+        xo.call("VM.add_tags", vm, "tagged")
+        xo.setFieldEntry("VM", vm, "platform", "cores-per-socket", "1")
+        seen = self.xml.until(vm, {"name_description": "<described> & \"quoted\""})
+        self.assertEqual(seen["uuid"], xo.call("VM.get_uuid", vm))
+        xo.call("VM.start", vm, False, False)
+        xo.callAsync("VM.pause", vm)
+        xo.callAsync("VM.unpause", vm)
+        xo.callAsync("VM.clean_shutdown", vm)
+        snapshot = xo.callAsync("VM.snapshot", vm, "a snapshot")
+        self.xml.until(snapshot, {"is_a_snapshot": True, "snapshot_of": vm})
+        self.assertEqual(self.x("VM.get_snapshots", vm), [snapshot])
+        self.assertEqual(self.x("VM.get_platform", snapshot)["cores-per-socket"], "1")
+        for one in (snapshot, vm):
+            self.destroy(one)
+        self.assertEqual(len(self.x("VDI.get_all")), 2)  # of the template and of demo-vm
+        self.assertEqual(self.x("task.get_all"), [])  # each is destroyed by who has begun it
+
+    def destroy(self, vm):
+        """The VM, and its disks by what is known of them."""
+        devices = [self.json.call("VBD.get_record", vbd) for vbd in self.x("VM.get_VBDs", vm)]
+        vdis = [device["VDI"] for device in devices if device["VDI"] != NULL]
+        self.json.callAsync("VM.destroy", vm)
+        self.xml.until(vm, None)
+        self.assertEqual(len(vdis), 1)
+        for vdi in vdis:
+            self.assertEqual(self.json.call("VDI.get_VBDs", vdi), [])
+            self.json.callAsync("VDI.destroy", vdi)
+            self.xml.until(vdi, None)
+
+    def test_its_figures(self):
+        self.begin()
+        (host,) = self.x("host.get_all_records").values()
+
+        def legend():
+            for client in (self.json, self.xml):
+                query = {"start": -60, "host": "true", "json": "true"}
+                told = json.loads(client.get("/rrd_updates", query))["meta"]["legend"]
+                if f"AVERAGE:host:{host['uuid']}:memory_total_kib" not in told:
+                    return False
+            return True
+
+        self.until(legend, "the host's figures")
+
+
+class Encrypted(unittest.TestCase):
+    def test_over_tls(self):
+        port = free_port()
+        stack = Stack(self, "--port", free_port(), "--tls-port", port)
+        x = Session.of(stack.env())
+        url = f"https://{ADDRESS}:{port}"
+        for transport in ("json-rpc", "xml-rpc"):
+            client = XenApi(self, url, *x.account, transport)
+            (pool,) = x("pool.get_all")
+            x("pool.set_name_label", pool, f"seen over {transport}")
+            client.until(pool, {"name_label": f"seen over {transport}"})
+
+
 class Errors(ClientsTest):
     def test_as_each_client_is_told(self):
         self.begin()
@@ -211,8 +281,8 @@ class Errors(ClientsTest):
             old = client.session()
             self.x.plain("session.logout", old)
             # xen-api logs in anew by itself, fetches everything, and has events again.
+            self.until(lambda c=client, o=old: c.session() not in (None, o), "a session")
             self.assertEqual(client.call("VM.get_name_label", vm), "demo-vm")
-            self.assertNotEqual(client.session(), old)
             self.x("VM.set_name_label", vm, f"seen by {old}")
             client.until(vm, {"name_label": f"seen by {old}"})
             self.x("VM.set_name_label", vm, "demo-vm")
@@ -240,6 +310,10 @@ class Cache(ClientsTest):
             refs = sorted(self.x(f"{cls}.get_all"))
             for client in (self.json, self.xml):
                 self.assertEqual(sorted(client.refs(cls)), refs, cls)
+        task = self.x("task.create", "a task", "")
+        for client in (self.json, self.xml):
+            client.until(task, {"status": "pending"})
+            self.assertEqual(client.refs("task"), [task])
 
     def test_it_goes_on_after_xapid_was_killed(self):
         vm = self.named("demo-vm")

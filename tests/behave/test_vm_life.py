@@ -241,6 +241,16 @@ class Copies(LifeTest):
         self.x("SR.scan", sr)
         self.assertTrue(self.x("VDI.get_by_uuid", uuid))
 
+    def test_what_a_vm_writes_to_is_not_imaged_yet(self):
+        vm = self.make_whole_vm()
+        self.x("VM.start", vm, False, False)
+        self.fails("NOT_IMPLEMENTED", "VDI.snapshot", self.vdi)
+        self.fails("NOT_IMPLEMENTED", "VM.snapshot", vm, "no")
+        self.assertNotIn("snapshot", self.x("VDI.get_allowed_operations", self.vdi))
+        self.x("VM.hard_shutdown", vm)
+        self.assertIn("snapshot", self.x("VDI.get_allowed_operations", self.vdi))
+        self.assertTrue(self.x("VM.get_is_a_snapshot", self.x("VM.snapshot", vm, "yes")))
+
     def test_an_sr_is_unplugged_forgotten_or_destroyed(self):
         sr = self.make_sr()
         vdi = self.make_vdi(sr)
@@ -292,6 +302,19 @@ class Tasks(LifeTest):
         self.assertLessEqual({"Async.VM.start", "VM.start", "VM.unpause"}, names)
         self.assertEqual(states[-1], "Running")
         self.assertNotIn("Paused", states)
+
+    def test_no_task_outlives_who_could_destroy_it(self):
+        """Neither the parts of a call nor those of a task that its client has destroyed."""
+        vm = self.make_whole_vm()
+        self.x("VM.start", vm, False, False)
+        self.fails("VM_BAD_POWER_STATE", "VM.start", vm, False, False)
+        self.x("VM.hard_shutdown", vm)
+        self.assertEqual(self.x("task.get_all"), [])
+        task = self.x("Async.VM.start", vm, False, False)
+        self.until(lambda: self.x("task.get_status", task) == "success", "the start")
+        self.assertTrue(self.x("task.get_subtasks", task))
+        self.x("task.destroy", task)
+        self.assertEqual(self.x("task.get_all"), [])
 
     def test_a_failed_start_says_why_and_leaves_nothing(self):
         too_much = str(1 << 50)

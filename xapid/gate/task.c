@@ -234,13 +234,38 @@ struct err *xtask_set_status(const char *ref, enum xenapi_task_status_type statu
 	return db_write(task, ref, status, status);
 }
 
-void xtask_destroy(const char *ref)
+static void destroy_one(const char *ref)
 {
 	struct xtask *t = map_get(&tasks.by_ref, ref);
 
 	if (t)
 		xtask_free(t);
 	ignore_gone(db_delete(task, ref));
+}
+
+/* A part of it that has ended; NULL: none. */
+static const char *ended_part(const char *ref)
+{
+	const struct xenapi_task *row = db_find(task, ref);
+
+	for (size_t i = 0; row && i < row->subtasks.n; i++) {
+		if (!pending(row->subtasks.v[i]))
+			return row->subtasks.v[i];
+	}
+	return NULL;
+}
+
+void xtask_destroy(const char *ref)
+{
+	auto_str whole = xstrdup(ref);
+	const char *part;
+
+	while ((part = ended_part(whole))) {
+		auto_str gone = xstrdup(part);
+
+		destroy_one(gone);
+	}
+	destroy_one(whole);
 }
 
 /* ---- cancelling ---- */

@@ -40,7 +40,7 @@ void xtask_succeed(const char *ref, const char *result);
 void xtask_fail(const char *ref, const struct err *e);
 /* What a client says of a task of its own. One that has ended stays as it is. */
 must_check struct err *xtask_set_status(const char *ref, enum xenapi_task_status_type status);
-/* Its row is deleted. */
+/* Its row is deleted, and those of its parts that have ended. */
 void xtask_destroy(const char *ref);
 /* How to cancel it from now on: somebody took over a task that a client has made. */
 must_check struct err *xtask_set_cancel(

@@ -8,11 +8,13 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/gate/task.h"
 #include "xapid/link/link.h"
 
 #include "core.gen.h"
+#include "xenapi.gen.h"
 
 #include <string.h>
 
@@ -201,6 +203,20 @@ static struct err *bind(
 	return NULL;
 }
 
+/* A part is there to be looked at beside its whole. Without one that stays it goes: nobody else
+ * would destroy it. */
+static void end_part(const struct link_work *work, const char *part, const struct err *e)
+{
+	const char *whole = work->call ? call_task(work->call) : NULL;
+
+	if (e)
+		xtask_fail(part, e);
+	else
+		xtask_succeed(part, "");
+	if (!whole || !db_find(task, whole))
+		xtask_destroy(part);
+}
+
 MAY_WAIT struct err *link_await(struct link *l, const struct link_work *work, const char *task,
 	const struct type *result, struct arena *a, void *out)
 {
@@ -217,10 +233,8 @@ MAY_WAIT struct err *link_await(struct link *l, const struct link_work *work, co
 	}
 	if (!e)
 		progress(work, &b, 1);
-	if (work->part && e)
-		xtask_fail(b.ref, e);
-	else if (work->part)
-		xtask_succeed(b.ref, "");
+	if (work->part)
+		end_part(work, b.ref, e);
 	return e;
 }
 

@@ -41,6 +41,9 @@ static const uint64_t beside_writer = BIT(SNAPSHOT) | BIT(RESIZE_ONLINE) | BIT(B
 	BIT(CLONE) | BIT(REVERT_TO) | BIT(MIRROR) | BIT(ENABLE_CBT) | BIT(DISABLE_CBT) |
 	BIT(DATA_DESTROY);
 
+/* Of these, what smd cannot do yet. */
+static const uint64_t waits_for_smd = BIT(SNAPSHOT) | BIT(CLONE) | BIT(RESIZE_ONLINE);
+
 static struct err *check_users(const char *ref, const struct xenapi_vdi *vdi, int op)
 {
 	bool is_held = false, is_written = false;
@@ -58,6 +61,8 @@ static struct err *check_users(const char *ref, const struct xenapi_vdi *vdi, in
 	uint64_t beside = beside_writer | (is_written ? 0 : BIT(COPY));
 	if (is_held && !(beside & OP_BIT(op)))
 		return err(VDI_IN_USE, ref, op_name(&vdi_rules, op));
+	if (is_written && (waits_for_smd & OP_BIT(op)))
+		return err(NOT_IMPLEMENTED, "another image of a disk that a VM writes to");
 	return NULL;
 }
 

@@ -43,6 +43,11 @@ const ops = {
   barrier: ref => xapi.barrier(ref).then(record),
   call: (...args) => xapi.call(...args),
   callAsync: (...args) => xapi.callAsync(...args),
+  // What a GET of a path answers; a task in the query is watched and waited for.
+  get: async (path, query) => {
+    const response = await xapi.getResource(path, { query })
+    return await response.body.text()
+  },
   refs: type =>
     Object.values(xapi.objects.all)
       .filter(object => object.$type === type)
