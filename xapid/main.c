@@ -84,6 +84,12 @@ static const struct conf_key keys[] = {
 		.min = NS_PER_S,
 		.max = 600 * NS_PER_S,
 		.doc = "PAM answers within this time, or the login has failed."},
+	{.name = "plugins",
+		.kind = CONF_PATH,
+		.offset = offsetof(struct xapid_conf, plugins),
+		.standard = "",
+		.doc = "The folder of the programs that host.call_plugin runs; empty for that of "
+		       "the installation, /usr/libexec/xenith/plugins."},
 	{.name = "cache_size",
 		.kind = CONF_SIZE,
 		.offset = offsetof(struct xapid_conf, cache_size),

@@ -24,6 +24,7 @@ struct xapid_conf {
 	int auth; /* enum xapid_auth */
 	int pam_users; /* enum xapid_users */
 	int64_t login_ns; /* PAM answers within this time, or nobody is let in */
+	char *plugins; /* the folder of the host's plugins; "": plugins, in libexec */
 	int64_t cache_size; /* bytes for the wire forms of records */
 };
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who may send which message to xapid, and what comes of it: sessions, roles, arguments, tasks."""
 
+import os
 import threading
+import time
 import unittest
 
 from xapid import Xapid
-from xenapi import NULL, Failure
+from xenapi import HANG, NULL, Failure
 
 ACCOUNTS = {
     "root": ("root", "secret of root"),
@@ -227,6 +229,83 @@ class Roles(GateTest):
         self.assertIn("user='reader'", sets[1])
         self.assertIn("result=RBAC_PERMISSION_DENIED", sets[1])
         self.assertFalse([line for line in lines if "pool.get_all" in line])
+
+
+PLUGIN = """#!/usr/bin/env python3
+import os, sys, time, xmlrpc.client
+(session, args), function = xmlrpc.client.loads(sys.argv[1])
+if function == "say":
+    value = {"Status": "Success", "Value": f"{session} {sorted(args.items())}"}
+elif function == "refuse":
+    value = {"Status": "Failure", "ErrorDescription": ["MY_OWN_ERROR", "1", "<&>"]}
+elif function == "nothing":
+    value = {"Status": "Failure", "ErrorDescription": []}
+elif function == "hang":
+    open(args["told"], "w").write(str(os.getpid()))
+    time.sleep(1000)
+elif function == "die":
+    os.kill(os.getpid(), 9)
+else:
+    print("some words")
+    sys.exit("no such function" if function == "fail" else 0)
+print(xmlrpc.client.dumps((value,), "", True))
+"""
+
+
+class Plugins(GateTest):
+    def setUp(self):
+        super().setUp()
+        plugins = self.xapid.dir / "libexec" / "plugins"
+        plugins.mkdir(parents=True)
+        self.write(plugins / "mine", PLUGIN, 0o755)
+        self.write(plugins / "data", PLUGIN, 0o644)
+        self.write(plugins.parent / "outside", PLUGIN, 0o755)
+        self.host = self.root("host.get_all")[0]
+
+    def write(self, path, text, mode):
+        path.write_text(text)
+        path.chmod(mode)
+
+    def plugin(self, function, args=None, plugin="mine"):
+        return self.root("host.call_plugin", self.host, plugin, function, args or {})
+
+    def test_answers(self):
+        said = self.plugin("say", {"b": "<&\n>", "a": "ü"})
+        self.assertEqual(said, f"{self.root.ref} [('a', 'ü'), ('b', '<&\\n>')]")
+        with self.refused("MY_OWN_ERROR", "1", "<&>"):
+            self.plugin("refuse")
+        failure = "XENAPI_PLUGIN_FAILURE"
+        with self.refused(failure, "non-zero exit", "some words\n", "no such function\n"):
+            self.plugin("fail")
+        with self.refused(failure, "signal: 9", "", ""):
+            self.plugin("die")
+        with self.refused(failure, "unexpected XMLRPC result", "some words\n", ""):
+            self.plugin("other")
+        with self.refused(failure, "unexpected XMLRPC result"):
+            self.plugin("nothing")
+
+    def test_what_is_no_plugin(self):
+        for name in ("none", "data", "../outside", "", ".", "..", "/bin/true"):
+            with self.refused("XENAPI_MISSING_PLUGIN", name):
+                self.plugin("say", {}, name)
+        with self.refused("RBAC_PERMISSION_DENIED", "host.call_plugin"):
+            self.login("admin")("host.call_plugin", self.host, "mine", "say", {})
+
+    def test_a_cancelled_one_ends(self):
+        told = self.xapid.dir / "told"
+        task = self.root(
+            "Async.host.call_plugin", self.host, "mine", "hang", {"told": str(told)}
+        )
+        end = time.monotonic() + HANG
+        while not (told.exists() and told.read_text()):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        self.root("task.cancel", task)
+        while self.root("task.get_status", task) != "cancelled":
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        with self.assertRaises(ProcessLookupError):
+            os.kill(int(told.read_text()), 0)
 
 
 class Tasks(GateTest):

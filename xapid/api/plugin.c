@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Plugins of a host: programs in the folder `plugins` of xapid.conf that clients run by name, as
+ * those of the original are. A plugin has one argument, a call of XML-RPC whose method is the
+ * function and whose parameters are the caller's session and the arguments, and prints the answer.
+ * It runs as xapid's helper: it ends when its call does.
+ */
+#define LOG_MODULE "plugin"
+
+#include "common/codec_xmlrpc.h"
+#include "common/daemon.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/proc.h"
+#include "xapid/db/db.h"
+#include "xapid/gate/call.h"
+#include "xapid/xapid.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_OUTPUT (16 << 20)
+
+/* What a plugin prints. */
+struct answer {
+	const char *status, *value;
+	struct string_list error;
+};
+
+static const struct field answer_fields[] = {
+	{.name = "Status", .type = &type_string, .offset = offsetof(struct answer, status)},
+	{.name = "Value",
+		.type = &type_string,
+		.offset = offsetof(struct answer, value),
+		.default_json = "\"\""},
+	{.name = "ErrorDescription",
+		.type = &type_list_string,
+		.offset = offsetof(struct answer, error),
+		.default_json = "[]"},
+};
+
+static const struct type answer_type = {
+	.kind = TYPE_RECORD,
+	.name = "answer",
+	.size = sizeof(struct answer),
+	.fields = answer_fields,
+	.n = ARRAY_LEN(answer_fields),
+	.unknown_case = -1,
+};
+
+/* ---- finding it ---- */
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* The program of this name; XENAPI_MISSING_PLUGIN. */
+static struct err *find_plugin(const char *name, struct arena *a, const char **path)
+{
+	const char *dir = *xapid_conf.plugins
+		? xapid_conf.plugins
+		: arena_printf(a, "%s/plugins", daemon_paths()->libexec);
+
+	if (*name && *name != '.' && !strchr(name, '/')) {
+		*path = arena_printf(a, "%s/%s", dir, name);
+		if (is_program(*path))
+			return NULL;
+	}
+	return err(XENAPI_MISSING_PLUGIN, name);
+}
+
+/* ---- asking it ---- */
+
+static char *call_text(struct call *c, const struct xenapi_host_call_plugin_in *in)
+{
+	const char *session = call_session(c);
+	auto_sbuf text = {0};
+
+	codec_xmlrpc_begin_call(in->fn, &text);
+	codec_xmlrpc_add_param(&type_string, &session, 0, &text);
+	codec_xmlrpc_add_param(&type_map_string, &in->args, 0, &text);
+	codec_xmlrpc_end_call(&text);
+	return arena_strdup(c->arena, sbuf_str(&text));
+}
+
+static struct err *failed(const char *status, const struct proc_result *r)
+{
+	return err(XENAPI_PLUGIN_FAILURE, status, r->out, r->err);
+}
+
+/* What it said, or its own error. */
+static struct err *read_answer(const struct proc_result *r, struct arena *a, const char **out)
+{
+	struct codec_xmlrpc_answer message = {0};
+	struct answer answer;
+	auto_err e = codec_xmlrpc_read_answer(r->out, r->out_len, MAX_OUTPUT, a, &message);
+
+	if (!e && message.value)
+		e = codec_xmlrpc_read(&answer_type, "answer", message.value, a, &answer);
+	if (e || !message.value)
+		return failed("unexpected XMLRPC result", r);
+	if (!strcmp(answer.status, "Success")) {
+		*out = answer.value;
+		return NULL;
+	}
+	if (!answer.error.n)
+		return failed("unexpected XMLRPC result", r);
+	return err_not_null(err_new(__FILE__, __LINE__, answer.error.v[0], answer.error.n - 1,
+		(const char *const *)answer.error.v + 1));
+}
+
+static MAY_WAIT struct err *run(const char *path, const char *text, struct proc_result *out)
+{
+	const struct proc_spec spec = {
+		.argv = (const char *const[]){path, text, NULL},
+		.cwd = "/",
+		.max_output = MAX_OUTPUT,
+		.any_status = true,
+	};
+
+	return proc_run(&spec, out);
+}
+
+MAY_WAIT struct err *xapi_host_call_plugin(
+	struct call *c, const struct xenapi_host_call_plugin_in *in, const char **out)
+{
+	auto_proc_result r = {0};
+	const struct xenapi_host *host;
+	const char *path;
+
+	TRY(db_get(host, in->host, &host));
+	TRY(find_plugin(in->plugin, c->arena, &path));
+	log_info("plugin %s, function %s", in->plugin, in->fn);
+	TRY(run(path, call_text(c, in), &r));
+	if (r.status.signal)
+		return failed(arena_printf(c->arena, "signal: %d", r.status.signal), &r);
+	if (r.status.exit_code)
+		return failed("non-zero exit", &r);
+	return read_answer(&r, c->arena, out);
+}
