@@ -15,7 +15,8 @@ import unittest
 import urllib.parse
 
 from stack import HANG, Stack, free_port
-from xapid import ADDRESS, Client
+from xapid import ADDRESS
+from xenapi import Session
 
 MIB = 1 << 20
 
@@ -24,15 +25,9 @@ class Import(unittest.TestCase):
     def setUp(self):
         self.port = free_port()
         self.stack = Stack(self, "--port", self.port, "--demo")
-        env = self.stack.env()
-        self.user, self.password = env["XAPI_USER"], env["XAPI_PASSWORD"]
-        self.login()
+        self.x = Session.of(self.stack.env())
         self.sr = self.x("pool.get_default_SR", self.x("pool.get_all")[0])
         self.location = self.stack.dir / "storage"
-
-    def login(self):
-        self.client = Client(self.port, self.user, self.password)
-        self.x = self.client.call
 
     def make_vdi(self, size=4 * MIB, **more):
         record = {"name_label": "v", "name_description": "", "SR": self.sr, "type": "user",
@@ -42,7 +37,7 @@ class Import(unittest.TestCase):
 
     def put(self, body, **query):
         """The status and the text of the answer."""
-        query.setdefault("session_id", self.client.ref)
+        query.setdefault("session_id", self.x.ref)
         connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=HANG)
         connection.request("PUT", "/import_raw_vdi?" + urllib.parse.urlencode(query), body)
         answer = connection.getresponse()
@@ -141,7 +136,7 @@ class Import(unittest.TestCase):
         s = socket.create_connection((ADDRESS, self.port), HANG)
         self.addCleanup(s.close)
         query = urllib.parse.urlencode(
-            {"vdi": vdi, "session_id": self.client.ref, "task_id": task}
+            {"vdi": vdi, "session_id": self.x.ref, "task_id": task}
         )
         s.sendall(f"PUT /import_raw_vdi?{query} HTTP/1.1\r\nhost: x\r\n"
                   f"content-length: {2 * MIB}\r\n\r\n".encode())  # fmt: skip
@@ -193,7 +188,7 @@ class Import(unittest.TestCase):
         before = self.stack.status("xapid")["pid"]
         os.kill(before, signal.SIGKILL)
         self.until(lambda: self.is_ready_again("xapid", before))
-        self.login()
+        self.x.login()
         self.check_nobody_has_it(vdi)
 
 

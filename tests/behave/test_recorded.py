@@ -34,7 +34,6 @@ KINDS = {
 OF_THE_MACHINE = {"host.get_record", "pool.get_all_records", "VM.get_all_records_where"}
 NOT_BUILT = """
     PIF.scan VM.checkpoint VM.resume VM.set_VCPUs_number_live VM.suspend host.call_plugin
-    host.disable host.enable host.evacuate host.get_management_interface host.get_servertime
 """.split()
 CLEAR = "the original answers with its own exception; here it is said which value is wrong, and why"
 BALLOON = "the original had no memory daemon; here limits are checked and taken"

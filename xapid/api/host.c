@@ -87,13 +87,21 @@ MAY_WAIT struct err *xapi_host_assert_can_evacuate(
 	return check_is_empty(c, in->host);
 }
 
+/* With the VM that it is about, which the model does not tell of. */
+static struct err *nowhere_to_go(const char *vm)
+{
+	return err_not_null(err_new(__FILE__, __LINE__, ERR_NO_HOSTS_AVAILABLE.code, 1, &vm));
+}
+
 MAY_WAIT struct err *xapi_host_evacuate(struct call *c, const struct xenapi_host_evacuate_in *in)
 {
 	AUTO(plan_ops_end) struct plan_ops ops = {0};
+	struct string_list vms;
 
 	TRY(check_host(in->host));
 	TRY(plan_op(&ops, &host_rules, in->host, XENAPI_HOST_ALLOWED_OPERATIONS_EVACUATE, c));
-	return check_is_empty(c, in->host);
+	TRY(guests_of(in->host, c->arena, &vms));
+	return vms.n ? nowhere_to_go(vms.v[0]) : NULL;
 }
 
 MAY_WAIT struct err *xapi_host_get_vms_which_prevent_evacuation(struct call *c,
