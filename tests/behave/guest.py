@@ -20,8 +20,11 @@ HANG = 120  # seconds; only to catch what hangs
 
 @functools.cache
 def folder():
-    """Where vmlinuz, initrd.gz, disk.raw and release are; made if need be."""
-    done = subprocess.run([BUILDER], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    """Where vmlinuz, initrd.gz, disk.raw and release are; made if need be, as a user would."""
+    env = {**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    done = subprocess.run(
+        [BUILDER], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env
+    )
     if done.returncode:
         raise RuntimeError(done.stderr)
     return pathlib.Path(done.stdout.strip())
