@@ -5,10 +5,13 @@
  */
 #include "xenopsd/backend_qemu.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
 #include "common/version.h"
 #include "core.gen.h"
 #include "xenopsd/backend.h"
+
+#define PRESS_EACH (3 * NS_PER_S)
 
 static MAY_WAIT struct err *begin(void)
 {
@@ -179,8 +182,19 @@ static MAY_WAIT struct err *vm_unpause(struct vm *vm)
 	return NULL;
 }
 
+/* TIMEOUT: it runs on. */
+static MAY_WAIT struct err *await_end(struct vm *vm, int64_t deadline)
+{
+	struct machine *m = machine_of(vm);
+
+	while (machine_is_up(m) && m->end == GUEST_RUNS)
+		TRY(cond_wait(&vm->changed, "for the guest to heed its button", deadline));
+	return NULL;
+}
+
 /* The power button; what the guest does then it does by itself. A wish to reboot is remembered: the
- * guest halts, and is made anew. */
+ * guest halts, and is made anew. A guest that is still booting does not see the button, and nobody
+ * tells whether it did: it is pressed again until the guest has ended, or had time to notice. */
 static MAY_WAIT struct err *vm_request_end(struct vm *vm, enum guest_end how, int64_t deadline)
 {
 	struct machine *m = machine_of(vm);
@@ -188,7 +202,16 @@ static MAY_WAIT struct err *vm_request_end(struct vm *vm, enum guest_end how, in
 	if (how != GUEST_HALTED && how != GUEST_REBOOTED)
 		return err(Unimplemented, "to ask a guest for more than to halt or reboot");
 	m->wish = how;
-	return machine_call(m, "system_powerdown", NULL, NULL);
+	for (;;) {
+		int64_t again = deadline_in(PRESS_EACH);
+
+		TRY(machine_call(m, "system_powerdown", NULL, NULL));
+		auto_err e = await_end(vm, again < deadline ? again : deadline);
+		if (!e || !err_is(e, &ERR_TIMEOUT))
+			return take(e);
+		if (again >= deadline)
+			return NULL;
+	}
 }
 
 static MAY_WAIT struct err *vm_set_memory_target(struct vm *vm, int64_t bytes)

@@ -188,6 +188,12 @@ class Life(Case):
         self.check_nothing_left()
         self.xenopsd.call("VM.remove", vm=self.vm)
 
+    def test_is_halted_while_it_still_boots(self):
+        self.add({"hvm": {"boot_order": "c"}})
+        self.start()
+        self.do("VM.shutdown", timeout_s=60)
+        self.check_nothing_left()
+
     def test_boots_from_its_disk(self):
         self.add({"hvm": {"boot_order": "dc"}}, vcpus=2, vcpus_max=2)
         self.add_vbd("xvdd", type="cd", mode="ro")
