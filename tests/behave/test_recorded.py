@@ -15,10 +15,12 @@ import re
 import unittest
 import urllib.parse
 
+import xe
 from pool import Case
 from stack import Stack, free_port
 from xenapi import HANG
 
+RECORDED_XE = pathlib.Path(__file__).with_name("recorded_xe.jsonl")
 RECORDED = pathlib.Path(__file__).with_name("recorded.jsonl")
 # Parts of it that go on with what the part before has made.
 GO_ON = {"devices", "events", "tasks"}
@@ -29,6 +31,7 @@ KINDS = {
     "*MAC": r"([0-9a-f]{2}:){5}[0-9a-f]{2}",
     "*int": r"\d+",
     "*text": r"[^<]*",
+    "*line": r".*",
 }
 # Records of what depends on the machine: the types of their fields are recorded.
 OF_THE_MACHINE = {"host.get_record", "pool.get_all_records", "VM.get_all_records_where"}
@@ -112,6 +115,11 @@ class Names(dict):
             yield from self.differences(one, other, f"{at}/{i}")
 
 
+def words(text):
+    """Its lines, and where a line lists something, its parts: they come in any order."""
+    return [line.split("; ") if "; " in line else line for line in text.split("\n")]
+
+
 def shape(value):
     """The types of a record's fields; of records by reference, those of the first."""
     if all(isinstance(v, dict) and "uuid" in v for v in value.values()):
@@ -119,7 +127,7 @@ def shape(value):
     return {name: type(v).__name__ for name, v in value.items()}
 
 
-class Recorded(Case):
+class Replay(Case):
     def setUp(self):
         self.stack = Stack(self, "--backend", "simulator", "--port", free_port())
         self.connect(self.stack.env())
@@ -199,6 +207,8 @@ class Recorded(Case):
                 what = step.get("call") or step.get("json1") or step.get("state") or "xml"
                 self.compare(what, step["answer"], got, names)
 
+
+class Calls(Replay):
     def test_the_same_is_answered(self):
         for part, steps in load().items():
             names = names if part in GO_ON else self.names()
@@ -206,6 +216,32 @@ class Recorded(Case):
         self.assertEqual(self.wrong, [], "\n".join(self.wrong))
         gone = [known for known in DIFFERS if known not in self.known]
         self.assertEqual(gone, [], "these differ no more")
+
+
+class Xe(Replay):
+    """What xe printed after some of those calls, as an answer and as an error, and how it ended
+    (recorded_xe.jsonl; a sentence of the original's is *line)."""
+
+    def test_the_same_is_printed(self):
+        parts, names = load(), self.names()
+        for part in ("VM", "devices", "events", "tasks"):
+            self.replay(parts[part], names)
+        self.wrong.clear()
+        for line in RECORDED_XE.read_text(encoding="utf-8").splitlines():
+            step = json.loads(line)
+            status, out, err = xe.run(self.stack, *names.fill(step["xe"]))
+            if not self.is_unbuilt(step, err):
+                before = [step["exit"], *map(words, (step["out"], step["err"]))]
+                now = [status, words(out), words(err)]
+                self.wrong += [(step["xe"], *d) for d in names.differences(before, now)]
+        self.assertEqual(self.wrong, [], "\n".join(map(str, self.wrong)))
+
+    def is_unbuilt(self, step, err):
+        """A command that is not there yet says so, as does a call."""
+        unknown = f"Unknown command: {step['xe'][0]}\n"
+        return (err.startswith(unknown) and not step["err"].startswith(unknown)) or re.search(
+            r"^call: ", err, re.MULTILINE
+        )
 
 
 if __name__ == "__main__":

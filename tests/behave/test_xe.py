@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """xe against a live xapid: what it prints, to which stream, and how it ends."""
 
-import os
 import re
 import socket
 import struct
-import subprocess
+
 import unittest
 
-from stack import BUILD, HANG, Stack, free_port
+import xe
+from stack import HANG, Stack, free_port
 
-XE = BUILD / "bin" / "xe"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 
 
@@ -33,20 +32,8 @@ class Xe(unittest.TestCase):
         cls.stack = Stack(ForClass(cls), "--port", cls.port, "--tls-port", cls.tls_port)
         cls.env = cls.stack.env()
 
-    def xe(self, *args, stdin=None, local=True):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("XE")}
-        env["HOME"] = str(self.stack.dir)
-        if local:
-            env["XENITH_DIR"] = str(self.stack.dir)
-        done = subprocess.run(
-            [str(XE), *map(str, args)],
-            input=stdin or "",
-            capture_output=True,
-            text=True,
-            timeout=HANG,
-            env=env,
-        )
-        return done.returncode, done.stdout, done.stderr
+    def xe(self, *args, **more):
+        return xe.run(self.stack, *args, **more)
 
     def good(self, *args, **more):
         status, out, err = self.xe(*args, **more)

@@ -377,30 +377,31 @@ static MAY_WAIT struct err *vm_memory_limits_set(struct cli *c)
 /* ---- what a VM has ---- */
 
 /* Lists the objects of a class that belong to the VM, as CLASS-list does. */
-static MAY_WAIT struct err *list_parts(struct cli *c, const char *class, const char *uuid)
+static MAY_WAIT struct err *list_parts(
+	struct cli *c, const char *class, const char *uuid, const char *type)
 {
-	const struct cli_arg only = {"vm-uuid", uuid};
-	struct err *e;
+	const struct cli_arg of_vm = {"vm-uuid", uuid}, of_type = {"type", type};
 
 	c->args.n = 0;
-	vec_push(&c->args, only);
-	e = cli_run_generated(c, cli_class_named(class), "list");
-	return e;
+	vec_push(&c->args, of_vm);
+	if (type)
+		vec_push(&c->args, of_type);
+	return cli_run_generated(c, cli_class_named(class), "list");
 }
 
-static MAY_WAIT struct err *list_vbds(struct cli *c, const char *ref, const json_t *vm)
+static MAY_WAIT struct err *list_disks(struct cli *c, const char *ref, const json_t *vm)
 {
-	return list_parts(c, "vbd", cli_string(vm, "uuid"));
+	return list_parts(c, "vbd", cli_string(vm, "uuid"), "Disk");
 }
 
 static MAY_WAIT struct err *vm_disk_list(struct cli *c)
 {
-	return each_vm(c, "vbd-params vdi-params", list_vbds);
+	return each_vm(c, "vbd-params vdi-params", list_disks);
 }
 
 static MAY_WAIT struct err *list_vifs(struct cli *c, const char *ref, const json_t *vm)
 {
-	return list_parts(c, "vif", cli_string(vm, "uuid"));
+	return list_parts(c, "vif", cli_string(vm, "uuid"), NULL);
 }
 
 static MAY_WAIT struct err *vm_vif_list(struct cli *c)
