@@ -67,8 +67,6 @@ class PamTest(unittest.TestCase):
         self.assertEqual((code, name), ("SESSION_AUTHENTICATION_FAILED", user))
         return why
 
-
-class Logins(PamTest):
     def wait_for(self, condition):
         end = time.monotonic() + HANG
         while not condition():
@@ -84,6 +82,8 @@ class Logins(PamTest):
         )
         return [int(pid) for pid in done.stdout.split()]
 
+
+class Logins(PamTest):
     def test_right_and_wrong(self):
         client = self.login()
         self.assertTrue(client("session.get_is_local_superuser", client.ref))
