@@ -57,6 +57,24 @@ MAY_WAIT struct err *api_vm_pause(struct call *c, const struct xenops_vm_pause_i
 	return run_one(turn.vm, c->task, &atom_vm_pause);
 }
 
+MAY_WAIT struct err *api_vm_suspend(struct call *c, const struct xenops_vm_suspend_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	if (in->keep_domain)
+		return err(NOT_IMPLEMENTED, "VM.suspend with keep_domain");
+	TRY(turn_begin(&turn, in->vm, "VM.suspend", TURN_WORK));
+	return vm_suspend(turn.vm, &in->image, c->task);
+}
+
+MAY_WAIT struct err *api_vm_resume(struct call *c, const struct xenops_vm_resume_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, in->vm, "VM.resume", TURN_WORK));
+	return vm_resume(turn.vm, &in->image, c->task);
+}
+
 /* Of a time-out from outside. */
 static struct err *check_timeout(const double *timeout_s)
 {

@@ -138,8 +138,10 @@ MAY_WAIT struct err *api_vm_remove(struct call *c, const struct xenops_vm_remove
 	TRY(vm_power_state(turn.vm, &found));
 	if (found != XENOPS_POWER_STATE_HALTED && found != XENOPS_POWER_STATE_SUSPENDED)
 		return bad_power_state(found, XENOPS_POWER_STATE_HALTED);
-	/* Nothing of it may stay with smd or networkd. */
-	TRY(vm_stop(turn.vm, NULL));
+	/* Nothing of it may stay with smd or networkd; what is suspended has nothing there. */
+	TRY(vm_settle(turn.vm));
+	if (turn.vm->phase != XENOPSD_PHASE_SUSPENDED)
+		TRY(vm_stop(turn.vm, NULL));
 	return drop_vm(turn.vm);
 }
 
@@ -214,6 +216,8 @@ static MAY_WAIT struct err *make_like(struct vm *vm, const struct xenops_metadat
 	for (size_t class = 0; class < N_DEVICE_CLASSES; class ++)
 		for (size_t i = 0; i < given[class].n; i++)
 			TRY(put_device(vm, (enum device_class) class, given_at(&given[class], i)));
+	if (m->domain && vm->phase == XENOPSD_PHASE_HALTED)
+		TRY(files_import_state(vm, *m->domain));
 	return NULL;
 }
 
@@ -262,5 +266,9 @@ MAY_WAIT struct err *api_vm_export_metadata(
 	export_class(vm, DEVICE_PCI, c->arena, (struct any_list *)&out->pcis);
 	export_class(vm, DEVICE_VGPU, c->arena, (struct any_list *)&out->vgpus);
 	export_class(vm, DEVICE_VUSB, c->arena, (struct any_list *)&out->vusbs);
+	if (vm->phase == XENOPSD_PHASE_SUSPENDED) {
+		out->domain = arena_new(c->arena, struct json_text);
+		*out->domain = files_export_state(vm, c->arena);
+	}
 	return NULL;
 }

@@ -22,6 +22,24 @@ extern const struct atom atom_vm_stop_device_model, atom_vm_destroy;
 /* Notes that it is halted, and its devices with it. */
 extern const struct atom atom_vm_halted;
 
+/* ---- atoms_suspend.c ---- */
+
+/* Notes that the image is being written. Undone: that the VM is up. */
+extern const struct atom atom_suspend_begin;
+/* The image is made, or opened to be read. */
+extern const struct atom atom_image_create, atom_image_open;
+extern const struct atom atom_image_close;
+/* The guest suspends. Undone: it goes on. */
+extern const struct atom atom_guest_suspend;
+extern const struct atom atom_vm_save;
+/* Notes that the image is whole: there is no way back. */
+extern const struct atom atom_vm_saved;
+/* Notes that it is suspended, and nothing of it left. */
+extern const struct atom atom_vm_suspended;
+/* Notes that it is being resumed. Undone: that it is what it was. */
+extern const struct atom atom_resume_begin;
+extern const struct atom atom_vm_restore;
+
 /* ---- atoms_device.c ---- */
 
 /* Notes that the device comes with the VM. Undone: that it does not. */

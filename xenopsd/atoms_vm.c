@@ -118,7 +118,8 @@ const struct atom atom_vm_start_device_model = {
 
 static struct err *survive(struct plan *p, struct device *device)
 {
-	p->vm->last_start_s = clock_real_ns() / NS_PER_S;
+	if (p->phase != XENOPSD_PHASE_RESUMING || !p->vm->last_start_s)
+		p->vm->last_start_s = clock_real_ns() / NS_PER_S;
 	/* A reboot is not done before the guest runs. */
 	return p->phase == XENOPSD_PHASE_REBOOTING ? NULL : vm_set_phase(p->vm, XENOPSD_PHASE_UP);
 }

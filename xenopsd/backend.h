@@ -49,6 +49,8 @@ struct vif_interfaces {
 	size_t n;
 };
 
+struct image;
+
 struct backend_ops {
 	const char *name; /* "simulator" */
 	const char *version; /* XENITH_VERSION: one of another build is refused */
@@ -120,11 +122,12 @@ struct backend_ops {
 	MAY_WAIT struct err *(*vm_run_script)(struct vm *vm, const char *script, struct arena *a,
 		struct xenops_script_result *out);
 
-	/* Writes the guest, which has suspended, to the file or block device PATH. */
-	MAY_WAIT struct err *(*vm_save)(struct vm *vm, const char *path, struct task *task);
-	/* In the place of vm_build, from such an image. Undone by vm_destroy. */
-	MAY_WAIT struct err *(*vm_restore)(struct vm *vm, const char *path, struct task *task);
-	/* Lets a domain go on that has suspended and was kept. */
+	/* Writes the guest, which has suspended, into the image (image.h). The domain stays. */
+	MAY_WAIT struct err *(*vm_save)(struct vm *vm, struct image *image);
+	/* In the place of vm_build, from such an image, which it may keep until the device model
+	 * has started; by then it has been read to its end. Undone by vm_destroy. */
+	MAY_WAIT struct err *(*vm_restore)(struct vm *vm, struct image *image);
+	/* Lets a domain go on that was asked to suspend, and may have, and have been saved. */
 	MAY_WAIT struct err *(*vm_fast_resume)(struct vm *vm);
 
 	/* ---- drives ---- */

@@ -8,8 +8,10 @@
 #include "common/mem.h"
 #include "common/rpc.h"
 #include "core.gen.h"
+#include "xenopsd/files.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* A call that takes longer than that has failed. */
@@ -92,6 +94,22 @@ static struct err *way_to_path(
 	return NULL;
 }
 
+static MAY_WAIT struct err *attach(const char *dp, const char *vm,
+	const struct xenops_vdi_path *vdi, bool read_write, struct arena *a,
+	struct storage_implementation_list *out)
+{
+	struct storage_vdi_attach_in attach = {
+		.dp = dp, .sr = vdi->sr, .vdi = vdi->vdi, .read_write = read_write, .vm = vm};
+	struct storage_vdi_activate_in activate = {
+		.dp = dp, .sr = vdi->sr, .vdi = vdi->vdi, .vm = vm};
+
+	TRY_CTX(storage_vdi_attach(smd, &attach, a, out, deadline_in(CALL_NS)),
+		"attaching VDI %s of SR %s by smd", vdi->vdi, vdi->sr);
+	TRY_CTX(storage_vdi_activate(smd, &activate, a, deadline_in(CALL_NS)),
+		"activating VDI %s of SR %s by smd", vdi->vdi, vdi->sr);
+	return NULL;
+}
+
 struct err *disk_attach(const struct device *vbd, const struct xenops_disk *disk, struct arena *a,
 	struct storage_implementation_list *out)
 {
@@ -100,28 +118,82 @@ struct err *disk_attach(const struct device *vbd, const struct xenops_disk *disk
 		return NULL;
 	if (disk->kind == XENOPS_DISK_LOCAL)
 		return way_to_path(disk->local, a, out);
-	struct storage_vdi_attach_in attach = {.dp = vbd->id,
-		.sr = disk->vdi.sr,
-		.vdi = disk->vdi.vdi,
-		.read_write = vbd->vbd.mode == XENOPS_VBD_MODE_RW,
-		.vm = vbd->vm->id};
-	struct storage_vdi_activate_in activate = {
-		.dp = attach.dp, .sr = attach.sr, .vdi = attach.vdi, .vm = attach.vm};
-	TRY_CTX(storage_vdi_attach(smd, &attach, a, out, deadline_in(CALL_NS)),
-		"attaching VDI %s of SR %s by smd", attach.vdi, attach.sr);
-	TRY_CTX(storage_vdi_activate(smd, &activate, a, deadline_in(CALL_NS)),
-		"activating VDI %s of SR %s by smd", attach.vdi, attach.sr);
+	return attach(
+		vbd->id, vbd->vm->id, &disk->vdi, vbd->vbd.mode == XENOPS_VBD_MODE_RW, a, out);
+}
+
+static MAY_WAIT struct err *detach(const char *dp)
+{
+	auto_arena a = {0};
+	struct storage_dp_destroy_in in = {.dp = dp};
+
+	TRY_CTX(storage_dp_destroy(smd, &in, &a, deadline_in(CALL_NS)),
+		"detaching datapath %s by smd", dp);
 	return NULL;
 }
 
 struct err *disk_detach(const struct device *vbd)
 {
-	auto_arena a = {0};
-	struct storage_dp_destroy_in in = {.dp = vbd->id};
+	return vdi_of(vbd) ? detach(vbd->id) : NULL;
+}
 
-	if (!vdi_of(vbd))
+/* ---- images ---- */
+
+/* No device is called so. */
+static char *image_dp(const struct vm *vm)
+{
+	return xasprintf("%s/+image", vm->id);
+}
+
+/* The first way that is a path. */
+static struct err *path_of(
+	const struct storage_implementation_list *ways, const char **path, int64_t *max_bytes)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < ways->n; i++) {
+		const struct storage_implementation *way = &ways->v[i];
+
+		if (way->kind == STORAGE_IMPLEMENTATION_BLOCK_DEVICE) {
+			*path = way->block_device;
+			return NULL;
+		}
+		if (way->kind != STORAGE_IMPLEMENTATION_FILE ||
+			strcmp(way->file.format, "raw") != 0)
+			continue;
+		if (stat(way->file.path, &st))
+			return err_errno(errno, "looking for the image %s", way->file.path);
+		*path = way->file.path;
+		*max_bytes = st.st_size;
 		return NULL;
-	TRY_CTX(storage_dp_destroy(smd, &in, &a, deadline_in(CALL_NS)),
-		"detaching datapath %s by smd", vbd->id);
-	return NULL;
+	}
+	return err(Unimplemented, "images on a disk that is neither a raw file nor a block device");
+}
+
+struct err *disk_attach_image(struct vm *vm, const struct xenops_disk *disk, bool read_write,
+	struct arena *a, const char **path, int64_t *max_bytes)
+{
+	struct storage_implementation_list ways;
+
+	*max_bytes = 0;
+	if (disk->kind == XENOPS_DISK_LOCAL) {
+		*path = disk->local;
+		return NULL;
+	}
+	auto_str dp = image_dp(vm);
+	vm->has_image = true;
+	TRY(files_put_state(vm));
+	TRY(attach(dp, vm->id, &disk->vdi, read_write, a, &ways));
+	return path_of(&ways, path, max_bytes);
+}
+
+struct err *disk_detach_image(struct vm *vm)
+{
+	auto_str dp = image_dp(vm);
+
+	if (!vm->has_image)
+		return NULL;
+	TRY(detach(dp));
+	vm->has_image = false;
+	return files_put_state(vm);
 }

@@ -22,4 +22,11 @@ MAY_WAIT must_check struct err *disk_attach(const struct device *vbd,
 /* Deactivates and detaches what the VBD has; nothing is no error. */
 MAY_WAIT must_check struct err *disk_detach(const struct device *vbd);
 
+/* Where the image of a suspended VM can be reached, in the arena, and its room (0: no bound). A
+ * path need not be there yet. */
+MAY_WAIT must_check struct err *disk_attach_image(struct vm *vm, const struct xenops_disk *disk,
+	bool read_write, struct arena *a, const char **path, int64_t *max_bytes);
+/* Nothing is no error. */
+MAY_WAIT must_check struct err *disk_detach_image(struct vm *vm);
+
 #endif

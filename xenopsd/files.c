@@ -68,20 +68,27 @@ struct err *files_drop_device(const struct device *d)
 	return drop(d->vm->dir, name);
 }
 
-struct err *files_put_state(const struct vm *vm)
+static struct xenopsd_state state_of(const struct vm *vm, struct arena *a)
 {
-	auto_arena a = {0};
-	struct xenopsd_state state = {.phase = vm->phase};
+	struct xenopsd_state state = {.phase = vm->phase, .has_image = vm->has_image};
 
 	if (vm->last_start_s)
 		state.last_start = (int64_t *)&vm->last_start_s;
-	state.active.v = arena_calloc(&a, vm->devices.n, sizeof(*state.active.v));
+	state.active.v = arena_calloc(a, vm->devices.n, sizeof(*state.active.v));
 	vec_for_each (i, &vm->devices) {
 		auto_str name = device_file(vm->devices.v[i]);
 
 		if (vm->devices.v[i]->is_active)
-			state.active.v[state.active.n++] = arena_strdup(&a, name);
+			state.active.v[state.active.n++] = arena_strdup(a, name);
 	}
+	return state;
+}
+
+struct err *files_put_state(const struct vm *vm)
+{
+	auto_arena a = {0};
+	const struct xenopsd_state state = state_of(vm, &a);
+
 	return put(vm, "state", &xenopsd_type_state, &state);
 }
 
@@ -177,21 +184,27 @@ static struct err *load_device(const char *dir, const char *name, void *arg)
 	return NULL;
 }
 
+static void take_state(struct vm *vm, const struct xenopsd_state *state)
+{
+	vm->phase = state->phase;
+	vm->has_image = state->has_image;
+	vm->last_start_s = state->last_start ? *state->last_start : 0;
+	vec_for_each (i, &vm->devices) {
+		auto_str name = device_file(vm->devices.v[i]);
+
+		for (size_t k = 0; k < state->active.n; k++)
+			if (!strcmp(state->active.v[k], name))
+				vm->devices.v[i]->is_active = true;
+	}
+}
+
 static struct err *load_state(struct vm *vm)
 {
 	auto_arena a = {0};
 	struct xenopsd_state state;
 
 	TRY(read_file(vm->dir, "state", &xenopsd_type_state, &a, &state));
-	vm->phase = state.phase;
-	vm->last_start_s = state.last_start ? *state.last_start : 0;
-	vec_for_each (i, &vm->devices) {
-		auto_str name = device_file(vm->devices.v[i]);
-
-		for (size_t k = 0; k < state.active.n; k++)
-			if (!strcmp(state.active.v[k], name))
-				vm->devices.v[i]->is_active = true;
-	}
+	take_state(vm, &state);
 	return NULL;
 }
 
@@ -224,4 +237,28 @@ struct err *files_load(void)
 	if (r)
 		return err_errno(-r, "making %s", dir);
 	return each_name(dir, load_vm, NULL);
+}
+
+/* ---- a suspended VM, carried elsewhere ---- */
+
+struct json_text files_export_state(const struct vm *vm, struct arena *a)
+{
+	auto_sbuf text = {0};
+	const struct xenopsd_state state = state_of(vm, a);
+
+	codec_encode(&xenopsd_type_state, &state, &text);
+	return (struct json_text){
+		arena_strndup(a, sbuf_data(&text), sbuf_len(&text)), sbuf_len(&text)};
+}
+
+struct err *files_import_state(struct vm *vm, struct json_text text)
+{
+	auto_arena a = {0};
+	struct xenopsd_state state;
+
+	TRY(codec_decode(&xenopsd_type_state, "domain", text.text, text.len, &a, &state));
+	if (state.phase != XENOPSD_PHASE_SUSPENDED || state.has_image)
+		return err(INVALID_VALUE, "domain", "not of a suspended VM");
+	take_state(vm, &state);
+	return files_put_state(vm);
 }

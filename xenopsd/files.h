@@ -20,6 +20,11 @@ must_check struct err *files_drop_device(const struct device *d);
  * being added or removed, and goes. Before the socket opens. */
 must_check struct err *files_load(void);
 
+/* What must be remembered of a suspended VM, for VM.export_metadata; in the arena. */
+struct json_text files_export_state(const struct vm *vm, struct arena *a);
+/* Makes a halted VM the suspended one that TEXT was exported from. INVALID_VALUE. */
+must_check struct err *files_import_state(struct vm *vm, struct json_text text);
+
 /* Sets the phase, and notes it with what else is in "state". */
 must_check struct err *vm_set_phase(struct vm *vm, enum xenopsd_phase phase);
 

@@ -20,6 +20,7 @@
 #include "common/vec.h"
 #include "xenopsd/vm.h"
 
+struct image;
 struct plan;
 
 /* DEVICE is NULL where the atom is one of the VM. */
@@ -52,6 +53,9 @@ struct plan {
 	struct vm *vm;
 	struct task *task; /* NULL: nobody asked for it */
 	enum xenopsd_phase phase; /* while it is carried out */
+	enum xenopsd_phase before; /* of a resume: when it was begun */
+	const struct xenops_disk *disk; /* of a suspend and a resume: where the image is */
+	struct image *image; /* owned by who runs the plan; NULL: not open */
 	bool goes_on; /* a failed step does not keep the others from being done */
 	struct arena arena; /* of the steps */
 	struct step *top; /* a serial group */

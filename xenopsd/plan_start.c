@@ -11,10 +11,17 @@
 void plan_add_vbd_plug(struct plan *p, struct device *vbd)
 {
 	plan_open(p, PLAN_SERIAL);
-	plan_add(p, &atom_vbd_epoch_begin, vbd);
+	if (p->phase != XENOPSD_PHASE_RESUMING)
+		plan_add(p, &atom_vbd_epoch_begin, vbd);
 	plan_add(p, &atom_vbd_attach, vbd);
 	plan_add(p, &atom_vbd_plug, vbd);
 	plan_close(p);
+}
+
+/* A VM that is resumed has no more devices than it had. */
+static bool comes(const struct plan *p, const struct device *d)
+{
+	return p->phase != XENOPSD_PHASE_RESUMING || d->is_active;
 }
 
 /* Drives that are written to come first: a guest counts on it that they are there. */
@@ -22,7 +29,7 @@ static void add_vbds(struct plan *p, enum xenops_vbd_mode mode)
 {
 	plan_open(p, PLAN_PARALLEL);
 	vm_for_each (d, p->vm, DEVICE_VBD)
-		if (d->vbd.mode == mode)
+		if (d->vbd.mode == mode && comes(p, d))
 			plan_add_vbd_plug(p, d);
 	plan_close(p);
 }
@@ -30,15 +37,12 @@ static void add_vbds(struct plan *p, enum xenops_vbd_mode mode)
 static void add_all(struct plan *p, enum device_class class, const struct atom *atom)
 {
 	vm_for_each (d, p->vm, class)
-		plan_add(p, atom, d);
+		if (comes(p, d))
+			plan_add(p, atom, d);
 }
 
-void plan_add_start(struct plan *p)
+void plan_add_devices(struct plan *p)
 {
-	plan_add(p, &atom_vm_begin, NULL);
-	plan_add(p, &atom_memory_reserve, NULL);
-	plan_add(p, &atom_vm_create, NULL);
-	plan_add(p, &atom_vm_build, NULL);
 	plan_open(p, PLAN_PARALLEL);
 	plan_open(p, PLAN_SERIAL);
 	add_vbds(p, XENOPS_VBD_MODE_RW);
@@ -52,6 +56,15 @@ void plan_add_start(struct plan *p)
 	plan_close(p);
 	add_all(p, DEVICE_PCI, &atom_pci_plug);
 	add_all(p, DEVICE_VUSB, &atom_vusb_plug);
+}
+
+void plan_add_start(struct plan *p)
+{
+	plan_add(p, &atom_vm_begin, NULL);
+	plan_add(p, &atom_memory_reserve, NULL);
+	plan_add(p, &atom_vm_create, NULL);
+	plan_add(p, &atom_vm_build, NULL);
+	plan_add_devices(p);
 	plan_add(p, &atom_vm_survive, NULL);
 }
 

@@ -60,7 +60,8 @@ static void add_vbd(struct plan *p, struct device *vbd)
 	plan_open(p, PLAN_SERIAL);
 	plan_add(p, &atom_vbd_unplug_force, vbd);
 	plan_add(p, &atom_vbd_detach, vbd);
-	plan_add(p, &atom_vbd_epoch_end, vbd);
+	if (p->phase != XENOPSD_PHASE_SAVED)
+		plan_add(p, &atom_vbd_epoch_end, vbd);
 	plan_close(p);
 }
 
@@ -72,9 +73,8 @@ static void add_vif(struct plan *p, struct device *vif)
 	plan_close(p);
 }
 
-void plan_add_stop(struct plan *p)
+void plan_add_take_down(struct plan *p)
 {
-	plan_add(p, &atom_vm_begin, NULL);
 	plan_add(p, &atom_vm_pause, NULL);
 	add_all(p, DEVICE_VUSB, &atom_vusb_unplug);
 	add_all(p, DEVICE_PCI, &atom_pci_unplug);
@@ -86,6 +86,14 @@ void plan_add_stop(struct plan *p)
 		add_vif(p, d);
 	plan_close(p);
 	plan_add(p, &atom_vm_destroy, NULL);
+}
+
+void plan_add_stop(struct plan *p)
+{
+	plan_add(p, &atom_vm_begin, NULL);
+	if (p->vm->has_image)
+		plan_add(p, &atom_image_close, NULL);
+	plan_add_take_down(p);
 }
 
 struct err *vm_stop(struct vm *vm, struct task *task)

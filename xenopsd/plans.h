@@ -29,6 +29,8 @@ void vm_tell(const struct vm *vm);
 MAY_WAIT must_check struct err *vm_start(struct vm *vm, struct task *task);
 /* Puts the steps that do so into a plan. */
 void plan_add_start(struct plan *p);
+/* Of them, what plugs the devices and starts the device model; a resume has those of before. */
+void plan_add_devices(struct plan *p);
 /* A drive or an interface comes to the VM. */
 void plan_add_vbd_plug(struct plan *p, struct device *vbd);
 void plan_add_vif_plug(struct plan *p, struct device *vif);
@@ -41,11 +43,25 @@ MAY_WAIT must_check struct err *vm_end_guest(struct vm *vm, enum guest_end how, 
  * something fails: then the error says what, and it is tried again later. */
 MAY_WAIT must_check struct err *vm_stop(struct vm *vm, struct task *task);
 void plan_add_stop(struct plan *p);
+/* Of them, what takes away the devices and the domain; one that is suspended keeps its epochs. */
+void plan_add_take_down(struct plan *p);
 
 /* ---- plan_reboot.c ---- */
 
 /* Takes the VM down, starts it and lets it run. */
 MAY_WAIT must_check struct err *vm_reboot(struct vm *vm, struct task *task);
+
+/* ---- plan_suspend.c ---- */
+
+/* Writes a running VM to its image and takes it down. Until the image is whole the guest can go on,
+ * and does when anything is in the way; from then on the VM is suspended, whatever comes. */
+MAY_WAIT must_check struct err *vm_suspend(
+	struct vm *vm, const struct xenops_disk *image, struct task *task);
+/* Brings it up again, paused; what goes wrong leaves it suspended. */
+MAY_WAIT must_check struct err *vm_resume(
+	struct vm *vm, const struct xenops_disk *image, struct task *task);
+/* Ends a suspend or resume that was not ended: the VM goes on, or is suspended. */
+MAY_WAIT must_check struct err *vm_settle(struct vm *vm);
 
 /* ---- plan_device.c ---- */
 

@@ -16,8 +16,11 @@ enum xenops_power_state power_state_of(const struct vm *vm, const struct domain_
 	case XENOPSD_PHASE_STOPPING:
 		return look->is_there ? XENOPS_POWER_STATE_RUNNING : XENOPS_POWER_STATE_HALTED;
 	case XENOPSD_PHASE_REBOOTING:
+	case XENOPSD_PHASE_SUSPENDING:
 		return XENOPS_POWER_STATE_RUNNING;
+	case XENOPSD_PHASE_SAVED:
 	case XENOPSD_PHASE_SUSPENDED:
+	case XENOPSD_PHASE_RESUMING:
 		return XENOPS_POWER_STATE_SUSPENDED;
 	case XENOPSD_PHASE_UP:
 		break;

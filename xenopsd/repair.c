@@ -62,6 +62,7 @@ static MAY_WAIT struct err *repair_up(struct vm *vm)
 {
 	if (vm->domid < 0)
 		return vm_stop(vm, NULL);
+	TRY(disk_detach_image(vm));
 	vec_for_each (i, &vm->devices)
 		TRY(repair_device(vm->devices.v[i]));
 	/* The guest may have ended while nobody listened. */
@@ -88,6 +89,10 @@ static MAY_WAIT struct err *repair(struct vm *vm)
 	case XENOPSD_PHASE_REBOOTING:
 		log_info("vm=%s goes on with its reboot", vm->id);
 		return vm_reboot(vm, NULL);
+	case XENOPSD_PHASE_SUSPENDING:
+	case XENOPSD_PHASE_SAVED:
+	case XENOPSD_PHASE_RESUMING:
+		return vm_settle(vm);
 	}
 	return NULL;
 }

@@ -655,6 +655,309 @@ class Faults(Case):
             self.assertEqual([g["owner"] for g in self.guests()], [device] * state["plugged"])
 
 
+class Suspends(Faults):
+    """A VM goes to its image and comes back; whatever fails, it runs or is suspended."""
+
+    def setUp(self):
+        super().setUp()
+        spec = {"virtual_size_bytes": MIB, "name_label": "image", "image_format": "raw"}
+        vdi = self.smd_do("VDI.create", sr=SR, spec=spec)["vdi"]
+        self.image = {"vdi": {"sr": SR, "vdi": vdi}}
+        self.agent = {"data/test": "what the guest remembers"}
+
+    # What the VM's start and end are tested for is not tested anew.
+    test_start_fails_at_each_atom = test_cancel_of_start_at_each_atom = None
+    test_kill_at_each_atom_of_start = test_kill_at_each_atom_of_shutdown = None
+    test_kill_at_each_atom_of_reboot = test_kill_at_each_atom_of_plug = None
+
+    def run_guest(self):
+        self.up()
+        self.simulator.call("Guest.set", vm="vm-1", agent=self.agent)
+
+    def suspend(self):
+        self.do("VM.suspend", vm="vm-1", image=self.image)
+
+    def resume(self):
+        self.do("VM.resume", vm="vm-1", image=self.image)
+
+    def start_suspend(self):
+        return self.start_task("VM.suspend", vm="vm-1", image=self.image)
+
+    def start_resume(self):
+        return self.start_task("VM.resume", vm="vm-1", image=self.image)
+
+    def check_suspended(self):
+        """Nothing of it is left here, and it keeps its devices."""
+        self.assertEqual(self.power(), "suspended")
+        self.assertIsNone(self.domain())
+        self.assertEqual(self.datapaths(), {})
+        self.assertEqual(self.guests(), [])
+        for vbd in self.call("VBD.list", vm="vm-1"):
+            self.assertTrue(vbd["state"]["active"], vbd)
+            self.assertFalse(vbd["state"]["plugged"], vbd)
+
+    def check_same_guest(self, power):
+        """It is up, and the guest that it was."""
+        self.check_up(power)
+        self.assertEqual(self.domain()["guest_agent"], self.agent)
+
+    def check_one_of_two(self):
+        """It runs or is suspended, whole; then it runs."""
+        if self.power() == "suspended":
+            self.check_suspended()
+            self.resume()
+            self.check_same_guest("paused")
+            self.do("VM.unpause", vm="vm-1")
+        self.check_same_guest("running")
+
+    def test_there_and_back(self):
+        self.run_guest()
+        started = self.state()["last_start"]
+        for _ in range(2):
+            domids = self.state()["domids"]
+            self.suspend()
+            self.check_suspended()
+            self.xenopsd.restart()
+            self.check_suspended()
+            self.resume()
+            self.check_same_guest("paused")
+            self.do("VM.unpause", vm="vm-1")
+            self.check_same_guest("running")
+            self.assertNotEqual(self.state()["domids"], domids)
+        self.assertEqual(self.state()["last_start"], started)
+
+    def test_a_path_of_this_host(self):
+        self.image = {"local": str(self.dir / "image")}
+        self.run_guest()
+        self.suspend()
+        self.check_suspended()
+        self.resume()
+        self.check_same_guest("paused")
+
+    def test_a_suspended_vm_is_shut_down(self):
+        self.run_guest()
+        self.suspend()
+        self.fails("Bad_power_state", "VM.start", vm="vm-1")
+        self.fails("Bad_power_state", "VM.suspend", vm="vm-1", image=self.image)
+        self.down()
+        self.check_halted()
+
+    def test_a_suspended_vm_is_carried_elsewhere(self):
+        self.run_guest()
+        self.suspend()
+        metadata = self.call("VM.export_metadata", vm="vm-1")
+        self.call("VM.remove", vm="vm-1")
+        self.assertEqual(self.call("VM.list"), [])
+        bad = dict(metadata, domain={"phase": "up"})
+        self.refuses("INVALID_VALUE", "VM.import_metadata", metadata=bad)
+        self.call("VM.import_metadata", metadata=metadata)
+        self.check_suspended()
+        self.resume()
+        self.check_same_guest("paused")
+
+    def test_what_was_added_meanwhile_does_not_come(self):
+        self.run_guest()
+        self.suspend()
+        self.call("VBD.add", vbd={"vbd": "vm-1/xvdb", "backend": self.disk("b")})
+        self.resume()
+        self.assertFalse(self.call("VBD.stat", vbd="vm-1/xvdb")["state"]["plugged"])
+
+    def test_only_a_running_guest_is_suspended(self):
+        self.fails("Bad_power_state", "VM.suspend", vm="vm-1", image=self.image)
+        self.do("VM.start", vm="vm-1")
+        self.assertEqual(
+            self.fails("Bad_power_state", "VM.suspend", vm="vm-1", image=self.image),
+            ["paused", "running"],
+        )
+        self.fails("Bad_power_state", "VM.resume", vm="vm-1", image=self.image)
+        self.fails("NOT_IMPLEMENTED", "VM.suspend", vm="vm-1", image=self.image, keep_domain=True)
+
+    def test_a_guest_that_does_not_listen_runs_on(self):
+        self.run_guest()
+        self.simulator.call("Guest.set", vm="vm-1", acknowledges=False)
+        task = self.start_suspend()
+        self.wait_for("the wish", lambda: self.datapaths().get("vm-1/+image"))
+        self.call("TASK.cancel", task=task)
+        self.assertEqual(self.xenopsd.client.wait_for_task(task)["state"], "cancelled")
+        self.check_same_guest("running")
+
+    def test_an_image_that_is_none_is_refused(self):
+        self.image = {"local": str(self.dir / "image")}
+        self.run_guest()
+        self.suspend()
+        path = self.dir / "image"
+        good = path.read_bytes()
+        other = good.replace(b'"vm-1"', b'"vm-2"')
+        damaged = bytearray(good)
+        damaged[4096 + 5] ^= 1
+        header = bytearray(good)
+        header[20] = 0
+        for bad, why in (
+            (b"", "no finished image"),
+            (bytes(len(good)), "no finished image"),
+            (good[:4100], "too short"),
+            (other, "another VM"),
+            (good.replace(b'"simulator"', b'"qemu"'), "another hypervisor"),
+            (bytes(header), "damaged header"),
+            (bytes(damaged), "checksum"),
+        ):
+            with self.subTest(why=why):
+                path.write_bytes(bad)
+                (reason,) = self.fails(
+                    "Image_unusable", "VM.resume", vm="vm-1", image=self.image
+                )
+                self.assertIn(why, reason)
+                self.check_suspended()
+        path.write_bytes(good)
+        self.resume()
+        self.check_same_guest("paused")
+
+    def test_an_image_without_room_leaves_the_guest_running(self):
+        spec = {"virtual_size_bytes": 4096, "image_format": "raw"}
+        vdi = self.smd_do("VDI.create", sr=SR, spec=spec)
+        small = {"vdi": {"sr": SR, "vdi": vdi["vdi"]}}
+        self.run_guest()
+        self.simulator.call("Guest.set", vm="vm-1", agent={"long": "x" * MIB})
+        self.fails("SYSTEM_ERROR", "VM.suspend", vm="vm-1", image=small)
+        self.simulator.call("Guest.set", vm="vm-1", agent=self.agent)
+        self.check_same_guest("running")
+
+    def test_put_away_while_smd_is_away_ends_later(self):
+        self.run_guest()
+        self.plan("vm-destroy", 1, "hang")
+        task = self.start_suspend()
+        while not self.simulator.call("Fault.list")[0]["hanging"]:
+            time.sleep(0.001)
+        self.smd.stop()
+        self.xenopsd.stop(signal.SIGKILL)
+        self.simulator.call("Fault.clear")
+        self.xenopsd.start()
+        self.refuses("NO_SUCH_TASK", "TASK.stat", task=task)
+        self.wait_for("the repair", lambda: self.domain() is None)
+        self.assertEqual(self.power(), "suspended")
+        self.smd.start()
+        self.wait_for("the repair", lambda: not self.datapaths())
+        self.settle()
+        self.check_suspended()
+
+    def test_suspend_fails_at_each_atom(self):
+        self.run_guest()
+        points = self.points(self.suspend)
+        self.assertGreater(len(points), 10)
+        self.resume()
+        self.do("VM.unpause", vm="vm-1")
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.plan(atom, nth, "fail")
+                self.run_task("VM.suspend", vm="vm-1", image=self.image)
+                self.simulator.call("Fault.clear")
+                self.wait_for("the repair", lambda: not self.is_half_done())
+                self.check_one_of_two()
+
+    def is_half_done(self):
+        if self.power() != "suspended":
+            return bool(self.call("debug.diagnostics")["queue"]["vms"])
+        return bool(self.domain() or self.datapaths() or self.guests())
+
+    def test_a_guest_that_could_not_go_on_goes_on_later(self):
+        self.run_guest()
+        for atom in ("undo-guest-suspend", "undo-image-create", "undo-suspend-begin"):
+            with self.subTest(atom=atom):
+                self.plan("vm-save", 1, "fail")
+                self.plan(atom, 1, "fail")
+                self.fails("INTERNAL_ERROR", "VM.suspend", vm="vm-1", image=self.image)
+                self.simulator.call("Fault.clear")
+                self.wait_for("the repair", lambda: self.domain()["power"] == "running")
+                self.wait_for("the disks", lambda: "vm-1/+image" not in self.datapaths())
+                self.check_same_guest("running")
+                self.suspend()
+                self.resume()
+                self.do("VM.unpause", vm="vm-1")
+
+    def test_cancel_of_suspend_at_each_atom(self):
+        self.run_guest()
+        points = self.points(self.suspend)
+        self.resume()
+        self.do("VM.unpause", vm="vm-1")
+        states = []
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.plan(atom, nth, "hang")
+                task = self.start_suspend()
+                while not self.simulator.call("Fault.list")[0]["hanging"]:
+                    time.sleep(0.001)
+                self.call("TASK.cancel", task=task)
+                self.simulator.call("Fault.clear")
+                record = self.xenopsd.client.wait_for_task(task)
+                self.assertIn(record["state"], ("cancelled", "done"), record)
+                states.append((record["state"], self.power()))
+                self.check_one_of_two()
+        self.assertIn(("cancelled", "running"), states)
+        self.assertIn(("done", "suspended"), states)
+
+    def test_kill_at_each_atom_of_suspend(self):
+        self.run_guest()
+        points = self.points(self.suspend)
+        self.resume()
+        self.do("VM.unpause", vm="vm-1")
+        powers = set()
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.kill_at(atom, nth, self.start_suspend)
+                powers.add(self.power())
+                self.check_one_of_two()
+        self.assertEqual(powers, {"running", "suspended"})
+
+    def test_resume_fails_at_each_atom(self):
+        self.run_guest()
+        self.suspend()
+        points = self.points(self.resume)
+        self.assertGreater(len(points), 10)
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.do("VM.unpause", vm="vm-1")
+                self.suspend()
+                self.plan(atom, nth, "fail")
+                self.fails("INTERNAL_ERROR", "VM.resume", vm="vm-1", image=self.image)
+                self.simulator.call("Fault.clear")
+                self.check_suspended()
+                self.resume()
+                self.check_same_guest("paused")
+
+    def test_cancel_of_resume_at_each_atom(self):
+        self.run_guest()
+        self.suspend()
+        points = self.points(self.resume)
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.do("VM.unpause", vm="vm-1")
+                self.suspend()
+                self.plan(atom, nth, "hang")
+                task = self.start_resume()
+                while not self.simulator.call("Fault.list")[0]["hanging"]:
+                    time.sleep(0.001)
+                self.call("TASK.cancel", task=task)
+                record = self.xenopsd.client.wait_for_task(task)
+                self.simulator.call("Fault.clear")
+                self.assertEqual(record["state"], "cancelled", record)
+                self.check_suspended()
+                self.resume()
+                self.check_same_guest("paused")
+
+    def test_kill_at_each_atom_of_resume(self):
+        self.run_guest()
+        self.suspend()
+        points = self.points(self.resume)
+        for atom, nth in points:
+            with self.subTest(atom=atom, nth=nth):
+                self.do("VM.unpause", vm="vm-1")
+                self.suspend()
+                self.kill_at(atom, nth, self.start_resume)
+                self.check_suspended()
+                self.resume()
+                self.check_same_guest("paused")
+
+
 class Queues(Case):
     def test_one_after_the_other_and_side_by_side(self):
         self.simulator.call("Machine.set", operation_ms=2)

@@ -33,24 +33,77 @@ MAY_WAIT struct err *api_domain_create(
 	return NULL;
 }
 
+static struct err *build(struct domain *d, int64_t memory_bytes)
+{
+	if (d->is_built)
+		return NULL;
+	if (memory_bytes > memory_free_bytes()) {
+		auto_str needed = xasprintf("%lld", (long long)memory_bytes);
+
+		return err(Not_enough_memory, needed);
+	}
+	auto_str path = xasprintf("%s/%s", simulator.console_dir, d->spec.vm);
+	auto_str greeting = xasprintf("%s: a simulated guest\r\n", d->spec.name);
+	TRY(console_new(&d->console, path, greeting));
+	d->memory_bytes = d->memory_target_bytes = memory_bytes;
+	d->is_built = true;
+	return NULL;
+}
+
 MAY_WAIT struct err *api_domain_build(struct call *c, const struct simulator_domain_build_in *in)
 {
 	struct domain *d;
 
 	TRY(take_time());
 	TRY(domain_get(in->vm, &d));
-	if (d->is_built)
-		return NULL;
-	if (d->spec.memory_bytes > memory_free_bytes()) {
-		auto_str needed = xasprintf("%lld", (long long)d->spec.memory_bytes);
+	return build(d, d->spec.memory_bytes);
+}
 
-		return err(Not_enough_memory, needed);
-	}
-	auto_str path = xasprintf("%s/%s", simulator.console_dir, in->vm);
-	auto_str greeting = xasprintf("%s: a simulated guest\r\n", d->spec.name);
-	TRY(console_new(&d->console, path, greeting));
-	d->memory_bytes = d->memory_target_bytes = d->spec.memory_bytes;
-	d->is_built = true;
+/* ---- suspended domains ---- */
+
+MAY_WAIT struct err *api_domain_save(struct call *c, const struct simulator_domain_save_in *in,
+	struct simulator_saved_domain *out)
+{
+	const struct domain *d;
+
+	TRY(take_time());
+	TRY(domain_get(in->vm, (struct domain **)&d));
+	if (d->power != SIMULATOR_DOMAIN_POWER_ENDED || d->end != SIMULATOR_GUEST_END_SUSPENDED)
+		return err(Domain_not_built);
+	*out = (struct simulator_saved_domain){.vcpus = d->vcpus,
+		.memory_bytes = d->memory_bytes,
+		.memory_target_bytes = d->memory_target_bytes,
+		.ran_ns = domain_ran_ns(d)};
+	codec_copy(&type_map_string, &d->agent, c->arena, &out->guest_agent);
+	codec_copy(&type_map_string, &d->xenstore_data, c->arena, &out->xenstore_data);
+	return NULL;
+}
+
+MAY_WAIT struct err *api_domain_restore(
+	struct call *c, const struct simulator_domain_restore_in *in)
+{
+	const struct simulator_saved_domain *saved = &in->saved;
+	struct domain *d;
+
+	TRY(take_time());
+	TRY(domain_get(in->vm, &d));
+	TRY(build(d, saved->memory_bytes));
+	d->vcpus = saved->vcpus;
+	d->memory_target_bytes = saved->memory_target_bytes;
+	d->ran_ns = saved->ran_ns;
+	codec_copy(&type_map_string, &saved->guest_agent, &d->arena, &d->agent);
+	codec_copy(&type_map_string, &saved->xenstore_data, &d->arena, &d->xenstore_data);
+	return NULL;
+}
+
+MAY_WAIT struct err *api_domain_go_on(struct call *c, const struct simulator_domain_go_on_in *in)
+{
+	struct domain *d;
+
+	TRY(take_time());
+	TRY(domain_get(in->vm, &d));
+	if (d->power == SIMULATOR_DOMAIN_POWER_ENDED && d->end == SIMULATOR_GUEST_END_SUSPENDED)
+		domain_set_power(d, SIMULATOR_DOMAIN_POWER_RUNNING);
 	return NULL;
 }
 
