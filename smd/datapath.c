@@ -272,15 +272,19 @@ static MAY_WAIT struct err *step(
 		return NULL;
 	if (to < from)
 		return step_down(h, dp, to);
-	TRY(check_up(h, dp, op, to));
-	if (dp)
+	if (dp) {
+		TRY(check_up(h, dp, op, to));
 		return step_up(h, dp, from, to);
+	}
+	/* Known from now on: one who takes it back meanwhile finds it, and waits. */
 	dp = datapath_add(&(struct storage_datapath){.dp = id,
 		.sr = h->sr.sr->id,
 		.vdi = h->id,
 		.vm = vm,
 		.state = STORAGE_DP_STATE_DETACHED});
-	struct err *e = step_up(h, dp, from, to);
+	struct err *e = check_up(h, dp, op, to);
+	if (!e)
+		e = step_up(h, dp, from, to);
 	/* When not even the record was written. */
 	if (e && datapath_find(id) == dp && dp->state == DP_DETACHED)
 		datapath_drop(dp);

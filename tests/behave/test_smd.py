@@ -167,6 +167,21 @@ class Use(Case):
         )
         self.attach(fixed, "e", read_write=False)
 
+    def test_an_attach_that_is_cancelled_is_taken_back(self):
+        client, vdi = self.smd.client, self.create()
+        params = {"dp": "vbd/1/xvda", "sr": self.sr, "vdi": vdi, "read_write": True, "vm": "1"}
+        for _ in range(50):
+            attach = client.send("VDI.attach", **params)
+            cancel = {"jsonrpc": "2.0", "method": "rpc.cancel", "params": {"id": attach}}
+            client.socket.sendall(json.dumps(cancel).encode() + b"\n")
+            destroy = client.send("DP.destroy", dp="vbd/1/xvda")
+            for call in (attach, destroy):
+                try:
+                    client.answer(call)
+                except Failed as failed:
+                    self.assertEqual((call, failed.code), (attach, "CANCELLED"))
+            self.assertEqual(self.call("DP.list"), [])
+
     def test_names_of_users(self):
         vdi, other = self.create(), self.create()
         self.attach(vdi, "a")
