@@ -51,6 +51,10 @@ struct plan_start {
 };
 MAY_WAIT must_check struct err *plan_vm_start(struct call *c, const struct plan_start *how);
 
+/* Starts or shuts down the VMs of an appliance; OPERATION_PARTIALLY_FAILED when it could not all of
+ * them. PAUSED: of a start. */
+MAY_WAIT must_check struct err *plan_appliance(
+	struct call *c, const char *ref, enum xenapi_vm_appliance_operation op, bool paused);
 /* OP is clean_shutdown, hard_shutdown or shutdown (that is clean, and hard when it must be). */
 MAY_WAIT must_check struct err *plan_vm_shutdown(
 	struct call *c, const char *vm, enum xenapi_vm_operations op);

@@ -9,7 +9,7 @@
 void rules_start(void)
 {
 	static const struct op_rules *const all[] = {&host_rules, &network_rules, &sr_rules,
-		&vdi_rules, &vbd_rules, &vif_rules, &vm_rules};
+		&vdi_rules, &vbd_rules, &vif_rules, &vm_rules, &appliance_rules};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		op_clear(all[i]);

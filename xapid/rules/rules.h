@@ -11,7 +11,10 @@
 #include "xenapi.gen.h"
 
 extern const struct op_rules vm_rules, vbd_rules, vif_rules, vdi_rules, sr_rules, network_rules,
-	host_rules;
+	host_rules, appliance_rules;
+
+/* The power states (OP_BIT of each) of VMs that an operation on their appliance is for. */
+uint64_t appliance_states(enum xenapi_vm_appliance_operation op);
 
 /* One that does not say what it is has firmware if it has a boot policy. */
 enum xenapi_domain_type vm_domain_type(const struct xenapi_vm *vm);

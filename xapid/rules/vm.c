@@ -265,6 +265,7 @@ static void others(const char *ref)
 		op_list(&vbd_rules, vm->VBDs.v[i]);
 	for (size_t i = 0; i < vm->VIFs.n; i++)
 		op_list(&vif_rules, vm->VIFs.v[i]);
+	op_list(&appliance_rules, vm->appliance);
 }
 
 void rules_vm_changed(const char *ref)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""VMs that are started and shut down together, and what guests find of firmware."""
+
+import unittest
+
+from pool import Case
+from stack import Stack, free_port
+from xenapi import NULL
+
+
+class SimulatorTest(Case):
+    def setUp(self):
+        self.stack = Stack(self, "--port", str(free_port()))
+        self.connect(self.stack.env())
+
+
+class Appliance(SimulatorTest):
+    def setUp(self):
+        super().setUp()
+        record = {"name_label": "three", "name_description": ""}
+        self.appliance = self.x("VM_appliance.create", record)
+        self.vms = []
+        for order in (2, 0, 1):
+            vm = self.make_vm()
+            self.x("VM.set_order", vm, str(order))
+            self.x("VM.set_appliance", vm, self.appliance)
+            self.vms.append(vm)
+
+    def allowed(self):
+        return set(self.x("VM_appliance.get_allowed_operations", self.appliance))
+
+    def states(self):
+        return [self.x("VM.get_power_state", vm) for vm in self.vms]
+
+    def test_starts_in_order_and_ends(self):
+        self.assertEqual(set(self.x("VM_appliance.get_VMs", self.appliance)), set(self.vms))
+        self.assertEqual(self.allowed(), {"start"})
+        self.x("VM.set_start_delay", self.vms[1], "1")
+        self.x("VM_appliance.start", self.appliance, False)
+        self.assertEqual(self.states(), ["Running"] * 3)
+        domids = [int(self.x("VM.get_domid", vm)) for vm in self.vms]
+        self.assertLess(domids[1], domids[2])
+        self.assertLess(domids[2], domids[0])
+        self.assertEqual(self.allowed(), {"clean_shutdown", "hard_shutdown", "shutdown"})
+        self.assertEqual(self.x("VM_appliance.get_current_operations", self.appliance), {})
+        self.x("VM.hard_shutdown", self.vms[0])
+        self.assertEqual(
+            self.allowed(), {"start", "clean_shutdown", "hard_shutdown", "shutdown"}
+        )
+        self.x("VM_appliance.start", self.appliance, True)
+        self.assertEqual(self.states(), ["Paused", "Running", "Running"])
+        self.x("VM_appliance.clean_shutdown", self.appliance)
+        self.assertEqual(self.states(), ["Paused", "Halted", "Halted"])
+        self.x("VM_appliance.hard_shutdown", self.appliance)
+        self.assertEqual(self.states(), ["Halted"] * 3)
+        self.x("VM_appliance.start", self.appliance, False)
+        self.x("VM_appliance.shutdown", self.appliance)
+        self.assertEqual(self.states(), ["Halted"] * 3)
+
+    def test_one_that_fails(self):
+        self.x("VM.set_blocked_operations", self.vms[1], {"start": "because"})
+        answer = self.fails(
+            "OPERATION_PARTIALLY_FAILED", "VM_appliance.start", self.appliance, False
+        )
+        self.assertEqual(answer, ["start"])
+        self.assertEqual(self.states(), ["Running", "Halted", "Running"])
+        self.x("VM_appliance.hard_shutdown", self.appliance)
+
+    def test_what_fits_none(self):
+        code = "OPERATION_NOT_ALLOWED"
+        self.fails(code, "VM_appliance.clean_shutdown", self.appliance)
+        for vm in self.vms:
+            self.x("VM.set_appliance", vm, NULL)
+        self.assertEqual(self.allowed(), set())
+        self.fails(code, "VM_appliance.start", self.appliance, False)
+        self.fails("HANDLE_INVALID", "VM_appliance.start", "OpaqueRef:none", False)
+        template = self.x("VM.get_by_name_label", "Other install media")[0]
+        self.fails(code, "VM.set_appliance", template, self.appliance)
+        self.x("VM_appliance.destroy", self.appliance)
+
+
+class Firmware(SimulatorTest):
+    def test_strings_are_chosen_once(self):
+        vm, other = self.make_vm(), self.make_vm()
+        code = "INVALID_VALUE"
+        for key, value in (("oem-1", "x"), ("bios-vendor", "ü"), ("bios-vendor", "x" * 513)):
+            self.assertEqual(self.fails(code, "VM.set_bios_strings", vm, {key: value})[0], key)
+        self.assertEqual(self.x("VM.get_bios_strings", vm), {})
+        self.x("VM.set_bios_strings", vm, {"bios-vendor": "Mine", "baseboard-version": "3"})
+        strings = self.x("VM.get_bios_strings", vm)
+        self.assertEqual(strings["bios-vendor"], "Mine")
+        self.assertEqual(strings["baseboard-version"], "3")
+        self.assertEqual(strings["system-product-name"], "HVM domU")
+        again = "VM_BIOS_STRINGS_ALREADY_SET"
+        self.fails(again, "VM.set_bios_strings", vm, {})
+        self.fails(again, "VM.copy_bios_strings", vm, self.host)
+        self.x("VM.copy_bios_strings", other, self.host)
+        self.assertEqual(
+            self.x("VM.get_bios_strings", other), self.x("host.get_bios_strings", self.host)
+        )
+
+    def test_variables(self):
+        vm = self.make_vm()
+        self.x("VM.add_to_NVRAM", vm, "EFI-variables", "AA==")
+        self.fails("MAP_DUPLICATE_KEY", "VM.add_to_NVRAM", vm, "EFI-variables", "BB==")
+        self.assertEqual(self.x("VM.get_NVRAM", vm), {"EFI-variables": "AA=="})
+        self.x("VM.start", vm, False, False)
+        self.fails("VM_BAD_POWER_STATE", "VM.remove_from_NVRAM", vm, "EFI-variables")
+        self.x("VM.hard_shutdown", vm)
+        self.x("VM.remove_from_NVRAM", vm, "EFI-variables")
+        self.assertEqual(self.x("VM.get_NVRAM", vm), {})
+
+
+if __name__ == "__main__":
+    unittest.main()
