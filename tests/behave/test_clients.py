@@ -7,7 +7,7 @@ import signal
 import unittest
 
 from foreign import XenApi, fence
-from pool import Case
+from pool import MIB, Case
 from stack import Stack, free_port
 from xapid import ADDRESS
 from xenapi import NULL, Failure, Session
@@ -223,6 +223,19 @@ class XenOrchestra(ClientsTest):
             self.assertEqual(self.json.call("VDI.get_VBDs", vdi), [])
             self.json.callAsync("VDI.destroy", vdi)
             self.xml.until(vdi, None)
+
+    def test_its_disks(self):
+        """It asks without a body first, and watches the task of what it sends."""
+        self.begin()
+        (sr,) = self.x("SR.get_all")
+        file = self.stack.dir / "bytes"
+        file.write_bytes(b"begin" + bytes(MIB) + b"end")
+        for client in (self.json, self.xml):
+            vdi = self.make_vdi(sr, 4 * MIB)
+            before = self.x("VDI.get_physical_utilisation", vdi)
+            client.put("/import_raw_vdi/", {"format": "raw", "vdi": vdi}, str(file), True)
+            self.assertNotEqual(self.x("VDI.get_physical_utilisation", vdi), before)
+        self.until(lambda: self.x("task.get_all") == [], "the end of the tasks")
 
     def test_its_figures(self):
         self.begin()

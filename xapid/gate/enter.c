@@ -20,6 +20,7 @@
 
 struct entered {
 	struct xapi_call c;
+	bool owns_task; /* nobody waits for it: the answer tells all */
 	bool owns_session; /* it was made for this request */
 	struct fiber *fiber; /* of the request, to be cancelled */
 };
@@ -103,7 +104,8 @@ static struct err *choose_task(struct entered *x, const char *task_id, const cha
 		.arg = x,
 	};
 
-	if (!task_id || !xtask_is_pending(task_id))
+	x->owns_task = !task_id || !xtask_is_pending(task_id);
+	if (x->owns_task)
 		return xtask_create(&spec, x->c.call.arena, &x->c.task);
 	x->c.task = arena_strdup(x->c.call.arena, task_id);
 	return xtask_set_cancel(task_id, cancel_request, x);
@@ -168,5 +170,7 @@ void gate_leave(struct xapi_call *c, const struct err *e, const struct gate_resu
 			gate_write(result, GATE_XML, &text);
 		xtask_succeed(c->task, sbuf_str(&text));
 	}
+	if (x->owns_task)
+		xtask_destroy(c->task);
 	end_session(x);
 }

@@ -5,6 +5,7 @@
 // [code, …params]}. The line with id 0 says that it is connected and has fetched all objects.
 //
 //	node xen_api.mjs FOLDER_OF_XEN_API URL USER PASSWORD TRANSPORT
+import { createReadStream, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 const [folder, url, user, password, transport] = process.argv.slice(2)
@@ -43,10 +44,20 @@ const ops = {
   barrier: ref => xapi.barrier(ref).then(record),
   call: (...args) => xapi.call(...args),
   callAsync: (...args) => xapi.callAsync(...args),
-  // What a GET of a path answers; a task in the query is watched and waited for.
+  // What a GET of a path answers, when the task that stands for it has ended.
   get: async (path, query) => {
     const response = await xapi.getResource(path, { query })
-    return await response.body.text()
+    const text = await response.body.text()
+    await response.task
+    return text
+  },
+  // PUTs a file and waits for the task; IS_COUNTED: its length is known.
+  put: (path, query, file, isCounted) => {
+    const body = createReadStream(file)
+    if (isCounted) {
+      body.length = statSync(file).size
+    }
+    return xapi.putResource(body, path, { query })
   },
   refs: type =>
     Object.values(xapi.objects.all)
