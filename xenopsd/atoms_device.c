@@ -32,10 +32,16 @@ static struct err *deactivate(struct plan *p, struct device *device)
 	return files_put_state(p->vm);
 }
 
+/* What could not be undone is undone later, and it is still on its way until then. */
+static struct err *undo_activate(struct plan *p, struct device *device)
+{
+	return p->has_left ? NULL : deactivate(p, device);
+}
+
 const struct atom atom_device_activate = {
 	.name = "device-activate",
 	.run = activate,
-	.undo = deactivate,
+	.undo = undo_activate,
 	.undo_name = "undo-device-activate",
 };
 

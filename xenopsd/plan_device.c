@@ -8,6 +8,7 @@
 #include "xenopsd/atoms.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/plans.h"
+#include "xenopsd/repair.h"
 #include "xenopsd/xenopsd.h"
 
 #define ASK(member, device, out) \
@@ -98,6 +99,8 @@ static MAY_WAIT struct err *run(struct plan *p, struct device *d, struct err *e)
 {
 	if (!e)
 		e = plan_run(p);
+	if (e)
+		repair_later(d->vm); /* one that is neither in nor out goes */
 	vm_tell(d->vm);
 	return e;
 }

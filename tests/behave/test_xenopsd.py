@@ -360,6 +360,22 @@ class Life(Case):
         self.do("VM.start", vm="vm-1")
         self.check_up("paused")
 
+    def test_plug_that_fails_while_smd_is_away_is_undone_later(self):
+        self.run_vm()
+        self.call("VBD.add", vbd={"vbd": "vm-1/xvdb", "backend": self.disk("b")})
+        self.simulator.call("Fault.add", fault={"atom": "vbd-plug", "nth": 1, "action": "hang"})
+        task = self.call("VBD.plug", vbd="vm-1/xvdb")
+        self.wait_for("the hang", lambda: self.simulator.call("Fault.list")[0]["hanging"])
+        self.smd.stop()
+        self.call("TASK.cancel", task=task)
+        self.assertEqual(self.xenopsd.client.wait_for_task(task)["state"], "cancelled")
+        self.simulator.call("Fault.clear")
+        self.smd.start()
+        stat = {"vbd": "vm-1/xvdb"}
+        self.wait_for("the repair", lambda: not self.call("VBD.stat", **stat)["state"]["active"])
+        self.assertEqual(list(self.datapaths()), ["vm-1/xvda"])
+        self.do("VBD.plug", **stat)
+
     def test_shutdown_while_smd_is_away_ends_later(self):
         self.run_vm()
         self.smd.stop()
