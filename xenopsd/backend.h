@@ -136,11 +136,13 @@ struct backend_ops {
 	 * can be reached, best first; none: the drive is empty. Undone by vbd_unplug. */
 	MAY_WAIT struct err *(*vbd_plug)(struct vm *vm, const struct device *vbd,
 		const struct storage_implementation_list *ways);
-	/* Device_detach_rejected when the guest does not let go; FORCE: it is not asked. */
+	/* Device_detach_rejected when the guest does not let go; FORCE: it is not asked. What a
+	 * kill has left of half a plug or unplug goes too, and nothing left is no error. */
 	MAY_WAIT struct err *(*vbd_unplug)(struct vm *vm, const struct device *vbd, bool force);
 	MAY_WAIT struct err *(*vbd_insert)(struct vm *vm, const struct device *vbd,
 		const struct storage_implementation_list *ways);
 	MAY_WAIT struct err *(*vbd_eject)(struct vm *vm, const struct device *vbd);
+	/* Whole, and not on its way out. */
 	MAY_WAIT struct err *(*vbd_is_plugged)(struct vm *vm, const struct device *vbd, bool *out);
 
 	/* ---- network interfaces ---- */

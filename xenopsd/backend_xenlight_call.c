@@ -119,3 +119,21 @@ int xenlight_await_path(const char *path)
 	snprintf(last_said, sizeof(last_said), "%s does not come", path);
 	return ERROR_TIMEDOUT;
 }
+
+static char *read_backend(const char *kind, unsigned domid, int number, const char *key)
+{
+	char path[96];
+	unsigned len;
+
+	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u/%d/%s", kind, domid, number,
+		key);
+	return xs_read(xenlight_xs, XBT_NULL, path, &len);
+}
+
+bool xenlight_is_whole(const char *kind, unsigned domid, int number, const char *key)
+{
+	auto_str last = read_backend(kind, domid, number, key);
+	auto_str online = read_backend(kind, domid, number, "online");
+
+	return last && *last && online && !strcmp(online, "1");
+}

@@ -67,7 +67,7 @@ struct disk {
 	char vdev[16];
 	int number;
 	libxl_device_disk disk;
-	bool is_forced;
+	bool is_forced, is_whole;
 };
 
 static struct err *disk_init(struct disk *d, const struct device *vbd)
@@ -174,14 +174,10 @@ static int look_for_disk(void *arg)
 	struct disk *d = arg;
 	int rc = xenlight_domain_find(&d->domain);
 
-	if (rc || !d->domain.is_there)
-		return rc;
-	if (libxl_vdev_to_device_disk(xenlight_ctx, d->domain.info.domid, d->vdev, &d->disk)) {
-		d->domain.is_there = false;
-		return 0;
-	}
-	libxl_device_disk_dispose(&d->disk);
-	return 0;
+	if (rc == 0 && d->domain.is_there)
+		d->is_whole = xenlight_is_whole(
+			"vbd", d->domain.info.domid, d->number, "physical-device");
+	return rc;
 }
 
 struct err *xenlight_vbd_is_plugged(struct vm *vm, const struct device *vbd, bool *out)
@@ -193,6 +189,6 @@ struct err *xenlight_vbd_is_plugged(struct vm *vm, const struct device *vbd, boo
 	if (!xenlight_domain_init(&d.domain, vm))
 		return NULL;
 	TRY(xenlight_run("looking for a drive", look_for_disk, &d));
-	*out = d.domain.is_there;
+	*out = d.is_whole;
 	return NULL;
 }

@@ -18,7 +18,7 @@
 struct nic {
 	struct xenlight_domain domain;
 	libxl_device_nic nic;
-	bool is_forced;
+	bool is_forced, is_whole;
 };
 
 /* A VIF's number in the guest, which is its name too. */
@@ -120,20 +120,31 @@ struct err *xenlight_vif_unplug(struct vm *vm, const struct device *vif, bool fo
 	return xenlight_run("removing a network interface", remove_nic, &n);
 }
 
+static int look_for_nic(void *arg)
+{
+	struct nic *n = arg;
+	int rc = xenlight_domain_find(&n->domain);
+
+	if (rc == 0 && n->domain.is_there)
+		n->is_whole = xenlight_is_whole(
+			"vif", n->domain.info.domid, n->nic.devid, "hotplug-status");
+	return rc;
+}
+
 struct err *xenlight_vif_interfaces(
 	struct vm *vm, const struct device *vif, struct arena *a, struct vif_interfaces *out)
 {
-	struct xenlight_domain d;
+	struct nic n = {0};
 	char name[32], path[64];
-	int number;
 
 	*out = (struct vif_interfaces){0};
-	TRY(number_of(vif, &number));
-	auto_err e = xenlight_domain_get(vm, &d);
-	if (err_is(e, &ERR_Domain_not_built))
+	TRY(number_of(vif, &n.nic.devid));
+	if (!xenlight_domain_init(&n.domain, vm))
 		return NULL;
-	TRY(take(e));
-	interface_name(name, sizeof(name), (int)d.info.domid, number);
+	TRY(xenlight_run("looking for a network interface", look_for_nic, &n));
+	if (!n.is_whole)
+		return NULL;
+	interface_name(name, sizeof(name), (int)n.domain.info.domid, n.nic.devid);
 	snprintf(path, sizeof(path), "/sys/class/net/%s", name);
 	if (access(path, F_OK) == 0)
 		*out = (struct vif_interfaces){.names = {arena_strdup(a, name)}, .n = 1};

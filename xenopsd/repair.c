@@ -20,10 +20,23 @@
 #define FIRST_NS (NS_PER_S / 5)
 #define LAST_NS  (30 * NS_PER_S)
 
+/* What the backend has of it may be half of it. */
+static MAY_WAIT struct err *unplug_rest(struct device *d)
+{
+	const struct backend_ops *backend = xenopsd.backend;
+
+	if (d->class == DEVICE_VBD && backend->vbd_unplug)
+		return backend->vbd_unplug(d->vm, d, true);
+	if (d->class == DEVICE_VIF && backend->vif_unplug)
+		return backend->vif_unplug(d->vm, d, true);
+	return NULL;
+}
+
 /* It was on its way in or out: what is left of it on this host goes. */
 static MAY_WAIT struct err *take_back(struct device *d)
 {
 	log_info("vm=%s %s was on its way, and goes", d->vm->id, d->name);
+	TRY(unplug_rest(d));
 	if (d->class == DEVICE_VBD) {
 		TRY(disk_detach(d));
 		TRY(disk_epoch_end(d));
