@@ -89,6 +89,7 @@ class Guests(Case):
     """Makes guests, and sees that all agree about them."""
 
     place = None
+    told = "not yet agreed"  # what was done last, for who reads of a failure
 
     def settles(self, check):
         """CHECK fails no more; what it said last says what is wrong."""
@@ -96,9 +97,9 @@ class Guests(Case):
         while True:
             try:
                 return check()
-            except (AssertionError, OSError, xmlrpc.client.ProtocolError, Failure):
+            except (AssertionError, OSError, xmlrpc.client.ProtocolError, Failure) as e:
                 if time.monotonic() > end:
-                    raise
+                    raise AssertionError(f"{self.told}: {e}") from e
             time.sleep(0.1)
 
     # ---- making ----
@@ -269,6 +270,7 @@ class Kills:
 
     def while_it_runs(self, daemon, method, *args):
         """The daemon is killed somewhere in the operation, which is done once undisturbed first."""
+        self.told = f"{daemon} killed amid {method}"
         tasks = []
 
         def begin():

@@ -366,20 +366,24 @@ class Kills(LifeTest):
                     self.x("VM.hard_shutdown", vm)
                 self.assertEqual(self.state(vm), "Halted")
 
-    def start_that_hangs(self, atom):
-        """A start that hangs in this atom: VM and task."""
+    def begin_and_hang(self, atom, method, *args):
+        """A call that hangs in this atom: its task."""
         socket = self.stack.dir / "run" / "simulator" / "run" / "simulator.sock"
         self.until(socket.exists, "the simulator")
         self.simulator = Client(socket)
         self.addCleanup(self.simulator.close)
         self.simulator.call("Fault.add", fault={"atom": atom, "nth": 1, "action": "hang"})
-        vm = self.make_vm()
-        task = self.x("Async.VM.start", vm, False, False)
+        task = self.x(f"Async.{method}", *args)
         self.until(lambda: self.simulator.call("Fault.list")[0]["hanging"], "the hang")
-        return vm, task
+        return task
+
+    def end_in_failure(self, task):
+        self.until(lambda: self.x("task.get_status", task) == "failure", "the failure")
+        self.assertTrue(self.x("task.get_error_info", task))
 
     def test_a_start_goes_on_while_xapid_is_killed(self):
-        vm, _ = self.start_that_hangs("vm-build")
+        vm = self.make_vm()
+        self.begin_and_hang("vm-build", "VM.start", vm, False, False)
         self.stack.kill("xapid")
         self.assertEqual(self.again(vm), "Halted")
         self.simulator.call("Fault.clear")
@@ -388,15 +392,28 @@ class Kills(LifeTest):
         self.assertNotEqual(self.x("VM.get_domid", vm), "-1")
 
     def test_a_start_that_xenopsd_lost_says_so_and_leaves_nothing(self):
-        vm, task = self.start_that_hangs("vm-unpause")
+        vm = self.make_vm()
+        task = self.begin_and_hang("vm-unpause", "VM.start", vm, False, False)
         self.stack.kill("xenopsd")
-        self.until(lambda: self.x("task.get_status", task) == "failure", "the failure")
-        self.assertTrue(self.x("task.get_error_info", task))
+        self.end_in_failure(task)
         self.assertEqual(self.state(vm), "Halted")
         self.assertTrue(self.is_settled(vm))
         self.simulator.call("Fault.clear")
         self.x("VM.start", vm, False, False)
         self.assertEqual(self.state(vm), "Running")
+
+    def test_a_plug_that_xenopsd_lost_leaves_nothing(self):
+        vm = self.make_whole_vm()
+        self.x("VM.start", vm, False, False)
+        vbd = self.make_vbd(vm, self.make_vdi(self.x("VDI.get_SR", self.vdi)), "1")
+        task = self.begin_and_hang("vbd-plug", "VBD.plug", vbd)
+        self.stack.kill("xenopsd")
+        self.end_in_failure(task)
+        self.simulator.call("Fault.clear")
+        self.until(lambda: "plug" in self.x("VBD.get_allowed_operations", vbd), "the repair")
+        self.assertFalse(self.x("VBD.get_currently_attached", vbd))
+        self.x("VBD.plug", vbd)
+        self.assertTrue(self.x("VBD.get_currently_attached", vbd))
 
     def is_settled(self, vm):
         """It runs or has halted, and nothing is under way."""

@@ -136,6 +136,43 @@ static MAY_WAIT struct err *forget(const char *uuid)
 	return take(e);
 }
 
+/* Devices of a VM that is up, and which xenopsd has not or no longer: they are not in it. */
+static struct err *note_unplugged_vbds(
+	const struct xenapi_vm *vm, const struct xenops_vbd_stat_list *list)
+{
+	static const struct xenops_vbd_stat unplugged;
+	auto_arena arena = {0};
+
+	for (size_t i = 0; vm && i < vm->VBDs.n; i++) {
+		const char *id = xenopsd_vbd_id(&arena, vm, db_find(vbd, vm->VBDs.v[i]));
+		size_t j = 0;
+
+		while (j < list->n && strcmp(list->v[j].vbd.vbd, id) != 0)
+			j++;
+		if (j == list->n)
+			TRY(vbd_state_note(vm->VBDs.v[i], &unplugged));
+	}
+	return NULL;
+}
+
+static struct err *note_unplugged_vifs(
+	const struct xenapi_vm *vm, const struct xenops_vif_stat_list *list)
+{
+	static const struct xenops_vif_stat unplugged;
+	auto_arena arena = {0};
+
+	for (size_t i = 0; vm && i < vm->VIFs.n; i++) {
+		const char *id = xenopsd_vif_id(&arena, vm, db_find(vif, vm->VIFs.v[i]));
+		size_t j = 0;
+
+		while (j < list->n && strcmp(list->v[j].vif.vif, id) != 0)
+			j++;
+		if (j == list->n)
+			TRY(vif_state_note(vm->VIFs.v[i], &unplugged));
+	}
+	return NULL;
+}
+
 static MAY_WAIT struct err *compare_devices(const char *uuid)
 {
 	auto_arena arena = {0};
@@ -158,7 +195,9 @@ static MAY_WAIT struct err *compare_devices(const char *uuid)
 		if (ref)
 			TRY(vif_state_note(ref, &vifs.v[i]));
 	}
-	return NULL;
+	const struct xenapi_vm *vm = db_find(vm, db_find_uuid(vm, uuid));
+	TRY(note_unplugged_vbds(vm, &vbds));
+	return note_unplugged_vifs(vm, &vifs);
 }
 
 /* What was said of the VM is noted; a halted one is forgotten there. */
@@ -241,10 +280,10 @@ static MAY_WAIT struct err *update_vbd(const char *id)
 	if (!xenopsd_vbd_ref(id))
 		return NULL;
 	auto_err e = xenops_vbd_stat(link_xenopsd.client, &in, &arena, &stat, soon());
-	if (err_is(e, &ERR_Does_not_exist))
-		return NULL;
-	if (e)
+	if (e && !err_is(e, &ERR_Does_not_exist))
 		return take(e);
+	if (e)
+		stat = (struct xenops_vbd_stat){0};
 	const char *ref = xenopsd_vbd_ref(id);
 	return ref ? vbd_state_note(ref, &stat) : NULL;
 }
@@ -258,10 +297,10 @@ static MAY_WAIT struct err *update_vif(const char *id)
 	if (!xenopsd_vif_ref(id))
 		return NULL;
 	auto_err e = xenops_vif_stat(link_xenopsd.client, &in, &arena, &stat, soon());
-	if (err_is(e, &ERR_Does_not_exist))
-		return NULL;
-	if (e)
+	if (e && !err_is(e, &ERR_Does_not_exist))
 		return take(e);
+	if (e)
+		stat = (struct xenops_vif_stat){0};
 	const char *ref = xenopsd_vif_ref(id);
 	return ref ? vif_state_note(ref, &stat) : NULL;
 }
