@@ -33,8 +33,8 @@ void xenlight_close(void);
  * that says WHAT was tried and the last that libxl said of it.
  */
 MAY_WAIT must_check struct err *xenlight_run(const char *what, int (*fn)(void *arg), void *arg);
-/* From FN: whether a device has KEY in its backend's part of xenstore, which is written last when it
- * is plugged, and nobody has begun to take it away. KIND: "vbd" or "vif". */
+/* From FN: whether a device has KEY in its backend's part of xenstore, which is written last when
+ * it is plugged, and nobody has begun to take it away. KIND: "vbd" or "vif". */
 bool xenlight_is_whole(const char *kind, unsigned domid, int number, const char *key);
 /* From FN: waits until a path is there, some seconds at most (ERROR_TIMEDOUT). */
 int xenlight_await_path(const char *path);
