@@ -64,6 +64,44 @@ static MAY_WAIT struct err *first(
 	return NULL;
 }
 
+/* ---- what is under way ---- */
+
+static bool is_ours(const json_t *task)
+{
+	static const char *const calls[] = {"SR.create", "VDI.create", "VM.clone", "VM.provision"};
+	const char *status = json_string_value(json_object_get(task, "status"));
+	const char *name = json_string_value(json_object_get(task, "name_label"));
+
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+		if (!strcmp(name, calls[i]) && !strcmp(status, "pending"))
+			return true;
+	return false;
+}
+
+/* A `xenith up` that was killed may have left a call, which goes on: what it makes is not to be
+ * made again. So wait until there is none. */
+static MAY_WAIT struct err *settle(struct demo *d)
+{
+	int64_t until = deadline_in(SETTLES_WITHIN);
+	json_t *tasks = NULL, *task;
+	const char *ref, *waits_for;
+
+	do {
+		waits_for = NULL;
+		TRY(client_call(&d->client, "task.get_all_records", NULL, &tasks));
+		json_object_foreach(tasks, ref, task)
+		{
+			if (is_ours(task))
+				waits_for = ref;
+		}
+		if (waits_for && clock_mono_ns() > until)
+			return err(TIMEOUT, "the end of what others make");
+		if (waits_for)
+			TRY(fiber_sleep(50 * NS_PER_MS));
+	} while (waits_for);
+	return NULL;
+}
+
 /* ---- the SR ---- */
 
 /* A folder without an SR in it: one may be there whose rows were lost. */
@@ -136,23 +174,6 @@ static MAY_WAIT struct err *find_vm(struct demo *d, const char *name, const char
 			*out = json_string_value(ref);
 	}
 	return NULL;
-}
-
-/* Until nothing is done with it: a `xenith up` that was killed may have left a call under way. */
-static MAY_WAIT struct err *settle(struct demo *d, const char *vm)
-{
-	int64_t until = deadline_in(SETTLES_WITHIN);
-	json_t *operations = NULL;
-
-	for (;;) {
-		TRY(client_call(&d->client, "VM.get_current_operations", json_pack("[s]", vm),
-			&operations));
-		if (!json_object_size(operations))
-			return NULL;
-		if (clock_mono_ns() > until)
-			return err(TIMEOUT, "what is done with the demo's VMs");
-		TRY(fiber_sleep(50 * NS_PER_MS));
-	}
 }
 
 /* ---- the template ---- */
@@ -276,7 +297,6 @@ static MAY_WAIT struct err *clone_base(struct demo *d)
 	TRY(find_vm(d, BASE_NAME, &base));
 	if (!base)
 		return err(Does_not_exist, "VM", BASE_NAME);
-	TRY(settle(d, base));
 	TRY(find_vm(d, TEMPLATE_NAME, &d->template));
 	if (d->template)
 		return NULL;
@@ -297,12 +317,10 @@ static MAY_WAIT struct err *ensure_vm(struct demo *d)
 {
 	bool is_a_template;
 
-	TRY(settle(d, d->template));
 	TRY(find_vm(d, VM_NAME, &d->vm));
 	if (!d->vm)
 		TRY(client_call_string(
 			&d->client, "VM.clone", json_pack("[s, s]", d->template, VM_NAME), &d->vm));
-	TRY(settle(d, d->vm));
 	TRY(get_bool(d, "VM.get_is_a_template", d->vm, &is_a_template));
 	return is_a_template ? get(d, "VM.provision", d->vm, NULL) : NULL;
 }
@@ -314,6 +332,7 @@ static MAY_WAIT struct err *make_all(struct demo *d)
 	const char *state;
 
 	TRY(client_open(&d->client, d->dir));
+	TRY(settle(d));
 	TRY(ensure_sr(d));
 	TRY(ensure_template(d));
 	TRY(ensure_vm(d));

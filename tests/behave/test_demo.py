@@ -132,6 +132,22 @@ class Demo(unittest.TestCase):
         self.check_whole()
         self.assertEqual(self.x("pool.get_default_SR", pool), sr)
 
+    def remove_all(self):
+        for name in ("demo-vm", "demo-template"):
+            self.x("VM.destroy", self.named(name)[0])
+        for disk in self.x("VDI.get_all"):
+            self.x("VDI.destroy", disk)
+
+    def test_killed_at_any_moment(self):
+        for ms in range(0, 60, 5):
+            self.remove_all()
+            command = [str(XENITH), *map(str, ("up", *self.up_args, "--dir", self.stack.dir))]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+                time.sleep(ms / 1000)
+                process.kill()
+            self.again()
+            self.check_whole()
+
     def test_what_the_user_has_chosen_stays(self):
         folder = self.stack.dir / "mine"
         (host,), (pool,) = self.x("host.get_all"), self.x("pool.get_all")
@@ -160,10 +176,7 @@ class Demo(unittest.TestCase):
     def test_what_fails_is_said(self):
         (pool,) = self.x("pool.get_all")
         sr = self.x("pool.get_default_SR", pool)
-        for name in ("demo-vm", "demo-template"):
-            self.x("VM.destroy", self.named(name)[0])
-        for disk in self.x("VDI.get_all"):
-            self.x("VDI.destroy", disk)
+        self.remove_all()
         location = self.stack.dir / "storage"
         location.rename(self.stack.dir / "gone")
         location.write_text("no folder")
@@ -196,10 +209,7 @@ class Demo(unittest.TestCase):
         content = random.Random(7).randbytes(100000) + bytes(1 << 20)
         image.write_bytes(content)
         padded = content + bytes(-len(content) % 512)
-        for name in ("demo-vm", "demo-template"):
-            self.x("VM.destroy", self.named(name)[0])
-        for disk in self.x("VDI.get_all"):
-            self.x("VDI.destroy", disk)
+        self.remove_all()
         self.up_args += ("--demo-disk", image)
         self.again()
         self.check_whole()
