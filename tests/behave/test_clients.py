@@ -328,6 +328,22 @@ class Cache(ClientsTest):
             client.until(task, {"status": "pending"})
             self.assertEqual(client.refs("task"), [task])
 
+    def test_many_calls_at_once(self):
+        """xen-api has twenty under way over connections that it keeps."""
+        vm = self.named("demo-vm")
+        self.begin()
+        begun = []
+        for i in range(100):
+            for client, name in ((self.json, "json"), (self.xml, "xml")):
+                arguments = ("VM.add_to_other_config", vm, f"{name}-{i}", str(i))
+                begun.append((client, client.begin("call", *arguments)))
+        for client, number in begun:
+            client.finish(number)
+        wanted = {f"{name}-{i}": str(i) for name in ("json", "xml") for i in range(100)}
+        self.assertLessEqual(wanted.items(), self.x("VM.get_other_config", vm).items())
+        for client in (self.json, self.xml):
+            self.assertLessEqual(wanted.items(), client.barrier(vm)["other_config"].items())
+
     def test_it_goes_on_after_xapid_was_killed(self):
         vm = self.named("demo-vm")
         self.begin()
