@@ -23,6 +23,8 @@ static int captured_fd = -1, kept_stderr = -1;
 static void capture(void)
 {
 	captured_fd = memfd_create("log", MFD_CLOEXEC);
+	/* Threads write at once, and a memfd does not guard its offset. */
+	assert_int_equal(fcntl(captured_fd, F_SETFL, O_APPEND), 0);
 	kept_stderr = dup(STDERR_FILENO);
 	dup2(captured_fd, STDERR_FILENO);
 }
