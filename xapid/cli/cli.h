@@ -51,8 +51,10 @@ struct cli_command {
 	const char *doc;
 };
 
-extern const struct cli_command cli_vm_commands[], cli_disk_commands[], cli_other_commands[];
-extern const size_t n_cli_vm_commands, n_cli_disk_commands, n_cli_other_commands;
+extern const struct cli_command cli_vm_commands[], cli_disk_commands[], cli_host_commands[],
+	cli_other_commands[];
+extern const size_t n_cli_vm_commands, n_cli_disk_commands, n_cli_host_commands,
+	n_cli_other_commands;
 
 /* NULL: none of this name. */
 const struct cli_command *cli_command_named(const char *name);
@@ -170,6 +172,13 @@ MAY_WAIT must_check struct err *cli_parse(
  * counted: an object of records by ref. Sets is_listing. */
 MAY_WAIT must_check struct err *cli_choose(
 	struct cli *c, const struct cli_class *k, const char *known, json_t **out);
+/* Those of OBJECTS that NAME is the name or the uuid of. */
+json_t *cli_named(struct cli *c, json_t *objects, const char *name);
+typedef MAY_WAIT struct err *(*cli_each_fn)(struct cli *c, const char *ref, const json_t *record);
+/* Calls FN for the objects of a class that the arguments choose, one unless --multiple; those of
+ * KNOWN are the command's own. WHAT: "VMs", for errors. */
+MAY_WAIT must_check struct err *cli_each(
+	struct cli *c, const char *class, const char *what, const char *known, cli_each_fn fn);
 /* CLASS-list, CLASS-param-get and so on. */
 MAY_WAIT must_check struct err *cli_run_generated(
 	struct cli *c, const struct cli_class *k, const char *verb);

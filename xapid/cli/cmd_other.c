@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xe's other commands: networks and interfaces, hosts, tasks, waiting for something to happen, and
+ * xe's other commands: networks and interfaces, tasks, waiting for something to happen, and
  * help.
  */
 #include "core.gen.h"
@@ -212,8 +212,6 @@ const struct cli_command cli_other_commands[] = {
 		.doc = "Detach an interface from its running VM."},
 	{"pif-plug", "uuid", "", NULL, "PIF.plug", "Bring an interface of the host up."},
 	{"pif-unplug", "uuid", "", NULL, "PIF.unplug", "Take an interface of the host down."},
-	{"host-enable", "uuid", "", NULL, "host.enable", "Let VMs start on a host."},
-	{"host-disable", "uuid", "", NULL, "host.disable", "Let no more VMs start on a host."},
 	{"task-cancel", "uuid", "", NULL, "task.cancel", "Cancel what is under way."},
 	{"event-wait", "class", "<any field>", event_wait,
 		.doc = "Wait until there is an object that has all the values given; /= before a "

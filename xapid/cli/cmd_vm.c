@@ -8,46 +8,9 @@
 
 #include <string.h>
 
-typedef MAY_WAIT struct err *(*vm_fn)(struct cli *c, const char *ref, const json_t *vm);
-
-/* ---- which VMs ---- */
-
-/* Those of OBJECTS that NAME is the name or the uuid of. */
-static json_t *named(struct cli *c, json_t *objects, const char *name)
+static MAY_WAIT struct err *each_vm(struct cli *c, const char *known, cli_each_fn fn)
 {
-	json_t *kept = json_object(), *record;
-	const char *ref;
-
-	vec_push(&c->values, kept);
-	json_object_foreach(objects, ref, record)
-	{
-		if (!strcmp(cli_string(record, "uuid"), name) ||
-			!strcmp(cli_string(record, "name_label"), name))
-			json_object_set(kept, ref, record);
-	}
-	return kept;
-}
-
-/* Calls FN for the VMs that the arguments choose; those of KNOWN are the command's own. */
-static MAY_WAIT struct err *each_vm(struct cli *c, const char *known, vm_fn fn)
-{
-	const char *name = cli_arg(c, "vm"), *ref;
-	json_t *objects, *record;
-
-	TRY(cli_choose(c, cli_class_named("vm"), arena_printf(c->arena, "vm %s", known), &objects));
-	if (name)
-		objects = named(c, objects, name);
-	if (!json_object_size(objects))
-		return cli_error("No matching VMs found");
-	if (json_object_size(objects) > 1 && !c->is_multiple)
-		return cli_error("Multiple matches VMs found. --multiple required to complete "
-				 "the operation");
-	c->is_listing = false;
-	json_object_foreach(objects, ref, record)
-	{
-		TRY(fn(c, ref, record));
-	}
-	return NULL;
+	return cli_each(c, "vm", "VMs", known, fn);
 }
 
 /* ---- power ---- */
@@ -62,7 +25,7 @@ static MAY_WAIT struct err *start(struct cli *c, const char *ref, const json_t *
 			c, "VM.start", json_pack("[s, b, b]", ref, is_paused, is_forced), NULL);
 	json_t *hosts, *record;
 	TRY(cli_objects(c, "host", NULL, &hosts));
-	json_object_foreach(named(c, hosts, on), host, record)
+	json_object_foreach(cli_named(c, hosts, on), host, record)
 	{
 		return cli_call_long(c, "VM.start_on",
 			json_pack("[s, s, b, b]", ref, host, is_paused, is_forced), NULL);
@@ -209,7 +172,7 @@ static MAY_WAIT struct err *find_template(struct cli *c, const char **ref)
 	if (!uuid && !name)
 		return cli_missing("template");
 	TRY(cli_objects(c, "VM", "field \"is_a_template\" = \"true\"", &all));
-	found = named(c, all, uuid ? uuid : name);
+	found = cli_named(c, all, uuid ? uuid : name);
 	if (json_object_size(found) > 1)
 		return cli_error("Multiple templates matched");
 	json_object_foreach(found, *ref, record)
@@ -231,7 +194,7 @@ static MAY_WAIT struct err *find_sr(struct cli *c, const char **ref)
 	if (!name)
 		return NULL;
 	TRY(cli_objects(c, "SR", NULL, &all));
-	found = named(c, all, name);
+	found = cli_named(c, all, name);
 	if (json_object_size(found) != 1)
 		return cli_error("%s SRs matched", json_object_size(found) ? "Several" : "No");
 	json_object_foreach(found, *ref, record)
