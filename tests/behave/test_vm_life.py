@@ -118,6 +118,232 @@ class WholeLife(LifeTest):
         self.assertEqual(self.state(vm), "Halted")
 
 
+class Suspends(LifeTest):
+    """A VM goes to a VDI and comes back."""
+
+    def setUp(self):
+        super().setUp()
+        self.vm = self.make_whole_vm()
+        self.sr = self.x("VDI.get_SR", self.vdi)
+        (self.pool,) = self.x("pool.get_all")
+        self.x("pool.set_default_SR", self.pool, self.sr)
+        self.x("VM.start", self.vm, False, False)
+
+    def memories(self):
+        """The VDIs that are memories."""
+        return [
+            ref
+            for ref, vdi in self.x("VDI.get_all_records").items()
+            if vdi["type"] == "suspend"
+        ]
+
+    def datapaths(self):
+        with Client(self.stack.socket("smd")) as client:
+            return [d["dp"] for d in client.call("DP.list")]
+
+    def check_suspended(self):
+        record = self.x("VM.get_record", self.vm)
+        self.assertEqual(record["power_state"], "Suspended")
+        self.assertEqual(record["resident_on"], NULL)
+        self.assertEqual(record["domid"], "-1")
+        self.assertEqual(record["consoles"], [])
+        self.assertEqual(record["current_operations"], {})
+        allowed = record["allowed_operations"]
+        for operation in ("resume", "resume_on", "hard_shutdown", "destroy"):
+            self.assertIn(operation, allowed)
+        for operation in ("start", "suspend", "clean_shutdown", "pause"):
+            self.assertNotIn(operation, allowed)
+        self.assertEqual(self.memories(), [record["suspend_VDI"]])
+        self.assertTrue(self.x("VBD.get_currently_attached", self.vbd))
+        self.assertEqual(self.datapaths(), [])
+        return record
+
+    def check_runs(self, power="Running"):
+        record = self.x("VM.get_record", self.vm)
+        self.assertEqual(record["power_state"], power)
+        self.assertEqual(record["resident_on"], self.host)
+        self.assertEqual(record["suspend_VDI"], NULL)
+        self.assertEqual(self.memories(), [])
+        self.assertTrue(self.x("VBD.get_currently_attached", self.vbd))
+        self.assertTrue(self.x("VIF.get_currently_attached", self.vif))
+
+    def kill(self, daemon):
+        self.stack.kill(daemon)
+        self.until(lambda: self.x.login() or True, "a session")
+
+    def test_there_and_back(self):
+        self.assertIn("suspend", self.x("VM.get_allowed_operations", self.vm))
+        self.x("VM.suspend", self.vm)
+        memory = self.check_suspended()["suspend_VDI"]
+        record = self.x("VDI.get_record", memory)
+        self.assertEqual(record["name_label"], "Suspend image")
+        self.assertEqual(record["SR"], self.sr)
+        self.assertEqual(
+            self.fails("VM_BAD_POWER_STATE", "VM.start", self.vm, False, False),
+            [self.vm, "halted", "suspended"],
+        )
+        self.x("VM.resume", self.vm, False, False)
+        self.check_runs()
+        self.assertEqual(
+            self.fails("VM_BAD_POWER_STATE", "VM.resume", self.vm, False, False),
+            [self.vm, "suspended", "running"],
+        )
+        self.x("VM.suspend", self.vm)
+        self.x("VM.resume_on", self.vm, self.host, True, False)
+        self.check_runs("Paused")
+        self.x("VM.unpause", self.vm)
+        self.x("VM.clean_shutdown", self.vm)
+        self.assertEqual(
+            self.fails("VM_BAD_POWER_STATE", "VM.suspend", self.vm),
+            [self.vm, "running", "halted"],
+        )
+
+    def test_where_the_memory_goes(self):
+        self.sr_folder = self.stack.dir / "sr2"
+        other = self.make_sr()
+        for kind, ref, field in (
+            ("pool", self.pool, "suspend_image_SR"),
+            ("host", self.host, "suspend_image_sr"),
+            ("VM", self.vm, "suspend_SR"),
+        ):
+            self.x(f"{kind}.set_{field}", ref, other)
+            self.x("VM.suspend", self.vm)
+            memory = self.x("VM.get_suspend_VDI", self.vm)
+            self.assertEqual(self.x("VDI.get_SR", memory), other, kind)
+            self.x("VM.resume", self.vm, False, False)
+            other = self.sr if other != self.sr else other
+        for kind, ref, field in (
+            ("pool", self.pool, "default_SR"),
+            ("pool", self.pool, "suspend_image_SR"),
+            ("host", self.host, "suspend_image_sr"),
+            ("VM", self.vm, "suspend_SR"),
+        ):
+            self.x(f"{kind}.set_{field}", ref, NULL)
+        self.assertEqual(self.fails("VM_NO_SUSPEND_SR", "VM.suspend", self.vm), [self.vm])
+        self.check_runs()
+
+    def test_a_suspended_vm_is_ended(self):
+        self.x("VM.suspend", self.vm)
+        self.x("VM.hard_shutdown", self.vm)
+        record = self.x("VM.get_record", self.vm)
+        self.assertEqual((record["power_state"], record["suspend_VDI"]), ("Halted", NULL))
+        self.assertEqual(self.memories(), [])
+        self.assertFalse(self.x("VBD.get_currently_attached", self.vbd))
+        self.x("VM.start", self.vm, False, False)
+        self.x("VM.suspend", self.vm)
+        self.x("VM.destroy", self.vm)
+        self.assertEqual(self.memories(), [])
+        self.x("VDI.destroy", self.vdi)
+
+    def test_what_is_made_meanwhile_does_not_come(self):
+        self.x("VM.suspend", self.vm)
+        vbd = self.make_vbd(self.vm, self.make_vdi(self.sr), "1")
+        self.x("VM.resume", self.vm, False, False)
+        self.assertFalse(self.x("VBD.get_currently_attached", vbd))
+        self.check_runs()
+
+    def test_a_damaged_memory_is_refused(self):
+        self.x("VM.suspend", self.vm)
+        (path,) = self.sr_folder.glob("*.raw")
+        good = path.read_bytes()[:8192]
+        for bad, word in ((bytes(8192), "no finished image"), (b"", "")):
+            with self.subTest(word=word):
+                if bad:
+                    with open(path, "r+b") as image:
+                        image.write(bad)
+                else:
+                    with open(path, "r+b") as image:
+                        image.write(good[:4096] + b"?" + good[4097:])
+                (reason,) = self.fails("VDI_IO_ERROR", "VM.resume", self.vm, False, False)
+                self.assertIn(word or "damaged", reason)
+                self.check_suspended()
+        with open(path, "r+b") as image:
+            image.write(good)
+        self.x("VM.resume", self.vm, False, False)
+        self.check_runs()
+
+    def test_kills_while_it_is_suspended(self):
+        self.x("VM.suspend", self.vm)
+        for daemon in ("xenopsd", "xapid", "smd"):
+            self.kill(daemon)
+            self.check_suspended()
+        self.x("VM.resume", self.vm, False, False)
+        self.check_runs()
+
+    def at_atom(self, atom, call, *args):
+        """The task of a call that hangs at an atom of xenopsd's plan."""
+        fault = {"atom": atom, "action": "hang"}
+        with self.simulator() as client:
+            client.call("Fault.add", fault=fault)
+            task = self.x(f"Async.{call}", self.vm, *args)
+            self.until(lambda: client.call("Fault.list")[0]["hanging"], atom)
+        return task
+
+    def simulator(self):
+        return Client(self.stack.dir / "run" / "simulator" / "run" / "simulator.sock")
+
+    def go_on(self):
+        with self.simulator() as client:
+            client.call("Fault.clear")
+
+    def is_one_of_two(self):
+        record = self.x("VM.get_record", self.vm)
+        memories = self.memories()
+        if record["current_operations"] or record["power_state"] == "Paused":
+            return False
+        if record["power_state"] == "Suspended":
+            return memories == [record["suspend_VDI"]] and not self.datapaths()
+        return not memories and record["power_state"] == "Running"
+
+    def test_a_suspend_is_cancelled(self):
+        for atom in ("guest-suspend", "vm-save"):
+            task = self.at_atom(atom, "VM.suspend")
+            self.x("task.cancel", task)
+            self.until(lambda: self.x("task.get_status", task) == "cancelled", atom)
+            self.go_on()
+            self.check_runs()
+
+    def test_a_kill_of_xenopsd_amid_a_suspend(self):
+        for atom, power in (("vm-save", "Running"), ("vm-destroy", "Suspended")):
+            with self.subTest(atom=atom):
+                task = self.at_atom(atom, "VM.suspend")
+                self.stack.kill("xenopsd")
+                self.go_on()
+                self.until(lambda: self.x("task.get_status", task) != "pending", "an end")
+                self.until(self.is_one_of_two, f"one mind after {atom}")
+                self.assertEqual(self.state(self.vm), power)
+        self.x("VM.resume", self.vm, False, False)
+        self.check_runs()
+
+    def test_a_kill_of_xapid_amid_a_suspend(self):
+        self.at_atom("vm-save", "VM.suspend")
+        self.kill("xapid")
+        self.go_on()
+        self.until(lambda: self.state(self.vm) == "Suspended", "the suspend's end")
+        self.until(self.is_one_of_two, "one mind")
+        self.x("VM.resume", self.vm, False, False)
+        self.check_runs()
+
+    def test_kills_amid_a_resume(self):
+        for daemon in ("xenopsd", "xapid"):
+            with self.subTest(daemon=daemon):
+                self.x("VM.suspend", self.vm)
+                self.at_atom("vm-restore", "VM.resume", False, False)
+                self.kill(daemon)
+                self.go_on()
+                settled = ("Running", "Suspended")
+                self.until(
+                    lambda: self.state(self.vm) in settled and self.is_settled(), "one mind"
+                )
+                if self.state(self.vm) == "Suspended":
+                    self.x("VM.resume", self.vm, False, False)
+                self.assertEqual(self.state(self.vm), "Running")
+
+    def is_settled(self):
+        record = self.x("VM.get_record", self.vm)
+        return not record["current_operations"] and record["scheduled_to_be_resident_on"] == NULL
+
+
 class Devices(LifeTest):
     def test_devices_come_and_go_while_the_guest_runs(self):
         vm = self.make_whole_vm()

@@ -104,6 +104,27 @@ MAY_WAIT struct err *xapi_vm_start_on(struct call *c, const struct xenapi_vm_sta
 	return plan_vm_start(c, &how);
 }
 
+MAY_WAIT struct err *xapi_vm_suspend(struct call *c, const struct xenapi_vm_suspend_in *in)
+{
+	return plan_vm_suspend(c, in->vm);
+}
+
+MAY_WAIT struct err *xapi_vm_resume(struct call *c, const struct xenapi_vm_resume_in *in)
+{
+	const char *host = arena_strdup(c->arena, host_here());
+	const struct plan_start how = {in->vm, host, OP(RESUME), in->start_paused, in->force};
+
+	return plan_vm_start(c, &how);
+}
+
+MAY_WAIT struct err *xapi_vm_resume_on(struct call *c, const struct xenapi_vm_resume_on_in *in)
+{
+	const struct plan_start how = {
+		in->vm, in->host, OP(RESUME_ON), in->start_paused, in->force};
+
+	return plan_vm_start(c, &how);
+}
+
 MAY_WAIT struct err *xapi_vm_pause(struct call *c, const struct xenapi_vm_pause_in *in)
 {
 	return plan_vm_pause(c, in->vm);

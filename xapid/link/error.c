@@ -35,6 +35,7 @@ static const struct translation {
 	{"Failed_to_start_emulator", "FAILED_TO_START_EMULATOR", "v12"},
 	{"Hook_failed", "XAPI_HOOK_FAILED", "0123"},
 	{"IO_error", "VDI_IO_ERROR", "-"},
+	{"Image_unusable", "VDI_IO_ERROR", "0"},
 	{"Media_present", "VBD_NOT_EMPTY", "-"},
 	{"Media_not_present", "VBD_IS_EMPTY", "-"},
 	{"Media_not_ejectable", "VBD_NOT_REMOVABLE_MEDIA", "-"},

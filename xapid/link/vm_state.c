@@ -180,6 +180,7 @@ static struct err *note_suspended(const char *ref)
 	TRY(db_write(vm, ref, power_state, XENAPI_VM_POWER_STATE_SUSPENDED));
 	TRY(db_write(vm, ref, domid, -1));
 	TRY(db_write(vm, ref, resident_on, REF_NULL));
+	TRY(db_write(vm, ref, scheduled_to_be_resident_on, REF_NULL));
 	TRY(note_consoles(ref, &none));
 	rules_vm_changed(ref);
 	return NULL;

@@ -113,6 +113,12 @@ static bool is_starting(const char *ref)
 		(vm && !strcmp(vm->scheduled_to_be_resident_on, host_here()));
 }
 
+/* It has a memory that no guest has gone on from: a resume lets go of it before anything runs. */
+static bool is_in_image(const struct xenapi_vm *vm)
+{
+	return vm->power_state == XENAPI_VM_POWER_STATE_SUSPENDED && !ref_is_null(vm->suspend_VDI);
+}
+
 /* xenopsd knows nothing of it: if it ran here it does not any more. */
 static struct err *note_gone(const char *ref)
 {
@@ -120,6 +126,8 @@ static struct err *note_gone(const char *ref)
 
 	if (!vm || vm->is_control_domain || !(is_here(vm) || is_starting(ref)))
 		return NULL;
+	if (is_in_image(vm))
+		return db_write(vm, ref, scheduled_to_be_resident_on, REF_NULL);
 	return vm_state_halted(ref);
 }
 
@@ -200,16 +208,43 @@ static MAY_WAIT struct err *compare_devices(const char *uuid)
 	return note_unplugged_vifs(vm, &vifs);
 }
 
-/* What was said of the VM is noted; a halted one is forgotten there. */
+/* What xenopsd must be told when it is resumed goes into the database, and the VM is no longer
+ * xenopsd's. One that is not yet taken away is told of again. */
+static MAY_WAIT struct err *keep_suspended(const char *uuid)
+{
+	auto_arena arena = {0};
+	const struct xenops_vm_export_metadata_in in = {uuid};
+	struct xenops_metadata metadata;
+	auto_err e = xenops_vm_export_metadata(link_xenopsd.client, &in, &arena, &metadata, soon());
+	const char *ref = db_find_uuid(vm, uuid);
+
+	if (err_is(e, &ERR_Does_not_exist) || !ref)
+		return NULL;
+	if (e)
+		return take(e);
+	if (!metadata.domain)
+		return NULL;
+	TRY(db_write(vm, ref, last_booted_record,
+		arena_strndup(&arena, metadata.domain->text, metadata.domain->len)));
+	return forget(uuid);
+}
+
+/* What was said of the VM is noted; a halted or suspended one is forgotten there. */
 static MAY_WAIT struct err *note(const char *uuid, const struct xenops_vm_stat *stat)
 {
 	const char *ref = db_find_uuid(vm, uuid);
 
 	if (!ref)
 		return NULL;
-	TRY(vm_state_note(ref, stat));
-	if (stat->state.power_state == XENOPS_POWER_STATE_HALTED)
+	bool is_halted = stat->state.power_state == XENOPS_POWER_STATE_HALTED;
+	/* A resume did not come so far that it was one. */
+	if (is_halted && is_in_image(db_find(vm, ref)) && op_is_under_way(&vm_rules, ref, starts))
 		return forget(uuid);
+	TRY(vm_state_note(ref, stat));
+	if (is_halted)
+		return forget(uuid);
+	if (stat->state.power_state == XENOPS_POWER_STATE_SUSPENDED)
+		return keep_suspended(uuid);
 	return NULL;
 }
 

@@ -13,7 +13,8 @@
 #include "xenops.gen.h"
 
 /* Makes the database say of a VM and its devices what xenopsd does, before the fiber goes on. REF
- * is the VM's. One that has halted is forgotten in xenopsd. If xenopsd is away it is waited for. */
+ * is the VM's. One that has halted or is suspended is forgotten in xenopsd. If xenopsd is away it
+ * is waited for. */
 MAY_WAIT must_check struct err *xenopsd_compare(const char *ref);
 
 /* Where a console (its reference) can be reached now; HANDLE_INVALID when it is gone. */

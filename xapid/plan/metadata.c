@@ -5,6 +5,7 @@
  */
 #include "xapid/plan/metadata.h"
 
+#include "common/codec.h"
 #include "xapid/db/db.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
@@ -257,17 +258,52 @@ static struct xenops_vm vm_of(const struct xenapi_vm *vm, struct arena *a)
 	return out;
 }
 
+/* A suspended VM has what it had, and nothing that was made for it meanwhile. */
+static bool has_vbd(const char *ref)
+{
+	const struct xenapi_vbd *vbd = db_find(vbd, ref);
+
+	return vbd && vbd->currently_attached;
+}
+
+static bool has_vif(const char *ref)
+{
+	const struct xenapi_vif *vif = db_find(vif, ref);
+
+	return vif && vif->currently_attached;
+}
+
+/* What xenopsd wanted to be told again (link/xenopsd.c); other texts that may stand there are not
+ * for it. */
+static struct json_text *domain_of(const char *text, struct arena *a)
+{
+	size_t len = strlen(text);
+	struct json_text read;
+	auto_err e = codec_decode(&type_any, "domain", text, len, a, &read);
+
+	if (e)
+		return NULL;
+	struct json_text *out = arena_new(a, struct json_text);
+	*out = read;
+	return out;
+}
+
 struct err *plan_metadata(const char *ref, struct arena *a, struct xenops_metadata *out)
 {
 	const struct xenapi_vm *vm;
 
 	TRY(db_get(vm, ref, &vm));
+	bool is_suspended = vm->power_state == XENAPI_VM_POWER_STATE_SUSPENDED;
 	*out = (struct xenops_metadata){.vm = vm_of(vm, a)};
 	out->vbds.v = arena_calloc(a, vm->VBDs.n, sizeof(*out->vbds.v));
-	for (; out->vbds.n < vm->VBDs.n; out->vbds.n++)
-		TRY(plan_metadata_vbd(vm->VBDs.v[out->vbds.n], a, &out->vbds.v[out->vbds.n]));
+	for (size_t i = 0; i < vm->VBDs.n; i++)
+		if (!is_suspended || has_vbd(vm->VBDs.v[i]))
+			TRY(plan_metadata_vbd(vm->VBDs.v[i], a, &out->vbds.v[out->vbds.n++]));
 	out->vifs.v = arena_calloc(a, vm->VIFs.n, sizeof(*out->vifs.v));
-	for (; out->vifs.n < vm->VIFs.n; out->vifs.n++)
-		TRY(plan_metadata_vif(vm->VIFs.v[out->vifs.n], a, &out->vifs.v[out->vifs.n]));
+	for (size_t i = 0; i < vm->VIFs.n; i++)
+		if (!is_suspended || has_vif(vm->VIFs.v[i]))
+			TRY(plan_metadata_vif(vm->VIFs.v[i], a, &out->vifs.v[out->vifs.n++]));
+	if (is_suspended && *vm->last_booted_record)
+		out->domain = domain_of(vm->last_booted_record, a);
 	return NULL;
 }

@@ -46,9 +46,10 @@ int64_t plan_soon(void);
 
 struct plan_start {
 	const char *vm, *host;
-	enum xenapi_vm_operations op; /* start or start_on */
+	enum xenapi_vm_operations op; /* start, start_on, resume or resume_on */
 	bool paused, force;
 };
+/* Of a halted VM, or of a suspended one, from its memory; that is used up then. */
 MAY_WAIT must_check struct err *plan_vm_start(struct call *c, const struct plan_start *how);
 
 /* Starts or shuts down the VMs of an appliance; OPERATION_PARTIALLY_FAILED when it could not all of
@@ -63,6 +64,11 @@ MAY_WAIT must_check struct err *plan_vm_reboot(
 	struct call *c, const char *vm, enum xenapi_vm_operations op);
 MAY_WAIT must_check struct err *plan_vm_pause(struct call *c, const char *vm);
 MAY_WAIT must_check struct err *plan_vm_unpause(struct call *c, const char *vm);
+/* Writes a running VM's memory to a new VDI and takes it down. */
+MAY_WAIT must_check struct err *plan_vm_suspend(struct call *c, const char *vm);
+/* A suspended VM's memory, or what is left of an older one, is of no use to anybody else: the VM
+ * does not have it any more, and then the VDI goes. */
+MAY_WAIT must_check struct err *plan_vm_drop_memory(struct call *c, const char *vm);
 
 /* A VM or template again, under another name, with disks of its own. */
 struct plan_clone {

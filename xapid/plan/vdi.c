@@ -90,6 +90,9 @@ MAY_WAIT struct err *plan_vdi_create(
 	in.spec.sharable = what->sharable;
 	in.spec.read_only = what->read_only;
 	in.spec.sm_config = what->sm_config;
+	/* xenopsd writes a memory as bytes, one after the other. */
+	if (what->type == XENAPI_VDI_TYPE_SUSPEND)
+		in.spec.image_format = "raw";
 	TRY(plan_commit());
 	TRY(link_error(
 		storage_vdi_create(link_smd.client, &in, c->arena, &task, plan_soon()), NULL));

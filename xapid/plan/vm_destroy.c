@@ -48,16 +48,14 @@ static struct err *delete_rows(const char *ref)
 	return NULL;
 }
 
-/* A suspended VM's memory is of no use to anybody else. */
-static MAY_WAIT struct err *destroy_memory(struct call *c, const char *vm)
+MAY_WAIT struct err *plan_vm_drop_memory(struct call *c, const char *vm)
 {
-	const struct xenapi_vm *row = db_find(vm, vm);
-	const char *vdi = arena_strdup(c->arena, row->suspend_VDI);
+	const struct xenapi_vm *row;
 
-	if (!db_find(vdi, vdi))
-		return NULL;
+	TRY(db_get(vm, vm, &row));
+	const char *vdi = arena_strdup(c->arena, row->suspend_VDI);
 	TRY(db_write(vm, vm, suspend_VDI, REF_NULL));
-	return plan_vdi_destroy(c, vdi);
+	return db_find(vdi, vdi) ? plan_vdi_destroy(c, vdi) : NULL;
 }
 
 MAY_WAIT struct err *plan_vm_destroy(struct call *c, const char *vm)
@@ -65,6 +63,6 @@ MAY_WAIT struct err *plan_vm_destroy(struct call *c, const char *vm)
 	AUTO(op_end) struct op doing = {0};
 
 	TRY(op_begin(&doing, &vm_rules, vm, XENAPI_VM_OPERATIONS_DESTROY, call_task(c)));
-	TRY(destroy_memory(c, vm));
+	TRY(plan_vm_drop_memory(c, vm));
 	return db_find(vm, vm) ? delete_rows(vm) : NULL;
 }

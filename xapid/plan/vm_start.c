@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * VM.start and VM.start_on: everything that the VM needs is marked as in use, its networks are
- * there, xenopsd is told all of it, brings it up paused and lets it run.
+ * there, xenopsd is told all of it, brings it up paused and lets it run. VM.resume and VM.resume_on
+ * are the same from a memory: it is let go of before the guest runs, for no guest may ever go on
+ * from it twice.
  */
 #include "common/undo.h"
 #include "xapid/db/db.h"
@@ -19,7 +21,13 @@ struct start {
 	const struct plan_start *how;
 	const char *uuid;
 	struct xenops_metadata metadata;
+	const char *memory; /* of a resume: the VDI */
 };
+
+static bool is_resume(const struct plan_start *how)
+{
+	return how->op == XENAPI_VM_OPERATIONS_RESUME || how->op == XENAPI_VM_OPERATIONS_RESUME_ON;
+}
 
 static struct err *check_host(const struct plan_start *how)
 {
@@ -28,7 +36,7 @@ static struct err *check_host(const struct plan_start *how)
 	TRY(db_get(host, how->host, &host));
 	if (host->enabled)
 		return NULL;
-	if (how->op == XENAPI_VM_OPERATIONS_START)
+	if (how->op == XENAPI_VM_OPERATIONS_START || how->op == XENAPI_VM_OPERATIONS_RESUME)
 		return err(NO_HOSTS_AVAILABLE);
 	return err(HOST_DISABLED, how->host);
 }
@@ -59,8 +67,10 @@ static MAY_WAIT struct err *mark(struct start *s, struct plan_ops *ops)
 		TRY(plan_op(ops, &vbd_rules, vbds.v[i], XENAPI_VBD_OPERATIONS_ATTACH, s->call));
 	for (size_t i = 0; i < vifs.n; i++)
 		TRY(plan_op(ops, &vif_rules, vifs.v[i], XENAPI_VIF_OPERATIONS_ATTACH, s->call));
-	return plan_op(
-		ops, &host_rules, s->how->host, XENAPI_HOST_ALLOWED_OPERATIONS_VM_START, s->call);
+	return plan_op(ops, &host_rules, s->how->host,
+		is_resume(s->how) ? XENAPI_HOST_ALLOWED_OPERATIONS_VM_RESUME
+				  : XENAPI_HOST_ALLOWED_OPERATIONS_VM_START,
+		s->call);
 }
 
 static MAY_WAIT struct err *attach_networks(struct start *s)
@@ -106,21 +116,68 @@ static MAY_WAIT struct err *undo_start(void *arg)
 	return xenopsd_compare(s->how->vm);
 }
 
+/* What it came to is what xenopsd says: the VM is suspended as before, or up. */
+static MAY_WAIT struct err *undo_resume(void *arg)
+{
+	const struct start *s = arg;
+
+	if (db_find(vm, s->how->vm))
+		TRY(db_write(vm, s->how->vm, scheduled_to_be_resident_on, REF_NULL));
+	return xenopsd_compare(s->how->vm);
+}
+
+/* Where the memory is. */
+static struct err *find_memory(struct start *s, struct xenops_disk *out)
+{
+	const struct xenapi_vm *vm = db_find(vm, s->how->vm);
+	const struct xenops_disk *disk;
+
+	s->memory = arena_strdup(s->call->arena, vm->suspend_VDI);
+	if (!db_find(vdi, s->memory))
+		return err(VM_HAS_NO_SUSPEND_VDI, s->how->vm);
+	disk = metadata_disk(s->memory, s->call->arena);
+	if (!disk)
+		return err(SUSPEND_IMAGE_NOT_ACCESSIBLE, s->memory);
+	*out = *disk;
+	return NULL;
+}
+
+static MAY_WAIT struct err *ask(struct start *s, const char **task)
+{
+	const struct xenops_vm_start_in start_in = {s->uuid, s->how->force};
+	struct xenops_vm_resume_in resume_in = {.vm = s->uuid};
+
+	if (!is_resume(s->how))
+		return xenops_vm_start(
+			link_xenopsd.client, &start_in, s->call->arena, task, plan_soon());
+	TRY(find_memory(s, &resume_in.image));
+	return xenops_vm_resume(link_xenopsd.client, &resume_in, s->call->arena, task, plan_soon());
+}
+
+/* From here on the VM is what is there, and no longer what was written. */
+static MAY_WAIT struct err *let_go_of_memory(struct start *s)
+{
+	TRY(db_write(vm, s->how->vm, suspend_VDI, REF_NULL));
+	return plan_commit();
+}
+
 static MAY_WAIT struct err *bring_up(struct start *s)
 {
 	struct rpc_client *client = link_xenopsd.client;
 	struct arena *a = s->call->arena;
 	const struct xenops_vm_import_metadata_in metadata_in = {s->metadata};
-	const struct xenops_vm_start_in start_in = {s->uuid, s->how->force};
 	const struct xenops_vm_unpause_in unpause_in = {s->uuid};
 	const struct link_work whole = {s->call, NULL, 0, 1};
-	const struct link_work start = {s->call, "VM.start", 0, 0.9};
+	const struct link_work start = {
+		s->call, is_resume(s->how) ? "VM.resume" : "VM.start", 0, 0.9};
 	const struct link_work unpause = {s->call, "VM.unpause", 0.9, 0.1};
 	const char *vm = s->how->vm, *id, *task;
 
 	TRY(link_error(xenops_vm_import_metadata(client, &metadata_in, a, &id, plan_soon()), vm));
-	TRY(link_error(xenops_vm_start(client, &start_in, a, &task, plan_soon()), vm));
+	TRY(link_error(ask(s, &task), vm));
 	TRY(plan_await_vm(s->how->paused ? &whole : &start, task, vm));
+	if (is_resume(s->how))
+		TRY(let_go_of_memory(s));
 	if (s->how->paused)
 		return NULL;
 	TRY(link_error(xenops_vm_unpause(client, &unpause_in, a, &task, plan_soon()), vm));
@@ -149,7 +206,7 @@ static MAY_WAIT struct err *start_marked(struct start *s)
 	TRY(check_vm(s->how));
 	TRY(attach_networks(s));
 	TRY(note_intent(s));
-	undo_push(&undo, undo_start, s, "taking back the start");
+	undo_push(&undo, is_resume(s->how) ? undo_resume : undo_start, s, "taking back the start");
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), s->how->vm));
 	TRY(bring_up(s));
@@ -163,5 +220,6 @@ MAY_WAIT struct err *plan_vm_start(struct call *c, const struct plan_start *how)
 	struct start s = {.call = c, .how = how};
 
 	TRY(mark(&s, &ops));
-	return start_marked(&s);
+	TRY(start_marked(&s));
+	return s.memory && db_find(vdi, s.memory) ? plan_vdi_destroy(c, s.memory) : NULL;
 }

@@ -89,6 +89,26 @@ static MAY_WAIT struct err *shutdown_as(
 	return shutdown(c, vm, op == XENAPI_VM_OPERATIONS_CLEAN_SHUTDOWN ? &timeout : NULL, &whole);
 }
 
+/* There is nothing of it but its memory. */
+static MAY_WAIT struct err *shutdown_suspended(struct call *c, const char *vm)
+{
+	const struct xenops_vm_remove_in in = {uuid_of(c, vm)};
+	auto_err e = xenops_vm_remove(link_xenopsd.client, &in, c->arena, plan_soon());
+
+	if (e && !err_is(e, &ERR_Does_not_exist))
+		return link_error(take(e), vm);
+	struct err *bad = plan_vm_drop_memory(c, vm);
+	TRY(vm_state_halted(vm));
+	return bad;
+}
+
+static bool is_suspended(const char *vm)
+{
+	const struct xenapi_vm *row = db_find(vm, vm);
+
+	return row && row->power_state == XENAPI_VM_POWER_STATE_SUSPENDED;
+}
+
 MAY_WAIT struct err *plan_vm_shutdown(struct call *c, const char *vm, enum xenapi_vm_operations op)
 {
 	AUTO(op_end) struct op doing = {0};
@@ -98,6 +118,8 @@ MAY_WAIT struct err *plan_vm_shutdown(struct call *c, const char *vm, enum xenap
 		TRY(end_others(c, vm, before_hard_shutdown));
 	TRY(plan_commit());
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
+	if (is_suspended(vm))
+		return shutdown_suspended(c, vm);
 	return plan_with_state(shutdown_as(c, vm, op), vm);
 }
 
