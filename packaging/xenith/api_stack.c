@@ -43,6 +43,7 @@ MAY_WAIT struct err *api_stack_status(struct call *c, struct launcher_stack *out
 		.dir = supervisor.options->dir,
 		.supervisor_pid = getpid(),
 		.backend = supervisor.options->backend,
+		.network = network_backend(supervisor.options),
 	};
 	out->daemons.v = arena_calloc(c->arena, n, sizeof(*out->daemons.v));
 	list_for_each (member, &supervisor.members, struct member, link)

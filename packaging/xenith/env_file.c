@@ -68,7 +68,7 @@ struct err *env_file_write(void)
 }
 
 /* The kernel's network is root's, and a stack that simulates leaves it alone. */
-static const char *network_backend(const struct options *o)
+const char *network_backend(const struct options *o)
 {
 	if (o->network)
 		return o->network;

@@ -76,6 +76,8 @@ must_check struct err *account_write(void);
 
 /* Writes D/env. */
 must_check struct err *env_file_write(void);
+/* What networkd works on: "kernel" or "simulator". */
+const char *network_backend(const struct options *o);
 /* Hands the launcher's options to the daemons: NAME.conf.d/50-launcher.conf. */
 must_check struct err *member_conf_write(const char *name);
 

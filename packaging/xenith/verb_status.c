@@ -11,6 +11,7 @@
 #include "packaging/xenith/verbs.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static void print_daemon(const struct launcher_daemon *d, int64_t now)
@@ -38,7 +39,11 @@ static MAY_WAIT struct err *show(struct rpc_client *c, const struct options *o)
 		printf("%s\n", sbuf_str(&text));
 		return NULL;
 	}
-	printf("%s: backend %s, supervisor %lld\n", stack.dir, stack.backend,
+	printf("%s: backend %s, network %s%s, supervisor %lld\n", stack.dir, stack.backend,
+		stack.network,
+		!strcmp(stack.backend, "qemu") && !strcmp(stack.network, "simulator")
+			? " (guests get QEMU's user network)"
+			: "",
 		(long long)stack.supervisor_pid);
 	printf("%-10s %-9s %8s %9s %9s  %s\n", "DAEMON", "STATE", "PID", "SINCE", "RESTARTS",
 		"LAST END");

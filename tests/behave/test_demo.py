@@ -345,6 +345,7 @@ class Run(unittest.TestCase):
         x = Session.of(env)
         (vm,) = x("VM.get_by_name_label", "demo-vm")
         self.assertEqual(x("VM.get_power_state", vm), "Running")
+        self.assertIn("QEMU's user network", stack.xenith("status").stdout)
         words = re.search(r"Into the guest: +\S+ (console .*)", done.stdout)[1].replace("'", "")
         with Terminal(*words.split()) as console:
             console.wait_for("guest: ping 10.0.2.2 ok", 3 * HANG)
