@@ -199,8 +199,11 @@ static MAY_WAIT struct err *vm_request_end(struct vm *vm, enum guest_end how, in
 {
 	struct machine *m = machine_of(vm);
 
+	if (how == GUEST_SUSPENDED)
+		return qemu_suspend_guest(m);
 	if (how != GUEST_HALTED && how != GUEST_REBOOTED)
-		return err(Unimplemented, "to ask a guest for more than to halt or reboot");
+		return err(
+			Unimplemented, "to ask a guest for more than to halt, reboot or suspend");
 	m->wish = how;
 	for (;;) {
 		int64_t again = deadline_in(PRESS_EACH);
@@ -245,6 +248,9 @@ const struct backend_ops xenopsd_backend = {
 	.vm_pause = vm_pause,
 	.vm_unpause = vm_unpause,
 	.vm_request_end = vm_request_end,
+	.vm_save = qemu_vm_save,
+	.vm_restore = qemu_vm_restore,
+	.vm_fast_resume = qemu_vm_fast_resume,
 	.vm_set_memory_target = vm_set_memory_target,
 	.vbd_plug = qemu_vbd_plug,
 	.vbd_unplug = qemu_vbd_unplug,

@@ -6,6 +6,7 @@
  *	backend.domid              there is a domain; its number
  *	backend.qemu.companion     the record of the process (companion.h)
  *	backend.qmp, .serial, .vnc its sockets: control, text console, screen
+ *	backend.memory             the socket that a memory goes over
  *	backend.end                the guest has rebooted and is to be made anew
  *	backend.log                what QEMU complained of
  *
@@ -46,6 +47,7 @@ struct machine {
 	struct cond device_gone; /* the guest has let go of one */
 	struct map parts; /* of struct part, by the id of the device, until QEMU starts */
 	int64_t memory_target_bytes; /* of the balloon; 0: as it was started */
+	struct image *incoming; /* what the guest is to be, when QEMU starts; borrowed */
 };
 
 /* Before the first; finds the domains and their QEMUs of before a restart. */
@@ -83,6 +85,15 @@ MAY_WAIT must_check struct err *machine_add_host(
 	struct machine *m, enum part_kind kind, const char *host);
 MAY_WAIT must_check struct err *machine_remove_host(
 	struct machine *m, enum part_kind kind, const char *id);
+
+/* ---- backend_qemu_save.c: suspending ---- */
+
+MAY_WAIT must_check struct err *qemu_suspend_guest(struct machine *m);
+MAY_WAIT struct err *qemu_vm_save(struct vm *vm, struct image *image);
+MAY_WAIT struct err *qemu_vm_restore(struct vm *vm, struct image *image);
+MAY_WAIT struct err *qemu_vm_fast_resume(struct vm *vm);
+/* Gives a QEMU that waits for it what is incoming. */
+MAY_WAIT must_check struct err *qemu_load(struct machine *m);
 
 /* ---- backend_qemu_args.c ---- */
 

@@ -137,6 +137,9 @@ const char **qemu_args(
 
 	add(&a, program, NULL);
 	add_machine(&a, config, use_kvm);
+	/* It is told later where its memory comes from. */
+	if (m->incoming)
+		add(&a, "-incoming", "defer");
 	add_consoles(&a, config);
 	if (pv && pv->boot.kind == XENOPS_BOOT_DIRECT)
 		add_kernel(&a, &pv->boot.direct);

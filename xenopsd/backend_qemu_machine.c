@@ -329,6 +329,7 @@ struct err *machine_create(struct machine *m)
 	m->end = m->wish = GUEST_RUNS;
 	m->is_paused = true;
 	m->memory_target_bytes = 0;
+	m->incoming = NULL;
 	return NULL;
 }
 
@@ -386,6 +387,8 @@ static MAY_WAIT struct err *start(struct machine *m)
 {
 	TRY(spawn(m));
 	TRY(read_status(m));
+	if (m->incoming)
+		return qemu_load(m);
 	if (m->vm->config.memory_dynamic_max_bytes >= qemu_memory_bytes(&m->vm->config))
 		return NULL;
 	auto_str balloon =
@@ -404,7 +407,8 @@ struct err *machine_start(struct machine *m)
 		forget_parts(m);
 		return NULL;
 	}
-	if (err_is(e, &ERR_CANCELLED) || err_is(e, &ERR_SHUTTING_DOWN))
+	if (err_is(e, &ERR_CANCELLED) || err_is(e, &ERR_SHUTTING_DOWN) ||
+		err_is(e, &ERR_Image_unusable))
 		return take(e);
 	return err(Failed_to_start_emulator, m->vm->id, "qemu", complaint(m, e, &a));
 }
@@ -426,7 +430,8 @@ struct err *machine_stop(struct machine *m)
 
 struct err *machine_destroy(struct machine *m)
 {
-	static const char *const names[] = {"qmp", "serial", "vnc", "end", "log", "domid"};
+	static const char *const names[] = {
+		"qmp", "serial", "vnc", "memory", "end", "log", "domid"};
 
 	TRY(machine_stop(m));
 	if (m->domid < 0)

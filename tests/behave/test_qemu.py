@@ -269,6 +269,130 @@ class Ends(Case):
 
 
 @needs_qemu
+class Suspends(Case):
+    """The guest does not notice: a process of it counts on, on the console and on its disk."""
+
+    COUNT = "i=0; while :; do i=$((i+1)); echo $i >/disk/count; echo \"count:$i\"; sleep 0.1; done"
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.xenopsd.dir / "image"
+        self.image = {"local": str(self.path)}
+
+    def count(self):
+        """A guest that counts, and its console."""
+        self.add_direct()
+        console = self.start()
+        console.wait_for("guest: ping")
+        console.log_in()
+        console.send(self.COUNT + "\n")
+        console.wait_for(r"count:3\r")
+        return console
+
+    def counted(self, console):
+        """The next number that it prints."""
+        return int(console.wait_for(r"count:(\d+)\r").group(1))
+
+    def check_counts_on(self, console, before):
+        """It is the same process, and not far from where it was."""
+        after = self.counted(console)
+        self.assertTrue(before < after < before + 50, (before, after))
+        return self.counted(console)
+
+    def suspend(self):
+        self.do("VM.suspend", image=self.image)
+
+    def check_suspended(self):
+        self.assertEqual(self.state()["power_state"], "suspended")
+        self.assertEqual(self.qemu_pids(), [])
+        self.assertEqual(self.networkd.call("Guest.list"), [])
+
+    def resume(self):
+        """Resumed; its console, before it runs."""
+        self.do("VM.resume", image=self.image)
+        self.assertEqual(self.state()["power_state"], "paused")
+        console = self.console()
+        self.do("VM.unpause")
+        return console
+
+    def test_there_and_back(self):
+        console = self.count()
+        for restart in (False, True):
+            before = self.counted(console)
+            self.suspend()
+            self.check_suspended()
+            if restart:
+                self.xenopsd.kill_and_start()
+                self.check_suspended()
+            console = self.resume()
+            self.check_counts_on(console, before)
+        # It is whole: its network and its disk as well.
+        console.send("\x03")
+        console.send("sync; cat /disk/boots; network\n")
+        console.wait_for(r"\b1\r\n")
+        console.wait_for("guest: ping 10.0.2.2 ok")
+        self.do("VM.shutdown", timeout_s=60)
+        self.check_nothing_left()
+
+    def test_a_damaged_image_is_refused(self):
+        console = self.count()
+        before = self.counted(console)
+        self.suspend()
+        size = self.path.stat().st_size
+        self.assertGreater(size, MIB)
+        for at in (5000, size // 2, size - 10):
+            with open(self.path, "r+b") as image:
+                image.seek(at)
+                (byte,) = image.read(1)
+                image.seek(at)
+                image.write(bytes([byte ^ 255]))
+                image.flush()
+                with self.subTest(at=at):
+                    error = self.fails(
+                        "Image_unusable", "VM.resume", vm=self.vm, image=self.image
+                    )
+                    self.assertIn("damaged", error.params[0])
+                    self.check_suspended()
+                image.seek(at)
+                image.write(bytes([byte]))
+        self.check_counts_on(self.resume(), before)
+
+    def test_killed_while_it_suspends_and_resumes(self):
+        console = self.count()
+        for _ in range(6):
+            before = self.counted(console)
+            self.xenopsd.client.send("VM.suspend", vm=self.vm, image=self.image)
+            time.sleep(secrets.randbelow(400) / 1000)
+            self.xenopsd.kill_and_start()
+            self.wait_until_idle()
+            if self.state()["power_state"] == "suspended":
+                self.check_suspended()
+                self.xenopsd.client.send("VM.resume", vm=self.vm, image=self.image)
+                time.sleep(secrets.randbelow(400) / 1000)
+                self.xenopsd.kill_and_start()
+                self.wait_until_idle()
+                if self.state()["power_state"] == "suspended":
+                    self.do("VM.resume", image=self.image)
+                console = self.console()
+                self.do("VM.unpause")
+            self.assertEqual(self.state()["power_state"], "running")
+            self.check_counts_on(console, before)
+
+    def wait_until_idle(self):
+        self.wait_for(
+            "the repair",
+            lambda: not self.xenopsd.call("debug.diagnostics")["queue"]["vms"],
+        )
+
+    def test_no_room_for_the_image(self):
+        console = self.count()
+        before = self.counted(console)
+        self.fails("SYSTEM_ERROR", "VM.suspend", vm=self.vm, image={"local": "/dev/full"})
+        self.assertEqual(self.state()["power_state"], "running")
+        self.check_counts_on(console, before)
+
+
+@needs_qemu
 class Devices(Case):
     def test_hot_plug(self):
         self.add_direct()
