@@ -79,6 +79,20 @@ class Appliance(SimulatorTest):
         self.x("VM_appliance.destroy", self.appliance)
 
 
+class Failures(SimulatorTest):
+    def test_what_becomes_of_a_vm(self):
+        vm = self.make_vm()
+        for value in ("restart", "best-effort", ""):
+            self.x("VM.set_ha_restart_priority", vm, value)
+            self.assertEqual(self.x("VM.get_ha_restart_priority", vm), value)
+        answer = self.fails("INVALID_VALUE", "VM.set_ha_restart_priority", vm, "soon")
+        self.assertEqual(answer, ["ha_restart_priority", "soon"])
+        self.x("VM.set_ha_always_run", vm, True)
+        self.assertIs(self.x("VM.get_ha_always_run", vm), True)
+        self.assertIs(self.x("VM.get_cooperative", vm), True)
+        self.fails("HANDLE_INVALID", "VM.get_cooperative", "OpaqueRef:none")
+
+
 class Firmware(SimulatorTest):
     def test_strings_are_chosen_once(self):
         vm, other = self.make_vm(), self.make_vm()

@@ -69,7 +69,7 @@ class Enabled(HostTest):
         self.assertEqual(
             self.fails("CANNOT_EVACUATE_HOST", "host.assert_can_evacuate", self.host), why
         )
-        self.assertEqual(self.fails("CANNOT_EVACUATE_HOST", "host.evacuate", self.host), why)
+        self.assertEqual(self.fails("NO_HOSTS_AVAILABLE", "host.evacuate", self.host), [vm])
         self.assertEqual(self.x("VM.get_power_state", vm), "Running")
         self.x("VM.hard_shutdown", vm)
         self.x("host.evacuate", self.host)
