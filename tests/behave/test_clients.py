@@ -65,6 +65,7 @@ class Life(ClientsTest):
         self.everybody_sees(vm, "Halted")
         self.boot_a_kernel(vm)
         self.start_and_pause(vm)
+        self.suspend_and_resume(vm)
         self.reboot_and_stop(vm)
         vdi = self.devices(vm)[0]["VDI"]
         self.json.callAsync("VM.destroy", vm)
@@ -106,6 +107,18 @@ class Life(ClientsTest):
         self.assert_told(paused, self.xml.callAsync, "VM.pause", vm)
         self.json.call("VM.unpause", vm)
         self.everybody_sees(vm, "Running")
+
+    def suspend_and_resume(self, vm):
+        self.json.callAsync("VM.suspend", vm)
+        self.everybody_sees(vm, "Suspended")
+        image = self.xml.cached(vm)["suspend_VDI"]
+        self.assertEqual(self.x("VM.get_suspend_VDI", vm), image)
+        self.xml.until(image, {"type": "suspend"})
+        suspended = ["VM_BAD_POWER_STATE", vm, "running", "suspended"]
+        self.assert_told(suspended, self.xml.callAsync, "VM.suspend", vm)
+        self.xml.callAsync("VM.resume", vm, False, False)
+        self.everybody_sees(vm, "Running")
+        self.json.until(image, None)
 
     def reboot_and_stop(self, vm):
         domid = self.x("VM.get_domid", vm)
