@@ -144,6 +144,14 @@ static MAY_WAIT struct err *forget(const char *uuid)
 	return take(e);
 }
 
+/* One that rests has what it has, whatever xenopsd knows of it. */
+static bool is_up(const struct xenapi_vm *vm)
+{
+	return vm &&
+		(vm->power_state == XENAPI_VM_POWER_STATE_RUNNING ||
+			vm->power_state == XENAPI_VM_POWER_STATE_PAUSED);
+}
+
 /* Devices of a VM that is up, and which xenopsd has not or no longer: they are not in it. */
 static struct err *note_unplugged_vbds(
 	const struct xenapi_vm *vm, const struct xenops_vbd_stat_list *list)
@@ -151,7 +159,7 @@ static struct err *note_unplugged_vbds(
 	static const struct xenops_vbd_stat unplugged;
 	auto_arena arena = {0};
 
-	for (size_t i = 0; vm && i < vm->VBDs.n; i++) {
+	for (size_t i = 0; i < vm->VBDs.n; i++) {
 		const char *id = xenopsd_vbd_id(&arena, vm, db_find(vbd, vm->VBDs.v[i]));
 		size_t j = 0;
 
@@ -169,7 +177,7 @@ static struct err *note_unplugged_vifs(
 	static const struct xenops_vif_stat unplugged;
 	auto_arena arena = {0};
 
-	for (size_t i = 0; vm && i < vm->VIFs.n; i++) {
+	for (size_t i = 0; i < vm->VIFs.n; i++) {
 		const char *id = xenopsd_vif_id(&arena, vm, db_find(vif, vm->VIFs.v[i]));
 		size_t j = 0;
 
@@ -204,6 +212,8 @@ static MAY_WAIT struct err *compare_devices(const char *uuid)
 			TRY(vif_state_note(ref, &vifs.v[i]));
 	}
 	const struct xenapi_vm *vm = db_find(vm, db_find_uuid(vm, uuid));
+	if (!is_up(vm))
+		return NULL;
 	TRY(note_unplugged_vbds(vm, &vbds));
 	return note_unplugged_vifs(vm, &vifs);
 }
@@ -317,10 +327,12 @@ static MAY_WAIT struct err *update_vbd(const char *id)
 	auto_err e = xenops_vbd_stat(link_xenopsd.client, &in, &arena, &stat, soon());
 	if (e && !err_is(e, &ERR_Does_not_exist))
 		return take(e);
+	const char *ref = xenopsd_vbd_ref(id);
+	if (!ref || (e && !is_up(vm_of(id))))
+		return NULL;
 	if (e)
 		stat = (struct xenops_vbd_stat){0};
-	const char *ref = xenopsd_vbd_ref(id);
-	return ref ? vbd_state_note(ref, &stat) : NULL;
+	return vbd_state_note(ref, &stat);
 }
 
 static MAY_WAIT struct err *update_vif(const char *id)
@@ -334,10 +346,12 @@ static MAY_WAIT struct err *update_vif(const char *id)
 	auto_err e = xenops_vif_stat(link_xenopsd.client, &in, &arena, &stat, soon());
 	if (e && !err_is(e, &ERR_Does_not_exist))
 		return take(e);
+	const char *ref = xenopsd_vif_ref(id);
+	if (!ref || (e && !is_up(vm_of(id))))
+		return NULL;
 	if (e)
 		stat = (struct xenops_vif_stat){0};
-	const char *ref = xenopsd_vif_ref(id);
-	return ref ? vif_state_note(ref, &stat) : NULL;
+	return vif_state_note(ref, &stat);
 }
 
 static MAY_WAIT struct err *update(const struct core_update *u)
