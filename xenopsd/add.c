@@ -104,13 +104,9 @@ struct err *put_device(struct vm *vm, enum device_class class, const void *confi
 
 struct err *drop_device(struct device *d)
 {
-	bool is_plugged;
-
-	if (d->vm->phase != XENOPSD_PHASE_HALTED) {
-		TRY(device_is_plugged(d, &is_plugged));
-		if (is_plugged)
-			return err(Device_is_connected);
-	}
+	/* One that is half in or half out is to be taken back first, which needs its config. */
+	if (d->vm->phase != XENOPSD_PHASE_HALTED && d->is_active)
+		return err(Device_is_connected);
 	TRY(files_drop_device(d));
 	updates_remove(device_classes[d->class].class, d->id);
 	device_remove(d);

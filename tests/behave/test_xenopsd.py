@@ -369,6 +369,7 @@ class Life(Case):
         self.smd.stop()
         self.call("TASK.cancel", task=task)
         self.assertEqual(self.xenopsd.client.wait_for_task(task)["state"], "cancelled")
+        self.refuses("Device_is_connected", "VBD.remove", vbd="vm-1/xvdb")
         self.simulator.call("Fault.clear")
         self.smd.start()
         stat = {"vbd": "vm-1/xvdb"}
