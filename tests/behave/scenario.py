@@ -260,6 +260,44 @@ class Life:
         self.assertEqual(self.place.domains(), {})
 
 
+class Suspends:
+    """A guest goes to a VDI and comes back."""
+
+    def check_suspended(self, guest):
+        record = self.x("VM.get_record", guest.vm)
+        self.assertEqual((record["power_state"], record["domid"]), ("Suspended", "-1"))
+        self.assertEqual(self.place.domains(), {})
+        self.assertEqual(self.place.call("smd", "DP.list"), [])
+        self.assertEqual(self.place.call("networkd", "Guest.list"), [])
+        return record["suspend_VDI"]
+
+    def guest_is_suspended(self, kind):
+        guest = self.make_guest(kind)
+        (pool,) = self.x("pool.get_all")
+        self.x("pool.set_suspend_image_SR", pool, self.sr)
+        self.start(guest)
+        guest.wait_for_boot(1)
+        guest.log_in()
+        word = secrets.token_hex(8)
+        guest.terminal.send(f"word={word}\n")
+        guest.check_alive()
+        for _ in range(2):
+            self.x("VM.suspend", guest.vm)
+            memory = self.check_suspended(guest)
+            self.x("VM.resume", guest.vm, False, False)
+            self.fails("HANDLE_INVALID", "VDI.get_record", memory)
+            guest.watch()
+            guest.terminal.send("echo this-is-$word\n")
+            guest.terminal.wait_for(f"this-is-{word}")
+            self.assert_agreed(guest, "Running")
+        guest.terminal.send(f"ping -c 1 {self.place.gateway} && echo $word-pings\n")
+        guest.terminal.wait_for(f"{word}-pings")
+        self.x("VM.suspend", guest.vm)
+        self.x("VM.hard_shutdown", guest.vm)
+        self.assert_agreed(guest, "Halted")
+        self.x("VM.destroy", guest.vm)
+
+
 class Kills:
     """Each daemon is killed while a guest runs, and while it is worked on."""
 

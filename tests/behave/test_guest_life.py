@@ -11,7 +11,7 @@ import unittest
 
 import guest
 from jsonrpc import Client
-from scenario import Guests, Kills, Life, Place
+from scenario import Guests, Kills, Life, Place, Suspends
 from stack import Stack, free_port
 
 CLONE_NEWNET = 0x40000000
@@ -111,7 +111,7 @@ class OnQemu(Place):
 
 
 @unittest.skipUnless(shutil.which("qemu-system-x86_64"), "no qemu-system-x86_64")
-class OnQemuTest(Guests, Life, Kills):
+class OnQemuTest(Guests, Life, Suspends, Kills):
     def setUp(self):
         self.place = OnQemu(self)
         self.sr_folder = self.place.sr_folder
@@ -120,6 +120,9 @@ class OnQemuTest(Guests, Life, Kills):
 
     def test_whole_life(self):
         self.whole_life("pvh")
+
+    def test_suspend(self):
+        self.guest_is_suspended("pvh")
 
     def test_kills(self):
         guest = self.guest_outlives_daemons("pvh")
