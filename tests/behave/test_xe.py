@@ -8,7 +8,9 @@ import struct
 import unittest
 
 import xe
+from pool import VM
 from stack import HANG, Stack, free_port
+from xenapi import Session
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
 
@@ -225,6 +227,25 @@ class Commands(Xe):
             "Required parameter not found: new-name-label\nFor usage run: 'xe help'\n",
             *("vm-clone", "uuid=bogus"),
         )
+
+    def test_suspend(self):
+        config = f"device-config:location={self.stack.dir / 'memories'}"
+        sr = self.one("sr-create", "name-label=memories", "type=file", config)
+        pool = self.one("pool-list", "--minimal")
+        self.good("pool-param-set", f"uuid={pool}", f"suspend-image-SR={sr}")
+        x = Session.of(self.env)
+        which = "uuid=" + x("VM.get_uuid", x("VM.create", {**VM, "name_label": "sleeper"}))
+        self.good("vm-start", which)
+        self.good("vm-suspend", which)
+        self.assertEqual(self.one("vm-param-get", which, "param-name=power-state"), "suspended")
+        memory = self.one("vm-param-get", which, "param-name=suspend-VDI-uuid")
+        self.assertEqual(self.one("vdi-param-get", f"uuid={memory}", "param-name=type"), "suspend")
+        self.good("vm-resume", which)
+        self.assertEqual(self.one("vm-param-get", which, "param-name=power-state"), "running")
+        self.good("vm-suspend", which)
+        self.good("vm-shutdown", which, "force=true")
+        self.assertEqual(self.one("vm-param-get", which, "param-name=power-state"), "halted")
+        self.assertEqual(self.good("vdi-list", "type=suspend", "--minimal").strip(), "")
 
     def test_hosts(self):
         host = self.one("host-list", "--minimal")
