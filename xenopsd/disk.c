@@ -105,8 +105,11 @@ static MAY_WAIT struct err *attach(const char *dp, const char *vm,
 
 	TRY_CTX(storage_vdi_attach(smd, &attach, a, out, deadline_in(CALL_NS)),
 		"attaching VDI %s of SR %s by smd", vdi->vdi, vdi->sr);
-	TRY_CTX(storage_vdi_activate(smd, &activate, a, deadline_in(CALL_NS)),
-		"activating VDI %s of SR %s by smd", vdi->vdi, vdi->sr);
+	auto_err e = storage_vdi_activate(smd, &activate, a, deadline_in(CALL_NS));
+	/* Refused would mean that nothing has been done; it is attached. */
+	if (err_is(e, &ERR_CONNECTION_REFUSED))
+		return err(CONNECTION_LOST, "smd");
+	TRY_CTX(take(e), "activating VDI %s of SR %s by smd", vdi->vdi, vdi->sr);
 	return NULL;
 }
 
