@@ -26,6 +26,7 @@ class Place:
     address = None  # of this host on the guests' network; None: they ask for theirs
     gateway = None  # whom they ping
     slowness = 1  # deadlines are so many times as long
+    rounds = 1  # kills of each daemon amid operations
 
     def put_image(self, folder, **settings):
         """The demo guest's disk in a folder of the host, with the settings on it."""
@@ -301,6 +302,10 @@ class Suspends:
 class Kills:
     """Each daemon is killed while a guest runs, and while it is worked on."""
 
+    def setUp(self):
+        super().setUp()
+        self.lengths = {}  # how long a call takes
+
     def kill(self, daemon, begin=None):
         self.place.kill(daemon, begin)
         if daemon == "xapid":
@@ -330,7 +335,6 @@ class Kills:
         self.lengths[method] = time.monotonic() - begin
 
     def guest_outlives_daemons(self, kind):
-        self.lengths = {}
         guest = self.make_guest(kind)
         self.start(guest)
         guest.wait_for_boot(1)
@@ -351,17 +355,18 @@ class Kills:
         self.undisturbed("VBD.plug", vbd)
         self.undisturbed("VBD.unplug", vbd)
         for daemon in DAEMONS:
-            for _ in range(2):
+            for _ in range(self.place.rounds):
                 there = self.x("VBD.get_currently_attached", vbd)
                 self.while_it_runs(daemon, "VBD.unplug" if there else "VBD.plug", vbd)
                 self.assert_agreed(guest, "Running")
         guest.check_alive()
 
-    def starts_and_ends_outlive_daemons(self, guest):
-        self.undisturbed("VM.hard_shutdown", guest.vm)
+    def starts_and_ends_outlive_daemons(self, kind):
+        guest = self.make_guest(kind)
         self.undisturbed("VM.start", guest.vm, False, False)
+        self.undisturbed("VM.hard_shutdown", guest.vm)
         for daemon in DAEMONS:
-            for _ in range(2):
+            for _ in range(self.place.rounds):
                 if self.x("VM.get_power_state", guest.vm) == "Running":
                     self.while_it_runs(daemon, "VM.hard_shutdown", guest.vm)
                 else:
