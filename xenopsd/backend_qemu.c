@@ -49,21 +49,6 @@ static MAY_WAIT struct err *vm_look(struct vm *vm, struct domain_look *out)
 	return NULL;
 }
 
-static enum xenops_domain_type type_of(const struct xenops_guest *guest)
-{
-	switch (guest->kind) {
-	case XENOPS_GUEST_HVM:
-		return XENOPS_DOMAIN_TYPE_HVM;
-	case XENOPS_GUEST_PVH:
-		return XENOPS_DOMAIN_TYPE_PVH;
-	case XENOPS_GUEST_PV:
-		return XENOPS_DOMAIN_TYPE_PV;
-	case XENOPS_GUEST_PV_IN_PVH:
-		return XENOPS_DOMAIN_TYPE_PV_IN_PVH;
-	}
-	return XENOPS_DOMAIN_TYPE_UNDEFINED;
-}
-
 static void add_consoles(const struct vm *vm, struct arena *a, struct xenops_vm_state *out)
 {
 	out->consoles.v = arena_calloc(a, 2, sizeof(*out->consoles.v));
@@ -103,7 +88,7 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 
 	if (m->domid < 0)
 		return err(Domain_not_built);
-	out->domain_type = type_of(&vm->config.guest);
+	out->domain_type = vm_domain_type(vm);
 	out->vcpus = vm->config.vcpus;
 	out->memory_limit_bytes = qemu_memory_bytes(&vm->config);
 	out->memory_target_bytes = m->memory_target_bytes ? m->memory_target_bytes

@@ -166,28 +166,13 @@ static MAY_WAIT struct err *has_device(
 
 /* ---- domains ---- */
 
-static enum xenops_domain_type type_of(const struct xenops_guest *guest)
-{
-	switch (guest->kind) {
-	case XENOPS_GUEST_HVM:
-		return XENOPS_DOMAIN_TYPE_HVM;
-	case XENOPS_GUEST_PVH:
-		return XENOPS_DOMAIN_TYPE_PVH;
-	case XENOPS_GUEST_PV:
-		return XENOPS_DOMAIN_TYPE_PV;
-	case XENOPS_GUEST_PV_IN_PVH:
-		return XENOPS_DOMAIN_TYPE_PV_IN_PVH;
-	}
-	return XENOPS_DOMAIN_TYPE_UNDEFINED;
-}
-
 static MAY_WAIT struct err *vm_create(struct vm *vm, int *domid)
 {
 	auto_arena a = {0};
 	struct simulator_domain_create_in in = {
 		.spec = {.vm = vm->id,
 			.name = vm->config.name,
-			.type = type_of(&vm->config.guest),
+			.type = vm_domain_type(vm),
 			.vcpus = vm->config.vcpus,
 			.memory_bytes = vm->config.memory_dynamic_max_bytes}};
 	int64_t out;

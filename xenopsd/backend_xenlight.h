@@ -79,7 +79,6 @@ void xenlight_vm_forget(struct vm *vm);
 /* What a VM's config says, for libxl; libxl_domain_config_dispose in any case. */
 must_check struct err *xenlight_config(const struct vm *vm, int domid, libxl_domain_config *out);
 int64_t xenlight_vm_memory_bytes(const struct vm *vm);
-enum xenops_domain_type xenlight_type(const struct vm *vm);
 
 /* ---- what a domain tells: backend_xenlight_stat.c ---- */
 

@@ -13,21 +13,6 @@
 #define KIB 1024
 #define MIB (1024 * 1024)
 
-enum xenops_domain_type xenlight_type(const struct vm *vm)
-{
-	switch (vm->config.guest.kind) {
-	case XENOPS_GUEST_HVM:
-		return XENOPS_DOMAIN_TYPE_HVM;
-	case XENOPS_GUEST_PVH:
-		return XENOPS_DOMAIN_TYPE_PVH;
-	case XENOPS_GUEST_PV:
-		return XENOPS_DOMAIN_TYPE_PV;
-	case XENOPS_GUEST_PV_IN_PVH:
-		return XENOPS_DOMAIN_TYPE_PV_IN_PVH;
-	}
-	return XENOPS_DOMAIN_TYPE_UNDEFINED;
-}
-
 /* NULL: an HVM guest. */
 static const struct xenops_pv_guest *pv_of(const struct xenops_guest *guest)
 {

@@ -139,7 +139,7 @@ struct err *xenlight_vm_stat(struct vm *vm, struct arena *a, struct xenops_vm_st
 {
 	struct stat_call c = {0};
 
-	out->domain_type = xenlight_type(vm);
+	out->domain_type = vm_domain_type(vm);
 	out->xenstore_data = vm->config.xenstore_data;
 	if (!xenlight_domain_init(&c.domain, vm))
 		return err(Domain_not_built);

@@ -136,6 +136,21 @@ static void vm_free(struct vm *vm)
 	free(vm);
 }
 
+enum xenops_domain_type vm_domain_type(const struct vm *vm)
+{
+	switch (vm->config.guest.kind) {
+	case XENOPS_GUEST_HVM:
+		return XENOPS_DOMAIN_TYPE_HVM;
+	case XENOPS_GUEST_PVH:
+		return XENOPS_DOMAIN_TYPE_PVH;
+	case XENOPS_GUEST_PV:
+		return XENOPS_DOMAIN_TYPE_PV;
+	case XENOPS_GUEST_PV_IN_PVH:
+		return XENOPS_DOMAIN_TYPE_PV_IN_PVH;
+	}
+	return XENOPS_DOMAIN_TYPE_UNDEFINED;
+}
+
 struct vm *vm_hold(struct vm *vm)
 {
 	vm->n_holds++;

@@ -94,6 +94,9 @@ must_check struct err *device_get(enum device_class class, const char *id, struc
 struct device *vm_device_from(
 	const struct vm *vm, enum device_class class, const struct device *after);
 
+/* What its config makes of it. */
+enum xenops_domain_type vm_domain_type(const struct vm *vm);
+
 /* Keeps VM and what hangs on it in memory. */
 struct vm *vm_hold(struct vm *vm);
 /* *VM may be NULL. */
