@@ -130,12 +130,20 @@ class Logins(PamTest):
         self.service()
         self.login()
 
-    def test_module_that_hangs_holds_up_nobody_else(self):
-        self.service(auth="required pam_exec.so /bin/sleep 1000")
+    def begin_to_hang(self):
+        """A login, in a thread, whose module of PAM hangs by now; and where its answer comes."""
+        hang, hangs = self.dir / "hang", self.dir / "hangs"
+        hang.write_text(f"#!/bin/sh\ntouch {hangs}\nexec sleep 1000\n")
+        hang.chmod(0o755)
+        self.service(auth=f"required pam_exec.so {hang}")
         answers = []
         hanging = threading.Thread(target=lambda: answers.append(self.refused()))
         hanging.start()
-        self.wait_for(self.helpers)
+        self.wait_for(hangs.exists)
+        return hanging, answers
+
+    def test_module_that_hangs_holds_up_nobody_else(self):
+        hanging, answers = self.begin_to_hang()
         self.service()
         self.login()("pool.get_all")
         self.assertEqual(answers, [])
@@ -144,10 +152,7 @@ class Logins(PamTest):
         self.assertEqual(answers, [NO_ANSWER])
 
     def test_helper_is_killed(self):
-        self.service(auth="required pam_exec.so /bin/sleep 1000")
-        answers = []
-        hanging = threading.Thread(target=lambda: answers.append(self.refused()))
-        hanging.start()
+        hanging, answers = self.begin_to_hang()
         self.wait_for(self.helpers)
         os.kill(self.helpers()[0], signal.SIGKILL)
         hanging.join(HANG)
