@@ -69,11 +69,12 @@ static bool is_of_a_dying_one(const struct err *e)
 		err_is(e, &ERR_Domain_not_built);
 }
 
-/* The power button needs no agent in the guest: what one would say of it is said here. */
+/* The power button needs no agent in the guest, nor does its memory to be saved: what one would say
+ * of them is said here. */
 static void add_features(const struct vm *vm, struct arena *a, struct xenops_vm_state *out)
 {
-	static const struct string_map_entry acpi[] = {
-		{"control/feature-poweroff", "1"}, {"control/feature-reboot", "1"}};
+	static const struct string_map_entry acpi[] = {{"control/feature-poweroff", "1"},
+		{"control/feature-reboot", "1"}, {"control/feature-suspend", "1"}};
 
 	if (vm->config.guest.kind != XENOPS_GUEST_HVM)
 		return;

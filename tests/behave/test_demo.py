@@ -359,6 +359,9 @@ class Run(unittest.TestCase):
             console.wait_for("\n1\r")
             console.send("\x1d")
             console.wait_for("Left the console")
+        x("VM.suspend", vm)
+        self.assertEqual(x("VM.get_power_state", vm), "Suspended")
+        x("VM.resume", vm, False, False)
         x("VM.clean_shutdown", vm)
         self.assertEqual(x("VM.get_power_state", vm), "Halted")
 
