@@ -34,16 +34,6 @@ static void set_root(struct xapi_call *c, bool is_pool)
 	c->is_pool = is_pool;
 }
 
-static void set_session(struct xapi_call *c, const struct session *s)
-{
-	c->session = arena_strdup(c->call.arena, s->ref);
-	c->user = arena_strdup(c->call.arena, s->user);
-	c->subject = arena_strdup(c->call.arena, s->subject);
-	c->role = s->role;
-	c->is_root = s->is_root;
-	c->is_pool = s->is_pool;
-}
-
 static MAY_WAIT struct err *log_in(struct entered *x, const struct gate_credentials *cred)
 {
 	struct auth_account account;
@@ -59,7 +49,7 @@ static MAY_WAIT struct err *log_in(struct entered *x, const struct gate_credenti
 	};
 	TRY(session_new(&spec, &s));
 	x->owns_session = true;
-	set_session(&x->c, s);
+	session_describe(s, &x->c);
 	return NULL;
 }
 
@@ -73,7 +63,7 @@ static MAY_WAIT struct err *identify(struct entered *x, const struct gate_creden
 	}
 	if (cred->session_id) {
 		TRY(session_use(cred->session_id, &s));
-		set_session(&x->c, s);
+		session_describe(s, &x->c);
 		return NULL;
 	}
 	if (cred->pool_secret && auth_is_pool_secret(cred->pool_secret)) {

@@ -67,18 +67,6 @@ static struct err *find_target(const struct gate_request *rq, struct target *out
 
 /* ---- who calls ---- */
 
-static void set_caller(struct xapi_call *c, const struct session *s)
-{
-	struct arena *a = c->call.arena;
-
-	c->session = arena_strdup(a, s->ref);
-	c->user = arena_strdup(a, s->user);
-	c->subject = arena_strdup(a, s->subject);
-	c->role = s->role;
-	c->is_root = s->is_root;
-	c->is_pool = s->is_pool;
-}
-
 static struct err *check_session(struct job *j, const struct gate_request *rq)
 {
 	struct session *s;
@@ -86,7 +74,7 @@ static struct err *check_session(struct job *j, const struct gate_request *rq)
 
 	TRY(args_read(&type_string, "session_id", rq->form, &rq->params[0], j->c.call.arena, &ref));
 	TRY(session_use(ref, &s));
-	set_caller(&j->c, s);
+	session_describe(s, &j->c);
 	return NULL;
 }
 

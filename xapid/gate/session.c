@@ -12,6 +12,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "xapid/db/db.h"
+#include "xapid/gate/call.h"
 
 #include "xenapi.gen.h"
 
@@ -156,6 +157,18 @@ struct err *session_new(const struct session_spec *spec, struct session **out)
 struct session *session_find(const char *ref)
 {
 	return map_get(&sessions.by_ref, ref);
+}
+
+void session_describe(const struct session *s, struct xapi_call *call)
+{
+	struct arena *a = call->call.arena;
+
+	call->session = arena_strdup(a, s->ref);
+	call->user = arena_strdup(a, s->user);
+	call->subject = arena_strdup(a, s->subject);
+	call->role = s->role;
+	call->is_root = s->is_root;
+	call->is_pool = s->is_pool;
 }
 
 struct err *session_check(const char *ref)

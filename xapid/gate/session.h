@@ -46,6 +46,9 @@ must_check struct err *session_check(const char *ref);
 struct session *session_find(const char *ref);
 /* Those of a subject have this role from now on; NULL: they end. */
 void session_set_role(const char *subject, const char *role);
+/* Who calls, for CALL and those that it asks; copied into its arena. */
+struct xapi_call;
+void session_describe(const struct session *s, struct xapi_call *call);
 /* Logs it out: calls that wait end. */
 void session_end(struct session *s);
 
