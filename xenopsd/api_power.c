@@ -86,25 +86,32 @@ static struct err *check_timeout(const double *timeout_s)
 MAY_WAIT struct err *api_vm_shutdown(struct call *c, const struct xenops_vm_shutdown_in *in)
 {
 	AUTO(turn_end) struct turn turn = {0};
+	enum xenopsd_hook_reason reason = in->timeout_s ? XENOPSD_HOOK_REASON_CLEAN_SHUTDOWN
+							: XENOPSD_HOOK_REASON_HARD_SHUTDOWN;
 	enum xenops_power_state found;
 
 	TRY(check_timeout(in->timeout_s));
 	TRY(turn_begin(&turn, in->vm, "VM.shutdown", TURN_WORK));
 	TRY(vm_power_state(turn.vm, &found));
-	if (in->timeout_s && found != XENOPS_POWER_STATE_HALTED &&
-		found != XENOPS_POWER_STATE_SUSPENDED)
+	if (found == XENOPS_POWER_STATE_HALTED || found == XENOPS_POWER_STATE_SUSPENDED)
+		return vm_stop(turn.vm, XENOPSD_HOOK_REASON_NONE, c->task);
+	TRY(vm_ask_hook(turn.vm, reason));
+	if (in->timeout_s)
 		TRY(vm_end_guest(turn.vm, GUEST_HALTED, *in->timeout_s));
-	return vm_stop(turn.vm, c->task);
+	return vm_stop(turn.vm, reason, c->task);
 }
 
 MAY_WAIT struct err *api_vm_reboot(struct call *c, const struct xenops_vm_reboot_in *in)
 {
 	AUTO(turn_end) struct turn turn = {0};
+	enum xenopsd_hook_reason reason =
+		in->timeout_s ? XENOPSD_HOOK_REASON_CLEAN_REBOOT : XENOPSD_HOOK_REASON_HARD_REBOOT;
 
 	TRY(check_timeout(in->timeout_s));
 	TRY(turn_begin(&turn, in->vm, "VM.reboot", TURN_WORK));
 	TRY(vm_need_up(turn.vm));
+	TRY(vm_ask_hook(turn.vm, reason));
 	if (in->timeout_s)
 		TRY(vm_end_guest(turn.vm, GUEST_REBOOTED, *in->timeout_s));
-	return vm_reboot(turn.vm, c->task);
+	return vm_reboot(turn.vm, reason, c->task);
 }

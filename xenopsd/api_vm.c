@@ -141,7 +141,7 @@ MAY_WAIT struct err *api_vm_remove(struct call *c, const struct xenops_vm_remove
 	/* Nothing of it may stay with smd or networkd; what is suspended has nothing there. */
 	TRY(vm_settle(turn.vm));
 	if (turn.vm->phase != XENOPSD_PHASE_SUSPENDED)
-		TRY(vm_stop(turn.vm, NULL));
+		TRY(vm_stop(turn.vm, XENOPSD_HOOK_REASON_NONE, NULL));
 	return drop_vm(turn.vm);
 }
 

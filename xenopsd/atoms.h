@@ -40,6 +40,15 @@ extern const struct atom atom_vm_suspended;
 extern const struct atom atom_resume_begin;
 extern const struct atom atom_vm_restore;
 
+/* ---- atoms_hook.c ---- */
+
+/* One that fails forbids what comes. */
+extern const struct atom atom_hook_pre_start, atom_hook_pre_shutdown, atom_hook_pre_reboot,
+	atom_hook_pre_suspend, atom_hook_pre_resume, atom_hook_post_resume, atom_hook_pre_migrate,
+	atom_hook_post_migrate;
+/* Where the end of the domain was begun with a reason; one that fails is told afterwards. */
+extern const struct atom atom_hook_post_destroy;
+
 /* ---- atoms_device.c ---- */
 
 /* Notes that the device comes with the VM. Undone: that it does not. */

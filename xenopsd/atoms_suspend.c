@@ -134,6 +134,7 @@ const struct atom atom_vm_save = {
 
 static struct err *saved(struct plan *p, struct device *device)
 {
+	p->vm->ends_for = p->reason;
 	return vm_set_phase(p->vm, XENOPSD_PHASE_SAVED);
 }
 

@@ -19,6 +19,8 @@ static struct err *begin(struct plan *p, struct device *device)
 	if (p->phase != XENOPSD_PHASE_STOPPING)
 		vec_for_each (i, &p->vm->devices)
 			p->vm->devices.v[i]->is_active = true;
+	if (p->reason != XENOPSD_HOOK_REASON_NONE)
+		p->vm->ends_for = p->reason;
 	return vm_set_phase(p->vm, p->phase);
 }
 
@@ -27,6 +29,7 @@ static struct err *halted(struct plan *p, struct device *device)
 	vec_for_each (i, &p->vm->devices)
 		p->vm->devices.v[i]->is_active = false;
 	p->vm->domid = -1;
+	p->vm->ends_for = XENOPSD_HOOK_REASON_NONE;
 	return vm_set_phase(p->vm, XENOPSD_PHASE_HALTED);
 }
 

@@ -43,6 +43,15 @@ static enum xenops_end_action action_for(const struct vm *vm, enum guest_end end
 	return vm->config.on_shutdown;
 }
 
+/* The guest has ended already: nobody can forbid it any more. */
+static MAY_WAIT void tell_hook(struct vm *vm, enum xenopsd_hook_reason reason)
+{
+	auto_err e = vm_ask_hook(vm, reason);
+
+	if (e)
+		log_err(LOG_WARN_, e, "vm=%s a hook forbids what the guest has done", vm->id);
+}
+
 static MAY_WAIT struct err *act(struct vm *vm, enum guest_end end)
 {
 	enum xenops_end_action action = action_for(vm, end);
@@ -51,10 +60,12 @@ static MAY_WAIT struct err *act(struct vm *vm, enum guest_end end)
 		type_case_name(&xenops_type_end_action, (int)action));
 	switch (action) {
 	case XENOPS_END_ACTION_DESTROY:
-		return vm_stop(vm, NULL);
+		tell_hook(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN);
+		return vm_stop(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	case XENOPS_END_ACTION_RESTART:
 	case XENOPS_END_ACTION_SOFT_REBOOT: /* FIXME: kexec in the same domain (vm_soft_reset) */
-		return vm_reboot(vm, NULL);
+		tell_hook(vm, XENOPSD_HOOK_REASON_HARD_REBOOT);
+		return vm_reboot(vm, XENOPSD_HOOK_REASON_HARD_REBOOT, NULL);
 	case XENOPS_END_ACTION_PRESERVE:
 		return NULL;
 	}
@@ -73,7 +84,7 @@ static MAY_WAIT struct err *check(const char *id)
 	TRY(xenopsd.backend->vm_look(turn.vm, &look));
 	if (!look.is_there) {
 		log_warn("vm=%s its domain has vanished", id);
-		return vm_stop(turn.vm, NULL);
+		return vm_stop(turn.vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	}
 	return look.end == GUEST_RUNS ? NULL : act(turn.vm, look.end);
 }

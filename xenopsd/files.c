@@ -70,7 +70,8 @@ struct err *files_drop_device(const struct device *d)
 
 static struct xenopsd_state state_of(const struct vm *vm, struct arena *a)
 {
-	struct xenopsd_state state = {.phase = vm->phase, .has_image = vm->has_image};
+	struct xenopsd_state state = {
+		.phase = vm->phase, .has_image = vm->has_image, .ends_for = vm->ends_for};
 
 	if (vm->last_start_s)
 		state.last_start = (int64_t *)&vm->last_start_s;
@@ -188,6 +189,7 @@ static void take_state(struct vm *vm, const struct xenopsd_state *state)
 {
 	vm->phase = state->phase;
 	vm->has_image = state->has_image;
+	vm->ends_for = state->ends_for;
 	vm->last_start_s = state->last_start ? *state->last_start : 0;
 	vec_for_each (i, &vm->devices) {
 		auto_str name = device_file(vm->devices.v[i]);

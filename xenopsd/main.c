@@ -20,10 +20,7 @@
 
 struct xenopsd xenopsd;
 
-static struct xenopsd_conf {
-	int backend; /* of backend_names */
-	int64_t workers;
-} conf;
+struct xenopsd_conf xenopsd_conf;
 
 static const char *const backend_names[] = {"simulator", "qemu", "libvirt", "xenlight", NULL};
 
@@ -42,6 +39,19 @@ static const struct conf_key keys[] = {
 		.min = 1,
 		.max = 1000,
 		.doc = "How many VMs are worked on at once."},
+	{.name = "hooks",
+		.kind = CONF_PATH,
+		.offset = offsetof(struct xenopsd_conf, hooks),
+		.standard = "",
+		.doc = "The folder of the hooks, with a folder vm-pre-start and the like for each; "
+		       "empty for that of the installation, /usr/libexec/xenith/hooks."},
+	{.name = "hook-timeout",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xenopsd_conf, hook_timeout_ns),
+		.standard = "300s",
+		.min = NS_PER_S,
+		.max = 86400 * NS_PER_S,
+		.doc = "A program of a hook that is not done by then is ended, and has failed."},
 	{0},
 };
 
@@ -49,18 +59,18 @@ static struct diagnostics_section queue_section = {.name = "queue", .write = que
 
 static MAY_WAIT struct err *reload(void)
 {
-	queue_set_workers(conf.workers);
+	queue_set_workers(xenopsd_conf.workers);
 	return NULL;
 }
 
 static MAY_WAIT struct err *init(void)
 {
-	const char *name = backend_names[conf.backend];
+	const char *name = backend_names[xenopsd_conf.backend];
 
 	TRY(backend_load(name, &xenopsd.backend));
 	xenopsd.dir = xasprintf("%s/xenopsd/%s", daemon_paths()->run, name);
 	diagnostics_add(&queue_section);
-	queue_set_workers(conf.workers);
+	queue_set_workers(xenopsd_conf.workers);
 	disk_begin();
 	nic_begin();
 	TRY(files_load());
@@ -98,8 +108,8 @@ int main(int argc, char **argv)
 		.summary = "the life of this host's VMs",
 		.version = XENITH_VERSION,
 		.keys = keys,
-		.conf = &conf,
-		.conf_size = sizeof(conf),
+		.conf = &xenopsd_conf,
+		.conf_size = sizeof(xenopsd_conf),
 		.services = services,
 		.init = init,
 		.reload = reload,

@@ -32,6 +32,7 @@ void plan_fini(struct plan *p)
 	if (p->top)
 		step_fini(p->top);
 	err_free(p->first);
+	err_free(p->late);
 	arena_fini(&p->arena);
 }
 
@@ -169,5 +170,7 @@ struct err *plan_run(struct plan *p)
 		undo_run(&p->undo);
 	else
 		e = undo_commit(&p->undo);
-	return e ? e : take(p->first);
+	if (!e)
+		e = take(p->first);
+	return e ? e : take(p->late);
 }

@@ -54,6 +54,7 @@ struct plan {
 	struct task *task; /* NULL: nobody asked for it */
 	enum xenopsd_phase phase; /* while it is carried out */
 	enum xenopsd_phase before; /* of a resume: when it was begun */
+	enum xenopsd_hook_reason reason; /* of its hooks */
 	const struct xenops_disk *disk; /* of a suspend and a resume: where the image is */
 	struct image *image; /* owned by who runs the plan; NULL: not open */
 	bool goes_on; /* a failed step does not keep the others from being done */
@@ -64,6 +65,7 @@ struct plan {
 	bool has_left; /* something could not be undone */
 	unsigned done; /* weight of what has ended */
 	struct err *first; /* goes_on: the first failure */
+	struct err *late; /* a hook's, which keeps nothing from its end */
 };
 
 /* A new plan has nothing in it. TASK may be NULL. plan_fini takes a zeroed one too. */
@@ -75,7 +77,7 @@ void plan_open(struct plan *p, enum plan_group group);
 void plan_close(struct plan *p);
 
 /* Carries it out. On an error everything has been undone, unless `goes_on` is set: then nothing is,
- * and the first error comes when all has been tried. */
+ * and the first error comes when all has been tried, or else `late`. */
 MAY_WAIT must_check struct err *plan_run(struct plan *p);
 
 #endif

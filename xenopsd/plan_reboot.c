@@ -8,12 +8,13 @@
 #include "xenopsd/memory.h"
 #include "xenopsd/plans.h"
 
-static MAY_WAIT struct err *take_down(struct vm *vm)
+static MAY_WAIT struct err *take_down(struct vm *vm, enum xenopsd_hook_reason reason)
 {
 	AUTO(plan_fini) struct plan plan = {0};
 
 	plan_init(&plan, vm, NULL);
 	plan.phase = XENOPSD_PHASE_REBOOTING;
+	plan.reason = reason;
 	plan.goes_on = true;
 	plan_add_stop(&plan);
 	return plan_run(&plan);
@@ -32,14 +33,14 @@ static MAY_WAIT struct err *bring_up(struct vm *vm, struct task *task)
 	return e;
 }
 
-struct err *vm_reboot(struct vm *vm, struct task *task)
+struct err *vm_reboot(struct vm *vm, enum xenopsd_hook_reason reason, struct task *task)
 {
 	fiber_cancel_mask();
-	struct err *e = take_down(vm);
+	struct err *e = take_down(vm, reason);
 	fiber_cancel_unmask();
 	/* What is left of the old life must go before a new one can begin. */
 	if (e)
-		err_free(vm_stop(vm, NULL));
+		err_free(vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL));
 	else
 		e = bring_up(vm, task);
 	vm_tell(vm);

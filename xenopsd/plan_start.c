@@ -61,6 +61,9 @@ void plan_add_devices(struct plan *p)
 void plan_add_start(struct plan *p)
 {
 	plan_add(p, &atom_vm_begin, NULL);
+	if (p->phase == XENOPSD_PHASE_REBOOTING)
+		plan_add(p, &atom_hook_pre_reboot, NULL);
+	plan_add(p, &atom_hook_pre_start, NULL);
 	plan_add(p, &atom_memory_reserve, NULL);
 	plan_add(p, &atom_vm_create, NULL);
 	plan_add(p, &atom_vm_build, NULL);
@@ -88,7 +91,7 @@ struct err *vm_start(struct vm *vm, struct task *task)
 	TRY(check_devices(vm));
 	/* What is left of an earlier life goes first. */
 	if (vm->phase != XENOPSD_PHASE_HALTED)
-		TRY(vm_stop(vm, NULL));
+		TRY(vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL));
 	plan_init(&plan, vm, task);
 	plan.phase = XENOPSD_PHASE_STARTING;
 	plan_add_start(&plan);

@@ -13,7 +13,19 @@
 /* How long a guest has to take notice, at most. */
 #define ACKNOWLEDGE_S 60
 
-/* ---- asking the guest ---- */
+/* ---- asking ---- */
+
+struct err *vm_ask_hook(struct vm *vm, enum xenopsd_hook_reason reason)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+
+	if (vm->phase != XENOPSD_PHASE_UP)
+		return NULL;
+	plan_init(&plan, vm, NULL);
+	plan.reason = reason;
+	plan_add(&plan, &atom_hook_pre_shutdown, NULL);
+	return plan_run(&plan);
+}
 
 static MAY_WAIT struct err *wait_for_end(struct vm *vm, int64_t deadline)
 {
@@ -86,6 +98,7 @@ void plan_add_take_down(struct plan *p)
 		add_vif(p, d);
 	plan_close(p);
 	plan_add(p, &atom_vm_destroy, NULL);
+	plan_add(p, &atom_hook_post_destroy, NULL);
 }
 
 void plan_add_stop(struct plan *p)
@@ -96,7 +109,7 @@ void plan_add_stop(struct plan *p)
 	plan_add_take_down(p);
 }
 
-struct err *vm_stop(struct vm *vm, struct task *task)
+struct err *vm_stop(struct vm *vm, enum xenopsd_hook_reason reason, struct task *task)
 {
 	AUTO(plan_fini) struct plan plan = {0};
 
@@ -104,6 +117,7 @@ struct err *vm_stop(struct vm *vm, struct task *task)
 		return NULL;
 	plan_init(&plan, vm, task);
 	plan.phase = XENOPSD_PHASE_STOPPING;
+	plan.reason = reason;
 	plan.goes_on = true;
 	plan_add_stop(&plan);
 	plan_add(&plan, &atom_vm_halted, NULL);

@@ -36,11 +36,14 @@ static MAY_WAIT struct err *write_image(
 
 	plan_init(&plan, vm, task);
 	plan.phase = XENOPSD_PHASE_SUSPENDING;
+	plan.reason = XENOPSD_HOOK_REASON_SUSPEND;
 	plan.disk = disk;
+	plan_add(&plan, &atom_hook_pre_suspend, NULL);
 	plan_add(&plan, &atom_suspend_begin, NULL);
 	plan_add(&plan, &atom_image_create, NULL);
 	plan_add(&plan, &atom_guest_suspend, NULL);
 	plan_add(&plan, &atom_vm_save, NULL);
+	plan_add(&plan, &atom_hook_pre_shutdown, NULL);
 	plan_add(&plan, &atom_vm_saved, NULL);
 	struct err *e = plan_run(&plan);
 	image_free(plan.image);
@@ -91,7 +94,7 @@ static MAY_WAIT struct err *go_on(struct vm *vm)
 
 	TRY(xenopsd.backend->vm_look(vm, &look));
 	if (!look.is_there)
-		return vm_stop(vm, NULL);
+		return vm_stop(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	log_info("vm=%s goes on: it was not suspended to the end", vm->id);
 	TRY(xenopsd.backend->vm_fast_resume(vm));
 	TRY(disk_detach_image(vm));
@@ -127,11 +130,13 @@ static MAY_WAIT struct err *read_image(
 			vm->devices.v[i]->is_active = true;
 	plan_add(&plan, &atom_resume_begin, NULL);
 	plan_add(&plan, &atom_image_open, NULL);
+	plan_add(&plan, &atom_hook_pre_resume, NULL);
 	plan_add(&plan, &atom_memory_reserve, NULL);
 	plan_add(&plan, &atom_vm_create, NULL);
 	plan_add(&plan, &atom_vm_restore, NULL);
 	plan_add_devices(&plan);
 	plan_add(&plan, &atom_image_close, NULL);
+	plan_add(&plan, &atom_hook_post_resume, NULL);
 	plan_add(&plan, &atom_vm_survive, NULL);
 	struct err *e = plan_run(&plan);
 	image_free(plan.image);
@@ -152,7 +157,7 @@ struct err *vm_resume(struct vm *vm, const struct xenops_disk *image, struct tas
 		return err(NOT_IMPLEMENTED, "VM.resume with a VGPU");
 	/* What is left of an earlier life goes first. */
 	if (vm->phase != XENOPSD_PHASE_SUSPENDED)
-		TRY(vm_stop(vm, NULL));
+		TRY(vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL));
 	struct err *e = read_image(vm, image, task);
 	memory_release(vm);
 	end_later(vm);

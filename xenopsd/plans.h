@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The operations on a VM, each made of atoms (plan.h). All are called in the VM's turn (queue.h).
- * TASK may be NULL: the guest, or a restart of the daemon, wants it.
+ * TASK may be NULL: the guest, or a restart of the daemon, wants it. A REASON other than NONE has
+ * the hook vm-post-destroy run when the domain has gone; the end of what was ended before has none.
  */
 #ifndef XENITH_XENOPSD_PLANS_H
 #define XENITH_XENOPSD_PLANS_H
@@ -37,11 +38,15 @@ void plan_add_vif_plug(struct plan *p, struct device *vif);
 
 /* ---- plan_stop.c ---- */
 
+/* Whether the hook vm-pre-shutdown forbids the end: Hook_failed. It is not asked about an end that
+ * has begun. */
+MAY_WAIT must_check struct err *vm_ask_hook(struct vm *vm, enum xenopsd_hook_reason reason);
 /* Asks the guest to end, and waits until it has. */
 MAY_WAIT must_check struct err *vm_end_guest(struct vm *vm, enum guest_end how, double timeout_s);
 /* Pulls the plug; also of what was begun and is half done. All that can be taken away is, also when
  * something fails: then the error says what, and it is tried again later. */
-MAY_WAIT must_check struct err *vm_stop(struct vm *vm, struct task *task);
+MAY_WAIT must_check struct err *vm_stop(
+	struct vm *vm, enum xenopsd_hook_reason reason, struct task *task);
 void plan_add_stop(struct plan *p);
 /* Of them, what takes away the devices and the domain; one that is suspended keeps its epochs. */
 void plan_add_take_down(struct plan *p);
@@ -49,7 +54,8 @@ void plan_add_take_down(struct plan *p);
 /* ---- plan_reboot.c ---- */
 
 /* Takes the VM down, starts it and lets it run. */
-MAY_WAIT must_check struct err *vm_reboot(struct vm *vm, struct task *task);
+MAY_WAIT must_check struct err *vm_reboot(
+	struct vm *vm, enum xenopsd_hook_reason reason, struct task *task);
 
 /* ---- plan_suspend.c ---- */
 

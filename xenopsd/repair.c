@@ -74,7 +74,7 @@ static MAY_WAIT struct err *repair_device(struct device *d)
 static MAY_WAIT struct err *repair_up(struct vm *vm)
 {
 	if (vm->domid < 0)
-		return vm_stop(vm, NULL);
+		return vm_stop(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	TRY(disk_detach_image(vm));
 	vec_for_each (i, &vm->devices)
 		TRY(repair_device(vm->devices.v[i]));
@@ -98,10 +98,10 @@ static MAY_WAIT struct err *repair(struct vm *vm)
 	case XENOPSD_PHASE_STARTING:
 	case XENOPSD_PHASE_STOPPING:
 		log_info("vm=%s is half done, and taken down", vm->id);
-		return vm_stop(vm, NULL);
+		return vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL);
 	case XENOPSD_PHASE_REBOOTING:
 		log_info("vm=%s goes on with its reboot", vm->id);
-		return vm_reboot(vm, NULL);
+		return vm_reboot(vm, XENOPSD_HOOK_REASON_NONE, NULL);
 	case XENOPSD_PHASE_SUSPENDING:
 	case XENOPSD_PHASE_SAVED:
 	case XENOPSD_PHASE_RESUMING:

@@ -58,7 +58,8 @@ struct vm {
 	vec_of(struct device *) devices; /* owned; in order of class, then of position and name */
 	enum xenopsd_phase phase; /* in the file "state", as last_start_s */
 	int64_t last_start_s; /* since 1970; 0: never */
-	bool has_image; /* smd has given us its image; in the file "state" */
+	bool has_image; /* smd has given us its image; in the file "state", as the next */
+	enum xenopsd_hook_reason ends_for; /* other than NONE: vm-post-destroy is to be run */
 	int domid; /* of its domain, or -1 */
 	int64_t reserved_bytes; /* of memory.c */
 	unsigned n_changes; /* that the backend told of */

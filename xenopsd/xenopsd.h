@@ -17,6 +17,16 @@ struct xenopsd {
 
 extern struct xenopsd xenopsd;
 
+/* xenopsd.conf. */
+struct xenopsd_conf {
+	int backend; /* of the names in main.c */
+	int64_t workers;
+	char *hooks; /* the folder of the hooks; "": hooks, in libexec */
+	int64_t hook_timeout_ns;
+};
+
+extern struct xenopsd_conf xenopsd_conf;
+
 /* The folder of the running program, without a slash at the end; to be freed. */
 char *program_folder(void);
 
