@@ -252,6 +252,7 @@ static struct err *server_open(void)
 		.message_size = (size_t)self.conf.message_size,
 		.calls = (unsigned)self.conf.calls,
 		.connections = (unsigned)self.conf.connections,
+		.descriptors = self.spec->descriptors,
 	};
 	struct err *e;
 

@@ -32,6 +32,7 @@ struct daemon_spec {
 	void *conf; /* the struct that they fill */
 	size_t conf_size;
 	const struct service *const *services; /* NULL-terminated; core's is added */
+	unsigned descriptors; /* that a peer may hand over ahead of its calls (rpc.h) */
 	/* Before the socket opens. NULL: nothing to do, as below. */
 	MAY_WAIT struct err *(*init)(void);
 	MAY_WAIT struct err *(*reload)(void); /* the new configuration is there */

@@ -42,6 +42,8 @@ struct rpc_limits {
 	unsigned calls; /* in flight on one connection (default 1024) */
 	unsigned connections; /* default 1024 */
 	int64_t write_stall_ns; /* a peer that reads nothing is cut off then (default 60 s) */
+	unsigned descriptors; /* of one connection, that no call has taken (default: none is let in;
+				 at most 16) */
 };
 
 /* ---- server ---- */
@@ -83,6 +85,29 @@ MAY_WAIT must_check struct err *rpc_call_conn(struct rpc_conn *c, const struct m
 /* Without a table, for CLIs: PARAMS is a JSON object, *RESULT the result's text. */
 MAY_WAIT must_check struct err *rpc_call_raw(struct rpc_client *c, const char *method,
 	struct json_text params, struct arena *arena, struct json_text *result, int64_t deadline);
+
+/* ---- descriptors ---- */
+
+/*
+ * A descriptor can be handed over to the other end of a Unix socket, under a name that the giver
+ * chose; a call after it, on the same connection, has the name among its parameters, and its
+ * handler takes the descriptor. On the wire it comes beside the first byte (SCM_RIGHTS) of the
+ * notification
+ *
+ *	{"jsonrpc": "2.0", "method": "rpc.descriptor", "params": {"id": NAME}}
+ *
+ * What nobody takes is closed with the connection. A peer that sends more of them than there may
+ * be, or a notification without one, loses its connection.
+ */
+
+/* Takes over FD, also on failure. *ID: for the call that follows, which must be made through C too.
+ * If the connection breaks between the two, that call fails. */
+MAY_WAIT must_check struct err *rpc_hand_over(
+	struct rpc_client *c, int fd, struct arena *arena, const char **id, int64_t deadline);
+/* The descriptor that the caller has handed over as ID; it is the handler's. INVALID_VALUE(PARAM,
+ * …) when there is none. */
+must_check struct err *rpc_take_descriptor(
+	const struct call *call, const char *param, const char *id, int *fd);
 
 /* Connections, calls in flight, bytes: for `diagnostics`. */
 struct json_writer;

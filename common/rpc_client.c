@@ -193,3 +193,21 @@ MAY_WAIT struct err *rpc_call_raw(struct rpc_client *c, const char *method, stru
 
 	return call_target(c, &t, deadline);
 }
+
+static MAY_WAIT struct err *hand_over(
+	struct rpc_client *c, int fd, struct arena *arena, const char **id, int64_t deadline)
+{
+	auto_fd owned = fd;
+
+	TRY(connect_now(c, deadline));
+	*id = rpc_descriptor_send(c->conn, owned, arena);
+	owned = -1;
+	return NULL;
+}
+
+MAY_WAIT struct err *rpc_hand_over(
+	struct rpc_client *c, int fd, struct arena *arena, const char **id, int64_t deadline)
+{
+	c->users++;
+	return leave(c, hand_over(c, fd, arena, id, deadline));
+}

@@ -55,6 +55,9 @@ struct err *rpc_conn_new(struct rpc_conn **out, int fd, const char *name,
 	cond_init(&c->room);
 	list_init(&c->inbound);
 	list_init(&c->tasks);
+	list_init(&c->descriptors);
+	if (limits->descriptors)
+		stream_keep_fds(c->stream, limits->descriptors);
 	list_push_back(&all_conns, &c->link);
 	stream_set_write_stall(c->stream, limits->write_stall_ns);
 	struct err *e = fiber_spawn(&c->reader, conn_run, c, "connection %s", name);
@@ -96,6 +99,7 @@ void rpc_conn_close(struct rpc_conn *c, const char *why)
 	struct stream *s = take(c->stream);
 	rpc_inbound_abandon(c);
 	rpc_outbound_abandon(c, stream_written(s), why);
+	rpc_descriptors_close(c);
 	stream_free(s);
 	cond_broadcast(&c->room);
 	if (c->on_closed)

@@ -45,6 +45,11 @@ struct rpc_conn {
 	unsigned n_outbound;
 	uint64_t next_number;
 	struct err *farewell; /* owned; why the peer closes, if it has said so */
+
+	/* rpc_descriptor.c */
+	struct list descriptors; /* that the peer has handed over and no call has taken */
+	unsigned n_descriptors;
+	uint64_t next_descriptor; /* names of those that we hand over */
 };
 
 /* Takes over FD. NAME is copied. ON_CLOSED is called once, when it has closed. */
@@ -90,6 +95,15 @@ void rpc_inbound_abandon(struct rpc_conn *c);
 void rpc_inbound_dump(const struct rpc_conn *c, struct json_writer *w);
 /* Gives back the pool of calls; for leak checkers. */
 void rpc_inbound_fini(void);
+
+/* ---- rpc_descriptor.c ---- */
+
+/* The notification "rpc.descriptor". An error: the peer is to lose its connection. */
+must_check struct err *rpc_descriptor_take_in(struct rpc_conn *c, struct json_text params);
+/* Closes what no call has taken. */
+void rpc_descriptors_close(struct rpc_conn *c);
+/* Sends FD (taken over) and its notification; the name is in the arena. */
+const char *rpc_descriptor_send(struct rpc_conn *c, int fd, struct arena *a);
 
 /* ---- rpc_outbound.c ---- */
 

@@ -326,17 +326,34 @@ static void cancel(struct rpc_conn *c, struct json_text id)
 	}
 }
 
-/* Without an id nobody waits for an answer: there is one notification that means something. */
+static bool is_named(const struct rpc_head *h, const char *name)
+{
+	return h->method.len == strlen(name) && !memcmp(h->method.text, name, h->method.len);
+}
+
+static void take_descriptor(struct rpc_conn *c, const struct rpc_head *h)
+{
+	struct err *e = rpc_descriptor_take_in(c, h->params);
+
+	if (!e)
+		return;
+	c->is_refused = true;
+	refuse(c, &(struct rpc_head){.method = h->method}, RPC_OWN_ERROR, e);
+}
+
+/* Without an id nobody waits for an answer: there are two notifications that mean something. */
 static void take_notification(struct rpc_conn *c, struct rpc_head *h)
 {
-	static const char name[] = "rpc.cancel";
-
-	if (h->method.len != sizeof(name) - 1 || memcmp(h->method.text, name, h->method.len)) {
+	if (is_named(h, "rpc.descriptor")) {
+		take_descriptor(c, h);
+		return;
+	}
+	if (!is_named(h, "rpc.cancel")) {
 		log_debug("%s: a notification is ignored: %.*s", c->name, (int)h->method.len,
 			h->method.text);
 		return;
 	}
-	struct json_text id = rpc_cancel_id(h->params, &c->scratch);
+	struct json_text id = rpc_notified_id(h->params, &c->scratch);
 	if (id.text)
 		cancel(c, id);
 }

@@ -348,6 +348,13 @@ void rpc_cancel_message(struct sbuf *out, uint64_t id)
 	sbuf_printf(out, "%" PRIu64 "}}\n", id);
 }
 
+void rpc_descriptor_message(struct sbuf *out, const char *id)
+{
+	ADD_LITERAL(out, "{\"jsonrpc\":\"2.0\",\"method\":\"rpc.descriptor\",\"params\":{\"id\":");
+	add_string(out, id);
+	ADD_LITERAL(out, "}}\n");
+}
+
 /* ---- reading the small parts ---- */
 
 uint64_t rpc_id_number(struct json_text id)
@@ -384,7 +391,7 @@ static bool find_member(
 	return false;
 }
 
-struct json_text rpc_cancel_id(struct json_text params, struct arena *a)
+struct json_text rpc_notified_id(struct json_text params, struct arena *a)
 {
 	struct json_text id = {0};
 	struct json_reader r;

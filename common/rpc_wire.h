@@ -58,12 +58,14 @@ void rpc_error_message(
 	struct sbuf *out, struct json_text id, enum rpc_code code, const struct err *e);
 /* The notification that nobody waits for call ID any more. */
 void rpc_cancel_message(struct sbuf *out, uint64_t id);
+/* The notification that a descriptor comes beside it. */
+void rpc_descriptor_message(struct sbuf *out, const char *id);
 
 /* The error in an answer. */
 must_check struct err *rpc_error_read(struct json_text text, struct arena *a);
 /* A call's number from an id; 0 when it is none of ours. */
 uint64_t rpc_id_number(struct json_text id);
-/* "id" of the params of rpc.cancel; text NULL: there is none. */
-struct json_text rpc_cancel_id(struct json_text params, struct arena *a);
+/* "id" of the params of a notification; text NULL: there is none. */
+struct json_text rpc_notified_id(struct json_text params, struct arena *a);
 
 #endif

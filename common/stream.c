@@ -9,7 +9,9 @@
 #include "common/fiber.h"
 #include "common/loop.h"
 #include "common/mem.h"
+#include "common/scm.h"
 #include "common/tls.h"
+#include "common/vec.h"
 #include "core.gen.h"
 
 #include <assert.h>
@@ -22,6 +24,12 @@
 #define READ_FIRST   4096 /* bytes asked for at first; doubled while reads come back full */
 #define READ_LARGEST ((size_t)256 * 1024)
 #define KEEP_BUFFER  ((size_t)128 * 1024) /* an empty buffer larger than this is given back */
+
+/* That waits for its byte to be written. */
+struct parting_fd {
+	int fd; /* owned */
+	uint64_t at; /* bytes before it, counted as n_written is */
+};
 
 struct stream {
 	int fd;
@@ -45,6 +53,9 @@ struct stream {
 	struct timer stall; /* armed while the kernel takes nothing */
 	int64_t stall_ns;
 	char *broken; /* owned; why, or NULL */
+	unsigned keeps_fds; /* at most so many in come_fds; 0: none is taken */
+	vec_of(int) come_fds; /* owned; in the order of their coming */
+	vec_of(struct parting_fd) parting_fds;
 };
 
 static void flush_deferred(struct deferred *d);
@@ -89,6 +100,16 @@ static void leave_loop(struct stream *s)
 	loop_defer_cancel(&s->flush);
 }
 
+static void close_fds(struct stream *s)
+{
+	vec_for_each (i, &s->come_fds)
+		close(s->come_fds.v[i]);
+	vec_fini(&s->come_fds);
+	vec_for_each (i, &s->parting_fds)
+		close(s->parting_fds.v[i].fd);
+	vec_fini(&s->parting_fds);
+}
+
 static void release(struct stream *s)
 {
 	cond_fini(&s->readable);
@@ -108,6 +129,7 @@ void stream_free(struct stream *s)
 		tls_session_shutdown(s->tls, &(unsigned){0}); /* if there is room for it */
 	tls_session_free(s->tls);
 	s->tls = NULL;
+	close_fds(s);
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
@@ -234,12 +256,26 @@ struct sbuf *stream_in(struct stream *s)
 	return &s->in;
 }
 
+/* -EMFILE: the peer sends more descriptors than anybody takes. */
+static ssize_t read_with_fds(struct stream *s, char *room, size_t ask)
+{
+	int fds[SCM_MAX];
+	size_t n_fds;
+	ssize_t n = scm_read(s->fd, room, ask, fds, &n_fds);
+
+	for (size_t i = 0; n >= 0 && i < n_fds; i++)
+		vec_push(&s->come_fds, fds[i]);
+	return s->come_fds.n > s->keeps_fds ? -EMFILE : n;
+}
+
 static ssize_t read_bytes(struct stream *s, char *room, size_t ask)
 {
 	unsigned want = 0;
 
 	if (s->fd < 0)
 		return 0;
+	if (s->keeps_fds)
+		return read_with_fds(s, room, ask);
 	if (!s->tls) {
 		ssize_t n = read(s->fd, room, ask);
 		return n < 0 ? -errno : n;
@@ -344,12 +380,33 @@ static void all_written(struct stream *s)
 		sbuf_fini(&s->out);
 }
 
+/* What comes before the first descriptor, or that with its byte and what follows. */
+static ssize_t write_with_fds(struct stream *s)
+{
+	const struct parting_fd *first = &s->parting_fds.v[0];
+	size_t before = (size_t)(first->at - s->n_written);
+
+	if (before) {
+		ssize_t n = write(s->fd, sbuf_data(&s->out), before);
+		return n < 0 ? -errno : n;
+	}
+	ssize_t n = scm_write(
+		s->fd, sbuf_data(&s->out), s->parting_fds.n > 1 ? 1 : sbuf_len(&s->out), first->fd);
+	if (n > 0) {
+		close(first->fd);
+		vec_remove(&s->parting_fds, 0);
+	}
+	return n;
+}
+
 static ssize_t write_bytes(struct stream *s)
 {
 	unsigned want = FD_WRITABLE;
 
 	if (s->fd < 0)
 		return (ssize_t)sbuf_len(&s->out);
+	if (s->parting_fds.n)
+		return write_with_fds(s);
 	if (!s->tls) {
 		ssize_t n = write(s->fd, sbuf_data(&s->out), sbuf_len(&s->out));
 		return n < 0 ? -errno : n;
@@ -428,6 +485,28 @@ void stream_set_write_stall(struct stream *s, int64_t ns)
 int stream_fd(const struct stream *s)
 {
 	return s->fd;
+}
+
+/* ---- descriptors beside the bytes ---- */
+
+void stream_keep_fds(struct stream *s, unsigned max)
+{
+	assert(max <= SCM_MAX && !s->tls);
+	s->keeps_fds = max;
+}
+
+int stream_take_fd(struct stream *s)
+{
+	if (!s->come_fds.n)
+		return -1;
+	int fd = s->come_fds.v[0];
+	vec_remove(&s->come_fds, 0);
+	return fd;
+}
+
+void stream_put_fd(struct stream *s, int fd)
+{
+	vec_push(&s->parting_fds, (struct parting_fd){fd, s->n_written + sbuf_len(&s->out)});
 }
 
 /* ---- a peer that goes away while nobody reads ---- */

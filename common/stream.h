@@ -53,6 +53,18 @@ void stream_set_write_stall(struct stream *s, int64_t ns);
 /* The error that broke the stream, or NULL; borrowed. */
 const char *stream_broken(const struct stream *s);
 int stream_fd(const struct stream *s);
+
+/*
+ * Descriptors beside the bytes of a Unix socket (scm.h). From now on those that the peer sends are
+ * kept until somebody takes them, at most MAX (up to 16); one more breaks the stream. Without this
+ * the kernel drops them.
+ */
+void stream_keep_fds(struct stream *s, unsigned max);
+/* The one that came first and was not taken, now the caller's; -1: none. */
+int stream_take_fd(struct stream *s);
+/* FD, which is taken over, leaves with the next byte that is appended. */
+void stream_put_fd(struct stream *s, int fd);
+
 /*
  * While nobody reads (back pressure, or the peer has ended its side): wakes WAKE when the peer has
  * gone altogether or the stream broke; from then on stream_is_hung_up says so. WAKE must outlive
