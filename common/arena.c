@@ -8,6 +8,7 @@
 
 #include "common/mem.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,14 +39,8 @@ struct arena_block {
 	max_align_t bytes[];
 };
 
-static void block_add(struct arena *a, size_t at_least)
+static void block_add(struct arena *a, size_t size)
 {
-	size_t size = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;
-
-	if (size > LARGEST)
-		size = LARGEST;
-	if (size < at_least)
-		size = at_least;
 	struct arena_block *b = xmalloc(sizeof(*b) + size);
 	b->next = a->blocks;
 	b->size = size;
@@ -55,6 +50,24 @@ static void block_add(struct arena *a, size_t at_least)
 	POISON(a->next, size);
 }
 
+/* Of the next block, which must hold AT_LEAST. */
+static size_t next_size(const struct arena *a, size_t at_least)
+{
+	size_t size = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;
+
+	if (size < FIRST_BLOCK)
+		size = FIRST_BLOCK;
+	if (size > LARGEST)
+		size = LARGEST;
+	return size < at_least ? at_least : size;
+}
+
+void arena_fit(struct arena *a, size_t size)
+{
+	assert(!a->blocks);
+	block_add(a, size);
+}
+
 static char *piece(struct arena *a, size_t size, size_t align)
 {
 	size_t pad = -(uintptr_t)a->next & (align - 1);
@@ -62,12 +75,12 @@ static char *piece(struct arena *a, size_t size, size_t align)
 	if (size > SIZE_MAX / 2)
 		abort();
 	if (!a->next || (size_t)(a->end - a->next) < pad + size + REDZONE) {
-		block_add(a, size + REDZONE);
+		block_add(a, next_size(a, size + REDZONE));
 		pad = 0;
 	}
 	char *p = a->next + pad;
 	a->next = p + size + REDZONE;
-	a->used += size;
+	a->used += pad + size + REDZONE;
 	UNPOISON(p, size);
 	return p;
 }

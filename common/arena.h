@@ -19,11 +19,13 @@ struct arena {
 	struct arena_block *blocks; /* newest first; owned */
 	char *next; /* free bytes of the newest block */
 	char *end;
-	size_t used; /* bytes handed out since the last reset */
+	size_t used; /* bytes handed out since the last reset, with what aligns them */
 };
 
 /* A zeroed struct arena is a valid empty one. */
 void arena_fini(struct arena *a);
+/* The first block of A, which is empty, gets SIZE bytes: for what is of known size and stays. */
+void arena_fit(struct arena *a, size_t size);
 /* Forgets everything but keeps one block, for the next call on the same connection. */
 void arena_reset(struct arena *a);
 

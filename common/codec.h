@@ -46,5 +46,7 @@ void codec_init_record(const struct type *t, struct arena *a, void *out);
 bool codec_equal(const struct type *t, const void *a, const void *b);
 /* A deep copy into the arena. */
 void codec_copy(const struct type *t, const void *from, struct arena *a, void *to);
+/* The same for a value that stays: A, which is empty, takes no more memory than the copy needs. */
+void codec_keep(const struct type *t, const void *from, struct arena *a, void *to);
 
 #endif

@@ -288,3 +288,12 @@ void codec_copy(const struct type *t, const void *from, struct arena *a, void *t
 		break;
 	}
 }
+
+void codec_keep(const struct type *t, const void *from, struct arena *a, void *to)
+{
+	auto_arena measured = {0};
+
+	codec_copy(t, from, &measured, to);
+	arena_fit(a, measured.used);
+	codec_copy(t, from, a, to);
+}

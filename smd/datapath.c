@@ -110,7 +110,7 @@ static struct datapath *datapath_add(const struct storage_datapath *value)
 {
 	struct datapath *dp = xnew(struct datapath);
 
-	codec_copy(&storage_type_datapath, value, &dp->arena, &dp->value);
+	codec_keep(&storage_type_datapath, value, &dp->arena, &dp->value);
 	dp->state = dp_state_of_wire(value->state, value->read_write);
 	dp->vdi = vdi_of(value->sr, value->vdi);
 	list_push_back(&dp->vdi->datapaths, &dp->link);

@@ -211,7 +211,7 @@ static void vdi_show(struct file_sr *sr, const struct storage_vdi *value, struct
 {
 	struct file_vdi *v = xnew(struct file_vdi);
 
-	codec_copy(&storage_type_vdi, value, &v->arena, &v->value);
+	codec_keep(&storage_type_vdi, value, &v->arena, &v->value);
 	v->value.virtual_size_bytes = image->size_bytes;
 	v->value.image_format = image->is_raw ? "raw" : "qcow2";
 	v->image = image;

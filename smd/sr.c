@@ -125,7 +125,7 @@ static MAY_WAIT struct err *sr_add(const struct storage_sr_attach_in *how, struc
 {
 	struct sr *sr = xnew(struct sr);
 
-	codec_copy(ROW_TYPE, how, &sr->arena, &sr->how);
+	codec_keep(ROW_TYPE, how, &sr->arena, &sr->how);
 	sr->id = sr->how.sr;
 	cond_init(&sr->changed);
 	struct err *e = backend_of(how->type, &sr->backend);

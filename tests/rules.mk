@@ -60,6 +60,7 @@ DEPFILES += $(bench_obj:.o=.d)
 $(bench_obj): | $(GEN_HEADERS)
 $(bench_bin): $(B)/obj/tests/bench/bench.o
 $(B)/tests/bench/bench_rpc $(B)/tests/bench/bench_codec: $(B)/obj/tests/bench/vm_record.o
+$(B)/tests/bench/bench_xenopsd: $(B)/obj/tests/bench/host.o
 $(bench_bin): $(B)/tests/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(LIBS) $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)

@@ -182,7 +182,7 @@ void vm_set_config(struct vm *vm, const struct xenops_vm *config)
 	struct arena old = vm->arena;
 
 	vm->arena = (struct arena){0};
-	codec_copy(&xenops_type_vm, config, &vm->arena, &vm->config);
+	codec_keep(&xenops_type_vm, config, &vm->arena, &vm->config);
 	vec_push(&vm->old_arenas, old);
 	let_go(vm);
 }
@@ -277,7 +277,7 @@ static void insert(struct device *d)
 /* Every member of the union begins with the id. */
 static void take_config(struct device *d, const void *config)
 {
-	codec_copy(device_classes[d->class].type, config, &d->arena, &d->vbd);
+	codec_keep(device_classes[d->class].type, config, &d->arena, &d->vbd);
 	d->id = d->vbd.vbd;
 	d->name = strchr(d->id, '/') + 1;
 }

@@ -86,21 +86,19 @@ enum bench_verdict bench_judge(const struct bench_row *row, double ratio, double
 
 /* ---- one side of one round ---- */
 
-/* The last CPU that we may use: the first ones serve most interrupts. */
+/* The last CPUs that we may use: the first ones serve most interrupts. */
 static void pin(enum bench_pin how)
 {
-	cpu_set_t may, one;
+	cpu_set_t may, ours;
+	int n = how == BENCH_PAIR ? 2 : 1;
 
 	if (how == BENCH_FREE || sched_getaffinity(0, sizeof(may), &may) < 0)
 		return;
-	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-		if (!CPU_ISSET(cpu, &may))
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		sched_setaffinity(0, sizeof(one), &one);
-		return;
-	}
+	CPU_ZERO(&ours);
+	for (int cpu = CPU_SETSIZE - 1; cpu >= 0 && CPU_COUNT(&ours) < n; cpu--)
+		if (CPU_ISSET(cpu, &may))
+			CPU_SET(cpu, &ours);
+	sched_setaffinity(0, sizeof(ours), &ours);
 }
 
 /* Becomes the base program; words are parted by blanks. */
@@ -329,7 +327,7 @@ static void write_row(
 	else
 		fprintf(f, "\"goal\": null, ");
 	fprintf(f, "\"pass\": %s, \"pinned\": %s, ", verdict_word(o->verdict, true),
-		row->pin == BENCH_SAME ? "true" : "false");
+		row->pin == BENCH_FREE ? "false" : "true");
 	fprintf(f, "\"p50\": %.9g, \"p99\": %.9g, \"load\": %.2f}", o->p50, o->p99, o->load);
 }
 

@@ -36,8 +36,9 @@ typedef void (*bench_fn)(void *arg, struct bench_figures *out);
 
 enum bench_by { BENCH_BY_VALUE, BENCH_BY_P50, BENCH_BY_P99 };
 
-/* Both ends of the measured thing on one CPU: its work. Free: what a user sees, goals never. */
-enum bench_pin { BENCH_SAME, BENCH_FREE };
+/* Both ends of the measured thing on one CPU: its work. On two: what several processes do at once.
+ * Free: what a user sees, goals never. */
+enum bench_pin { BENCH_SAME, BENCH_PAIR, BENCH_FREE };
 
 struct bench_row {
 	const char *name;

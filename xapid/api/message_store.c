@@ -154,7 +154,7 @@ static struct stored_message *message_new(const struct xenapi_message *record)
 
 	whole.uuid = uuid_random_text(uuid);
 	whole.timestamp = clock_real_ns() / NS_PER_S;
-	codec_copy(xenapi_class_message.record, &whole, &m->arena, &m->record);
+	codec_keep(xenapi_class_message.record, &whole, &m->arena, &m->record);
 	m->ref = xstrdup(db_new_ref(ref));
 	m->path = xasprintf("%s/%020llu-%s", store.dir, (unsigned long long)++store.newest,
 		m->ref + strlen("OpaqueRef:"));

@@ -23,7 +23,7 @@ MAY_WAIT struct err *api_domain_create(
 	if (domain_find(in->spec.vm))
 		return err(Already_exists, "domain", in->spec.vm);
 	struct domain *d = xnew(struct domain);
-	codec_copy(&simulator_type_domain_spec, &in->spec, &d->arena, &d->spec);
+	codec_keep(&simulator_type_domain_spec, &in->spec, &d->arena, &d->spec);
 	d->domid = ++simulator.last_domid;
 	d->power = SIMULATOR_DOMAIN_POWER_PAUSED;
 	d->acknowledges = d->ends = d->lets_go = true;

@@ -146,6 +146,18 @@ static struct err *decode(const struct type *t, const char *text, struct arena *
 	return codec_decode(t, "vm", text, strlen(text), a, out);
 }
 
+/* A copy that is kept is the same, and takes no more than it needs. */
+static void check_keeps(const struct type *t, const void *value)
+{
+	auto_arena outer = {0};
+	auto_arena kept = {0};
+	void *copy = arena_alloc(&outer, t->size);
+
+	codec_keep(t, value, &kept, copy);
+	assert_true(codec_equal(t, value, copy));
+	assert_true(kept.next == kept.end);
+}
+
 /* TEXT is read and written again as EXPECTED. */
 static void check_round(const struct type *t, const char *text, const char *expected)
 {
@@ -158,6 +170,7 @@ static void check_round(const struct type *t, const char *text, const char *expe
 	assert_string_equal(sbuf_str(&b), expected);
 	assert_true(codec_equal(t, value, value));
 	codec_copy(t, value, &a, copy);
+	check_keeps(t, value);
 	assert_true(codec_equal(t, value, copy));
 	assert_true(codec_equal(t, copy, value));
 	sbuf_clear(&b);
