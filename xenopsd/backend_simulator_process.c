@@ -17,19 +17,45 @@
 #include "xenopsd/backend_simulator.h"
 #include "xenopsd/xenopsd.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #define START_NS (60 * NS_PER_S)
 #define RETRY_NS (5 * NS_PER_MS)
 
 static struct {
-	char *dir; /* of the process: RUN/simulator; owned, as the next two */
-	char *faults_path; /* a file is there while faults are planned */
+	char *dir; /* of the process: RUN/simulator; owned, as the next */
 	struct rpc_client *client;
+	int faults_fd; /* a file of one byte while faults are planned, else of none */
 	bool is_ending; /* it is let go of */
-} process;
+} process = {.faults_fd = -1};
 
 struct rpc_client *simulator_client(void)
 {
 	return process.client;
+}
+
+/* ---- faults ---- */
+
+/* A simulator that is started anew keeps the file. */
+static struct err *open_faults(void)
+{
+	auto_str path = xasprintf("%s/run/faults", process.dir);
+
+	process.faults_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return process.faults_fd < 0 ? err_errno(errno, "opening %s", path) : NULL;
+}
+
+struct err *simulator_fault(const char *atom, const char *vm_id)
+{
+	auto_arena a = {0};
+	struct simulator_fault_pass_in in = {.atom = atom, .vm = vm_id};
+	char byte;
+
+	if (pread(process.faults_fd, &byte, 1, 0) < 1)
+		return NULL;
+	return simulator_fault_pass(process.client, &in, &a, NEVER);
 }
 
 /* ---- start and end ---- */
@@ -133,13 +159,13 @@ struct err *simulator_begin(void)
 	auto_str socket = xasprintf("%s/simulator/run/simulator.sock", run);
 
 	process.dir = xasprintf("%s/simulator", run);
-	process.faults_path = xasprintf("%s/run/faults", process.dir);
 	process.client = rpc_client_new(socket, NULL);
 	int r = dir_make(process.dir, 0755);
 	if (r)
 		return err_errno(-r, "making %s", process.dir);
 	TRY(start_if_gone());
 	TRY(connect_to_it());
+	TRY(open_faults());
 	return fiber_spawn(NULL, watch, NULL, "simulator watch");
 }
 
@@ -176,17 +202,6 @@ void simulator_end(void)
 {
 	rpc_client_free(process.client);
 	free(process.dir);
-	free(process.faults_path);
-}
-
-/* ---- faults ---- */
-
-struct err *simulator_fault(const char *atom, const char *vm_id)
-{
-	auto_arena a = {0};
-	struct simulator_fault_pass_in in = {.atom = atom, .vm = vm_id};
-
-	if (access(process.faults_path, F_OK))
-		return NULL;
-	return simulator_fault_pass(process.client, &in, &a, NEVER);
+	if (process.faults_fd >= 0)
+		close(process.faults_fd);
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The calls of class Fault: a plan of what is to fail or hang, and the trace of what came by. While
- * there is a plan, a file says so, and xenopsd asks before each of its atoms.
+ * there is a plan, a file has a byte in it, and xenopsd asks before each atom.
  */
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/rpc.h"
 #include "core.gen.h"
 #include "xenopsd/simulator/simulator.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TRACE_MAX 100000
 
@@ -42,7 +43,8 @@ MAY_WAIT struct err *api_fault_add(struct call *c, const struct simulator_fault_
 {
 	const struct simulator_fault *f = &in->fault;
 
-	TRY(file_store(simulator.faults_path, "", 0, 0644, 0));
+	if (pwrite(simulator.faults_fd, "+", 1, 0) != 1)
+		return err_errno(errno, "noting that there are faults");
 	vec_push(&plan,
 		(struct planned){.atom = xstrdup(f->atom), .nth = f->nth, .action = f->action});
 	return NULL;
@@ -50,7 +52,8 @@ MAY_WAIT struct err *api_fault_add(struct call *c, const struct simulator_fault_
 
 MAY_WAIT struct err *api_fault_clear(struct call *c)
 {
-	TRY(file_drop(simulator.faults_path, 0));
+	if (ftruncate(simulator.faults_fd, 0))
+		return err_errno(errno, "noting that there are no faults");
 	forget();
 	if (cleared.waiters.next)
 		cond_broadcast(&cleared);

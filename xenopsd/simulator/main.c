@@ -10,19 +10,24 @@
 #include "common/version.h"
 #include "xenopsd/simulator/simulator.h"
 
-struct simulator simulator;
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+struct simulator simulator = {.faults_fd = -1};
 
 static MAY_WAIT struct err *init(void)
 {
 	const struct daemon_paths *paths = daemon_paths();
+	auto_str faults = xasprintf("%s/faults", paths->run);
 
 	simulator.memory_bytes = (int64_t)1 << 40;
 	simulator.console_dir = xasprintf("%s/console", paths->run);
-	simulator.faults_path = xasprintf("%s/faults", paths->run);
 	int r = dir_make(simulator.console_dir, 0755);
 	if (r)
 		return err_errno(-r, "making %s", simulator.console_dir);
-	return file_drop(simulator.faults_path, 0);
+	simulator.faults_fd = open(faults, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return simulator.faults_fd < 0 ? err_errno(errno, "making %s", faults) : NULL;
 }
 
 static void fini(void)
@@ -34,7 +39,8 @@ static void fini(void)
 	map_fini(&simulator.domains);
 	faults_fini();
 	free(simulator.console_dir);
-	free(simulator.faults_path);
+	if (simulator.faults_fd >= 0)
+		close(simulator.faults_fd);
 }
 
 int main(int argc, char **argv)

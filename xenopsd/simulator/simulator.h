@@ -42,7 +42,7 @@ struct simulator {
 	int64_t memory_bytes; /* of the host */
 	int64_t operation_ns;
 	char *console_dir; /* owned */
-	char *faults_path; /* owned; the file is there while faults are planned */
+	int faults_fd; /* a file of one byte while faults are planned, else of none */
 };
 
 extern struct simulator simulator;
