@@ -9,6 +9,7 @@
 #include "xenopsd/add.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/files.h"
+#include "xenopsd/memory.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
 #include "xenopsd/xenopsd.h"
@@ -47,6 +48,7 @@ static MAY_WAIT struct err *fill_domain(struct vm *vm, struct arena *a, struct x
 	seen.domids.n = 1;
 	seen.domids.v = arena_new(a, int64_t);
 	seen.domids.v[0] = look.domid;
+	seen.uncooperative = memory_is_uncooperative(vm);
 	struct err *e = xenopsd.backend->vm_stat(vm, a, &seen);
 	if (!err_is(e, &ERR_Domain_not_built)) {
 		*out = seen;

@@ -2,6 +2,7 @@
 /*
  * Atoms of suspending and resuming (atoms.h). They run in the VM's turn.
  */
+#include "common/codec.h"
 #include "core.gen.h"
 #include "xenopsd/atoms.h"
 #include "xenopsd/backend.h"
@@ -119,8 +120,21 @@ const struct atom atom_guest_suspend = {
 	.undo_name = "undo-guest-suspend",
 };
 
+/* What it is to have when it is resumed. */
+static MAY_WAIT struct err *note_memory(struct plan *p)
+{
+	auto_arena a = {0};
+	struct xenops_vm_state state;
+
+	codec_init_record(&xenops_type_vm_state, &a, &state);
+	TRY(xenopsd.backend->vm_stat(p->vm, &a, &state));
+	image_set_memory_bytes(p->image, state.memory_actual_bytes);
+	return NULL;
+}
+
 static MAY_WAIT struct err *save(struct plan *p, struct device *device)
 {
+	TRY(note_memory(p));
 	report(p, p->vm->config.memory_dynamic_max_bytes);
 	TRY(xenopsd.backend->vm_save(p->vm, p->image));
 	return image_finish(p->image);

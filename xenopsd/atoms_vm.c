@@ -8,6 +8,7 @@
 #include "xenopsd/atoms.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/files.h"
+#include "xenopsd/image.h"
 #include "xenopsd/memory.h"
 #include "xenopsd/repair.h"
 #include "xenopsd/xenopsd.h"
@@ -49,8 +50,11 @@ const struct atom atom_vm_begin = {
 	.undo_name = "undo-vm-begin",
 };
 
+/* A guest that was saved has what it had. */
 static MAY_WAIT struct err *reserve(struct plan *p, struct device *device)
 {
+	if (p->image)
+		return memory_reserve_exactly(p->vm, image_memory_bytes(p->image));
 	return memory_reserve(p->vm);
 }
 
@@ -137,7 +141,11 @@ const struct atom atom_vm_survive = {
 static MAY_WAIT struct err *unpause(struct plan *p, struct device *device)
 {
 	TRY(xenopsd.backend->vm_unpause(p->vm));
-	return p->vm->phase == XENOPSD_PHASE_UP ? NULL : vm_set_phase(p->vm, XENOPSD_PHASE_UP);
+	if (p->vm->phase != XENOPSD_PHASE_UP)
+		TRY(vm_set_phase(p->vm, XENOPSD_PHASE_UP));
+	/* Its balloon can move now. */
+	memory_changed();
+	return NULL;
 }
 
 const struct atom atom_vm_unpause = {

@@ -51,6 +51,20 @@ struct vif_interfaces {
 
 struct image;
 
+/* What a VM has of the host's memory, and what it was told to have. */
+struct vm_memory {
+	const char *vm;
+	int64_t actual_bytes, target_bytes;
+	bool can_balloon; /* its guest runs: what it is told may change what it has */
+};
+
+/* Where the host's memory is at one moment. */
+struct memory_now {
+	int64_t free_bytes;
+	struct vm_memory *vms; /* all that have a domain */
+	size_t n;
+};
+
 struct backend_ops {
 	const char *name; /* "simulator" */
 	const char *version; /* XENITH_VERSION: one of another build is refused */
@@ -76,6 +90,8 @@ struct backend_ops {
 	MAY_WAIT struct err *(*host_stat)(struct arena *a, struct xenops_host_stat *out);
 	/* reserved_bytes is xenopsd's to fill. */
 	MAY_WAIT struct err *(*host_memory)(struct xenops_host_memory *out);
+	/* For who balances memory. NULL: it cannot be; each VM then has its dynamic max. */
+	MAY_WAIT struct err *(*memory_now)(struct arena *a, struct memory_now *out);
 	MAY_WAIT struct err *(*host_dmesg)(bool clear, struct arena *a, const char **out);
 	MAY_WAIT struct err *(*host_debug_keys)(const char *keys);
 	/* The counters of every running VM. */
@@ -89,13 +105,14 @@ struct backend_ops {
 	MAY_WAIT struct err *(*vm_stat)(
 		struct vm *vm, struct arena *a, struct xenops_vm_state *out);
 
-	/* Bytes of the host that the VM takes when it is started, all overhead included. Must not
-	 * wait. NULL: memory_dynamic_max_bytes. */
-	int64_t (*vm_memory_bytes)(const struct vm *vm);
+	/* Bytes of the host that the VM takes when it is started with so many for the guest, all
+	 * overhead included. A backend that starts guests with all that they may ever have tells
+	 * that. Must not wait. NULL: BYTES. */
+	int64_t (*vm_memory_bytes)(const struct vm *vm, int64_t bytes);
 	/* Makes an empty domain, paused. Undone by vm_destroy. */
 	MAY_WAIT struct err *(*vm_create)(struct vm *vm, int *domid);
-	/* Gives it its memory, VCPUs and firmware or kernel. TASK may be NULL, here and below:
-	 * progress goes there. Undone by vm_destroy. */
+	/* Gives it its memory (vm->build_bytes), VCPUs and firmware or kernel. TASK may be NULL,
+	 * here and below: progress goes there. Undone by vm_destroy. */
 	MAY_WAIT struct err *(*vm_build)(struct vm *vm, struct task *task);
 	/* Starts what emulates the machine; the devices that are to be there were plugged before
 	 * it, cold. A backend whose guest comes to be in here only keeps a note in vm_create and
@@ -113,7 +130,7 @@ struct backend_ops {
 	MAY_WAIT struct err *(*vm_request_end)(struct vm *vm, enum guest_end how, int64_t deadline);
 
 	MAY_WAIT struct err *(*vm_set_vcpus)(struct vm *vm, int64_t vcpus);
-	/* What the balloon driver is to make of its memory. */
+	/* What the balloon driver is to make of its memory. Comes at any time. */
 	MAY_WAIT struct err *(*vm_set_memory_target)(struct vm *vm, int64_t bytes);
 	MAY_WAIT struct err *(*vm_set_shadow_multiplier)(struct vm *vm, double multiplier);
 	/* As vm->config says now. */

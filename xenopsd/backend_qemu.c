@@ -108,7 +108,8 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 /* What QEMU takes beside its guest: for its own code, and for translated code. */
 #define OVERHEAD_BYTES ((int64_t)192 << 20)
 
-static int64_t vm_memory_bytes(const struct vm *vm)
+/* QEMU has room for all that the guest may ever have. */
+static int64_t vm_memory_bytes(const struct vm *vm, int64_t bytes)
 {
 	return qemu_memory_bytes(&vm->config) + OVERHEAD_BYTES;
 }
@@ -221,6 +222,7 @@ const struct backend_ops xenopsd_backend = {
 	.vm_forget = vm_forget,
 	.host_stat = qemu_host_stat,
 	.host_memory = qemu_host_memory,
+	.memory_now = qemu_memory_now,
 	.host_dmesg = qemu_host_dmesg,
 	.figures = qemu_figures,
 	.vm_look = vm_look,

@@ -47,6 +47,7 @@ struct machine {
 	struct cond device_gone; /* the guest has let go of one */
 	struct map parts; /* of struct part, by the id of the device, until QEMU starts */
 	int64_t memory_target_bytes; /* of the balloon; 0: as it was started */
+	int64_t memory_bytes; /* what the balloon left it, when last asked; 0: all */
 	struct image *incoming; /* what the guest is to be, when QEMU starts; borrowed */
 };
 
@@ -138,6 +139,8 @@ void qemu_host_end(void);
 const char *qemu_program(void);
 MAY_WAIT struct err *qemu_host_stat(struct arena *a, struct xenops_host_stat *out);
 MAY_WAIT struct err *qemu_host_memory(struct xenops_host_memory *out);
+struct memory_now;
+MAY_WAIT struct err *qemu_memory_now(struct arena *a, struct memory_now *out);
 MAY_WAIT struct err *qemu_host_dmesg(bool clear, struct arena *a, const char **out);
 
 /* ---- backend_qemu_accel.c ---- */

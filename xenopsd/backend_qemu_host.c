@@ -13,6 +13,7 @@
 #include "common/proc.h"
 #include "common/vec.h"
 #include "core.gen.h"
+#include "xenopsd/backend.h"
 #include "xenopsd/backend_qemu.h"
 
 #include <stdio.h>
@@ -158,11 +159,48 @@ static MAY_WAIT int64_t untouched_bytes(const struct machine *m)
 
 	if (!machine_is_up(m))
 		return 0;
-	int64_t size = qemu_memory_bytes(&m->vm->config);
+	/* What its balloon holds it does not touch. */
+	int64_t size = m->memory_bytes ? m->memory_bytes : qemu_memory_bytes(&m->vm->config);
 	auto_str path = xasprintf("/proc/%d/status", (int)m->process->pid);
 	auto_err e = file_load(path, MAX_PROC_FILE, &text, NULL);
 	int64_t touched = e ? 0 : kib_of(text, "VmRSS");
 	return size > touched ? size - touched : 0;
+}
+
+static MAY_WAIT bool balloon_of(struct machine *m, struct vm_memory *out)
+{
+	if (!machine_is_up(m))
+		return false;
+	auto_err e = machine_memory(m, &out->actual_bytes);
+	if (e)
+		log_err(LOG_DEBUG_, e, "vm=%s: its balloon", m->vm->id);
+	out->target_bytes = m->memory_target_bytes ? m->memory_target_bytes : out->actual_bytes;
+	out->can_balloon = !m->is_paused && m->end == GUEST_RUNS;
+	return !e;
+}
+
+/* The balloons first: what is free follows from them. */
+struct err *qemu_memory_now(struct arena *a, struct memory_now *out)
+{
+	const char **ids = arena_calloc(a, vms.n, sizeof(*ids));
+	struct xenops_host_memory memory;
+	size_t n = 0;
+
+	map_for_each (slot, &vms)
+		ids[n++] = arena_strdup(a, slot->key);
+	out->n = 0;
+	out->vms = arena_calloc(a, n, sizeof(*out->vms));
+	for (size_t i = 0; i < n; i++) {
+		struct vm *found = vm_find(ids[i]);
+		if (!found || !found->own)
+			continue;
+		auto_hold held = vm_hold(found);
+		out->vms[out->n].vm = ids[i];
+		out->n += balloon_of(held->own, &out->vms[out->n]);
+	}
+	TRY(qemu_host_memory(&memory));
+	out->free_bytes = memory.free_bytes;
+	return NULL;
 }
 
 struct err *qemu_host_memory(struct xenops_host_memory *out)

@@ -310,7 +310,7 @@ struct err *machine_memory(struct machine *m, int64_t *out)
 	json_auto_t *result = NULL;
 
 	TRY(machine_call(m, "query-balloon", NULL, &result));
-	*out = json_integer_value(json_object_get(result, "actual"));
+	*out = m->memory_bytes = json_integer_value(json_object_get(result, "actual"));
 	return NULL;
 }
 
@@ -328,7 +328,7 @@ struct err *machine_create(struct machine *m)
 	m->domid = (int)domid;
 	m->end = m->wish = GUEST_RUNS;
 	m->is_paused = true;
-	m->memory_target_bytes = 0;
+	m->memory_target_bytes = m->memory_bytes = 0;
 	m->incoming = NULL;
 	return NULL;
 }

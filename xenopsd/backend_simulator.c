@@ -68,6 +68,23 @@ static MAY_WAIT struct err *host_memory(struct xenops_host_memory *out)
 	return NULL;
 }
 
+static MAY_WAIT struct err *memory_now(struct arena *a, struct memory_now *out)
+{
+	struct simulator_balloons balloons;
+
+	TRY(simulator_machine_balloons(simulator_client(), a, &balloons, NEVER));
+	out->free_bytes = balloons.free_bytes;
+	out->n = balloons.domains.n;
+	out->vms = arena_calloc(a, out->n, sizeof(*out->vms));
+	for (size_t i = 0; i < out->n; i++) {
+		const struct simulator_balloon *b = &balloons.domains.v[i];
+
+		out->vms[i] = (struct vm_memory){
+			b->vm, b->memory_bytes, b->memory_target_bytes, b->moves};
+	}
+	return NULL;
+}
+
 static MAY_WAIT struct err *host_dmesg(bool clear, struct arena *a, const char **out)
 {
 	*out = "A simulated host: nothing was booted.\n";
@@ -136,6 +153,7 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 	out->memory_actual_bytes = d->memory_bytes;
 	out->memory_target_bytes = d->memory_target_bytes;
 	out->memory_limit_bytes = d->memory_target_bytes;
+	out->shadow_multiplier = d->shadow_multiplier;
 	out->guest_agent = d->guest_agent;
 	out->xenstore_data = d->xenstore_data;
 	out->pv_drivers_detected = d->guest_agent.n > 0;
@@ -166,6 +184,21 @@ static MAY_WAIT struct err *has_device(
 
 /* ---- domains ---- */
 
+static double shadow_multiplier(const struct vm *vm)
+{
+	const struct xenops_guest *guest = &vm->config.guest;
+
+	return guest->kind == XENOPS_GUEST_HVM ? guest->hvm.shadow_multiplier : 1;
+}
+
+/* As the simulator reckons it (Domain.set_shadow_multiplier). */
+static int64_t vm_memory_bytes(const struct vm *vm, int64_t bytes)
+{
+	double part = (double)(vm->config.memory_static_max_bytes / 128);
+
+	return bytes + (int64_t)((shadow_multiplier(vm) - 1) * part);
+}
+
 static MAY_WAIT struct err *vm_create(struct vm *vm, int *domid)
 {
 	auto_arena a = {0};
@@ -174,7 +207,9 @@ static MAY_WAIT struct err *vm_create(struct vm *vm, int *domid)
 			.name = vm->config.name,
 			.type = vm_domain_type(vm),
 			.vcpus = vm->config.vcpus,
-			.memory_bytes = vm->config.memory_dynamic_max_bytes}};
+			.memory_bytes = vm->build_bytes,
+			.memory_max_bytes = vm->config.memory_static_max_bytes,
+			.shadow_multiplier = shadow_multiplier(vm)}};
 	int64_t out;
 
 	TRY(simulator_domain_create(simulator_client(), &in, &a, &out, NEVER));
@@ -298,6 +333,11 @@ static MAY_WAIT struct err *vm_set_vcpus(struct vm *vm, int64_t vcpus)
 static MAY_WAIT struct err *vm_set_memory_target(struct vm *vm, int64_t bytes)
 {
 	return CALL(domain_set_memory_target, .vm = vm->id, .bytes = bytes);
+}
+
+static MAY_WAIT struct err *vm_set_shadow_multiplier(struct vm *vm, double multiplier)
+{
+	return CALL(domain_set_shadow_multiplier, .vm = vm->id, .multiplier = multiplier);
 }
 
 static MAY_WAIT struct err *vm_set_xenstore_data(struct vm *vm)
@@ -433,10 +473,12 @@ const struct backend_ops xenopsd_backend = {
 	.before_atom = before_atom,
 	.host_stat = host_stat,
 	.host_memory = host_memory,
+	.memory_now = memory_now,
 	.host_dmesg = host_dmesg,
 	.figures = figures,
 	.vm_look = vm_look,
 	.vm_stat = vm_stat,
+	.vm_memory_bytes = vm_memory_bytes,
 	.vm_create = vm_create,
 	.vm_build = vm_build,
 	.vm_start_device_model = vm_start_device_model,
@@ -450,6 +492,7 @@ const struct backend_ops xenopsd_backend = {
 	.vm_fast_resume = vm_fast_resume,
 	.vm_set_vcpus = vm_set_vcpus,
 	.vm_set_memory_target = vm_set_memory_target,
+	.vm_set_shadow_multiplier = vm_set_shadow_multiplier,
 	.vm_set_xenstore_data = vm_set_xenstore_data,
 	.vbd_plug = vbd_plug,
 	.vbd_unplug = vbd_unplug,

@@ -78,7 +78,7 @@ void xenlight_vm_forget(struct vm *vm);
 
 /* What a VM's config says, for libxl; libxl_domain_config_dispose in any case. */
 must_check struct err *xenlight_config(const struct vm *vm, int domid, libxl_domain_config *out);
-int64_t xenlight_vm_memory_bytes(const struct vm *vm);
+int64_t xenlight_vm_memory_bytes(const struct vm *vm, int64_t bytes);
 
 /* ---- what a domain tells: backend_xenlight_stat.c ---- */
 

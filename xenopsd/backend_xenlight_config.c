@@ -135,10 +135,11 @@ struct err *xenlight_config(const struct vm *vm, int domid, libxl_domain_config 
 	return put_kernel(&pv->boot, &out->b_info);
 }
 
-int64_t xenlight_vm_memory_bytes(const struct vm *vm)
+int64_t xenlight_vm_memory_bytes(const struct vm *vm, int64_t bytes)
 {
 	const struct xenops_vm *config = &vm->config;
-	int64_t bytes = config->memory_dynamic_max_bytes + MIB;
+
+	bytes = config->memory_dynamic_max_bytes + MIB;
 
 	/* As libxl reckons it: page tables of what is paged by hardware. */
 	if (config->guest.kind != XENOPS_GUEST_PV)

@@ -10,6 +10,7 @@
 #include "common/updates.h"
 #include "core.gen.h"
 #include "xenopsd/backend.h"
+#include "xenopsd/memory.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
 #include "xenopsd/repair.h"
@@ -86,6 +87,9 @@ static MAY_WAIT struct err *check(const char *id)
 		log_warn("vm=%s its domain has vanished", id);
 		return vm_stop(turn.vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	}
+	/* Its balloon may have begun to move. */
+	if (turn.vm->balloon.is_stuck)
+		memory_changed();
 	return look.end == GUEST_RUNS ? NULL : act(turn.vm, look.end);
 }
 

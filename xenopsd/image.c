@@ -31,7 +31,8 @@ struct image {
 	uint64_t checksum; /* of the body so far */
 	int64_t done; /* bytes of the body */
 	int64_t max_bytes; /* of the whole; 0: no bound */
-	struct xenopsd_image_header header; /* of one that is read; texts in the arena */
+	/* Of one that is read; texts in the arena. Of one that is made, the memory alone. */
+	struct xenopsd_image_header header;
 	struct arena arena;
 	unsigned char *block; /* owned; BLOCK_BYTES */
 	struct task *task; /* NULL: nobody asked */
@@ -50,6 +51,16 @@ void image_free(struct image *image)
 	free(image->vm);
 	free(image->block);
 	free(image);
+}
+
+void image_set_memory_bytes(struct image *image, int64_t bytes)
+{
+	image->header.memory_bytes = bytes;
+}
+
+int64_t image_memory_bytes(const struct image *image)
+{
+	return image->header.memory_bytes;
 }
 
 static void image_freep(struct image **image)
@@ -231,8 +242,8 @@ MAY_WAIT struct err *image_write(struct image *image, const void *bytes, size_t 
 MAY_WAIT struct err *image_finish(struct image *image)
 {
 	auto_str sum = checksum_text(image->checksum);
-	const struct xenopsd_image_header header = {
-		xenopsd.backend->name, image->vm, image->done, sum};
+	const struct xenopsd_image_header header = {xenopsd.backend->name, image->vm, image->done,
+		sum, .memory_bytes = image->header.memory_bytes};
 	auto_sbuf text = {0};
 	struct work sync = {WORK_SYNC, .image = image};
 

@@ -30,6 +30,10 @@ MAY_WAIT must_check struct err *image_open(
 /* NULL is fine. One that was not finished is none. */
 void image_free(struct image *image);
 
+/* The guest's, of one that is created; and of one that was opened (0: it does not tell). */
+void image_set_memory_bytes(struct image *image, int64_t bytes);
+int64_t image_memory_bytes(const struct image *image);
+
 /* What is written and read moves TASK (may be NULL) from progress FROM to TO; of one that is
  * created about EXPECTED_BYTES are awaited. */
 void image_report(

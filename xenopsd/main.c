@@ -10,6 +10,7 @@
 #include "xenopsd/backend.h"
 #include "xenopsd/disk.h"
 #include "xenopsd/files.h"
+#include "xenopsd/memory.h"
 #include "xenopsd/nic.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
@@ -56,6 +57,7 @@ static const struct conf_key keys[] = {
 };
 
 static struct diagnostics_section queue_section = {.name = "queue", .write = queue_dump};
+static struct diagnostics_section memory_section = {.name = "memory", .write = memory_dump};
 
 static MAY_WAIT struct err *reload(void)
 {
@@ -70,7 +72,9 @@ static MAY_WAIT struct err *init(void)
 	TRY(backend_load(name, &xenopsd.backend));
 	xenopsd.dir = xasprintf("%s/xenopsd/%s", daemon_paths()->run, name);
 	diagnostics_add(&queue_section);
+	diagnostics_add(&memory_section);
 	queue_set_workers(xenopsd_conf.workers);
+	memory_begin();
 	disk_begin();
 	nic_begin();
 	TRY(files_load());
@@ -94,9 +98,11 @@ static void fini(void)
 		return;
 	vms_free();
 	xenopsd.backend->end();
+	memory_end();
 	disk_end();
 	nic_end();
 	diagnostics_remove(&queue_section);
+	diagnostics_remove(&memory_section);
 	free(xenopsd.dir);
 }
 

@@ -30,6 +30,8 @@ static MAY_WAIT struct err *bring_up(struct vm *vm, struct task *task)
 	plan_add(&plan, &atom_vm_unpause, NULL);
 	struct err *e = plan_run(&plan);
 	memory_release(vm);
+	if (e)
+		memory_changed();
 	return e;
 }
 

@@ -97,6 +97,8 @@ struct err *vm_start(struct vm *vm, struct task *task)
 	plan_add_start(&plan);
 	struct err *e = plan_run(&plan);
 	memory_release(vm);
+	if (e)
+		memory_changed();
 	vm_tell(vm);
 	return e;
 }

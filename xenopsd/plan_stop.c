@@ -125,6 +125,7 @@ struct err *vm_stop(struct vm *vm, enum xenopsd_hook_reason reason, struct task 
 	fiber_cancel_mask();
 	struct err *e = plan_run(&plan);
 	memory_release(vm);
+	memory_changed();
 	fiber_cancel_unmask();
 	vm_tell(vm);
 	return e;

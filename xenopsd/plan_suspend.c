@@ -64,6 +64,7 @@ static MAY_WAIT struct err *put_away(struct vm *vm)
 	fiber_cancel_mask();
 	struct err *e = plan_run(&plan);
 	memory_release(vm);
+	memory_changed();
 	fiber_cancel_unmask();
 	return e;
 }
@@ -160,6 +161,8 @@ struct err *vm_resume(struct vm *vm, const struct xenops_disk *image, struct tas
 		TRY(vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL));
 	struct err *e = read_image(vm, image, task);
 	memory_release(vm);
+	if (e)
+		memory_changed();
 	end_later(vm);
 	vm_tell(vm);
 	return e;

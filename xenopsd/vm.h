@@ -50,6 +50,14 @@ struct device {
 	struct storage_implementation_list ways; /* of a plan, from attaching to plugging */
 };
 
+/* How the VM's balloon follows what it was told (memory.c). */
+struct balloon {
+	int64_t since_ns; /* that it came nearer to its target, or was there */
+	int64_t left_bytes; /* to its target, when it was last looked at */
+	bool is_stuck;
+	unsigned deaf_run; /* of the balancer: it could not be told */
+};
+
 struct vm {
 	char *id; /* owned */
 	char *dir; /* owned; its files' place. A backend's own ones begin with "backend." */
@@ -62,6 +70,8 @@ struct vm {
 	enum xenopsd_hook_reason ends_for; /* other than NONE: vm-post-destroy is to be run */
 	int domid; /* of its domain, or -1 */
 	int64_t reserved_bytes; /* of memory.c */
+	int64_t build_bytes; /* of memory.c: what the guest is to have when it starts */
+	struct balloon balloon; /* of memory.c */
 	unsigned n_changes; /* that the backend told of */
 	struct cond changed; /* one more */
 	struct list pending; /* of queue.c: what waits for its turn */

@@ -27,6 +27,7 @@ MAY_WAIT struct err *api_domain_create(
 	d->domid = ++simulator.last_domid;
 	d->power = SIMULATOR_DOMAIN_POWER_PAUSED;
 	d->acknowledges = d->ends = d->lets_go = true;
+	domain_balloon_init(d);
 	d->vcpus = in->spec.vcpus;
 	map_put(&simulator.domains, d->spec.vm, d);
 	*out = d->domid;
@@ -37,15 +38,11 @@ static struct err *build(struct domain *d, int64_t memory_bytes)
 {
 	if (d->is_built)
 		return NULL;
-	if (memory_bytes > memory_free_bytes()) {
-		auto_str needed = xasprintf("%lld", (long long)memory_bytes);
-
-		return err(Not_enough_memory, needed);
-	}
 	auto_str path = xasprintf("%s/%s", simulator.console_dir, d->spec.vm);
 	auto_str greeting = xasprintf("%s: a simulated guest\r\n", d->spec.name);
-	TRY(console_new(&d->console, path, greeting));
-	d->memory_bytes = d->memory_target_bytes = memory_bytes;
+	if (!d->console)
+		TRY(console_new(&d->console, path, greeting));
+	TRY(domain_populate(d, memory_bytes));
 	d->is_built = true;
 	return NULL;
 }
@@ -64,14 +61,14 @@ MAY_WAIT struct err *api_domain_build(struct call *c, const struct simulator_dom
 MAY_WAIT struct err *api_domain_save(struct call *c, const struct simulator_domain_save_in *in,
 	struct simulator_saved_domain *out)
 {
-	const struct domain *d;
+	struct domain *d;
 
 	TRY(take_time());
-	TRY(domain_get(in->vm, (struct domain **)&d));
+	TRY(domain_get(in->vm, &d));
 	if (d->power != SIMULATOR_DOMAIN_POWER_ENDED || d->end != SIMULATOR_GUEST_END_SUSPENDED)
 		return err(Domain_not_built);
 	*out = (struct simulator_saved_domain){.vcpus = d->vcpus,
-		.memory_bytes = d->memory_bytes,
+		.memory_bytes = domain_memory(d),
 		.memory_target_bytes = d->memory_target_bytes,
 		.ran_ns = domain_ran_ns(d)};
 	codec_copy(&type_map_string, &d->agent, c->arena, &out->guest_agent);
@@ -180,9 +177,20 @@ MAY_WAIT struct err *api_domain_set_memory_target(
 	TRY(domain_get(in->vm, &d));
 	if (!d->is_built)
 		return err(Domain_not_built);
+	domain_memory(d);
 	d->memory_target_bytes = in->bytes;
-	d->memory_bytes = in->bytes;
+	domain_balloon(d);
 	return NULL;
+}
+
+MAY_WAIT struct err *api_domain_set_shadow_multiplier(
+	struct call *c, const struct simulator_domain_set_shadow_multiplier_in *in)
+{
+	struct domain *d;
+
+	TRY(take_time());
+	TRY(domain_get(in->vm, &d));
+	return d->is_built ? domain_set_shadow(d, in->multiplier) : err(Domain_not_built);
 }
 
 MAY_WAIT struct err *api_domain_set_xenstore_data(
@@ -199,7 +207,7 @@ MAY_WAIT struct err *api_domain_set_xenstore_data(
 MAY_WAIT struct err *api_domain_stat(
 	struct call *c, const struct simulator_domain_stat_in *in, struct simulator_domain **out)
 {
-	const struct domain *d = domain_find(in->vm);
+	struct domain *d = domain_find(in->vm);
 
 	*out = NULL;
 	if (!d)

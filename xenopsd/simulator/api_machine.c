@@ -18,6 +18,24 @@ MAY_WAIT struct err *api_machine_memory(struct call *c, struct simulator_memory 
 	return NULL;
 }
 
+MAY_WAIT struct err *api_machine_balloons(struct call *c, struct simulator_balloons *out)
+{
+	out->domains.n = 0;
+	out->domains.v = arena_calloc(c->arena, simulator.domains.n, sizeof(*out->domains.v));
+	map_for_each (slot, &simulator.domains) {
+		struct domain *d = slot->value;
+
+		out->domains.v[out->domains.n++] = (struct simulator_balloon){
+			.vm = d->spec.vm,
+			.memory_bytes = domain_memory(d),
+			.memory_target_bytes = d->memory_target_bytes,
+			.moves = d->power == SIMULATOR_DOMAIN_POWER_RUNNING,
+		};
+	}
+	out->free_bytes = memory_free_bytes();
+	return NULL;
+}
+
 MAY_WAIT struct err *api_machine_set(struct call *c, const struct simulator_machine_set_in *in)
 {
 	if (in->operation_ms && (*in->operation_ms < 0 || *in->operation_ms > 600000))
@@ -60,14 +78,14 @@ static void fill_vif(
 	out->tx_bytes = ran_ns / NS_PER_S * 9000;
 }
 
-static void fill_vm(const struct domain *d, struct arena *a, struct xenops_vm_figures *out)
+static void fill_vm(struct domain *d, struct arena *a, struct xenops_vm_figures *out)
 {
 	int64_t ran_ns = domain_ran_ns(d);
 
 	codec_init_record(&xenops_type_vm_figures, a, out);
 	out->vm = d->spec.vm;
 	out->domid = d->domid;
-	out->memory_bytes = d->memory_bytes;
+	out->memory_bytes = domain_memory(d);
 	out->memory_target_bytes = d->memory_target_bytes;
 	out->vcpus_ns.n = (size_t)d->vcpus;
 	out->vcpus_ns.v = arena_calloc(a, out->vcpus_ns.n, sizeof(int64_t));
@@ -112,12 +130,23 @@ MAY_WAIT struct err *api_guest_set(struct call *c, const struct simulator_guest_
 	struct domain *d;
 
 	TRY(domain_get(in->vm, &d));
+	if (in->balloon_bytes_per_s && *in->balloon_bytes_per_s < 0)
+		return err(INVALID_VALUE, "balloon_bytes_per_s", "negative");
+	domain_memory(d);
 	if (in->acknowledges)
 		d->acknowledges = *in->acknowledges;
 	if (in->ends)
 		d->ends = *in->ends;
 	if (in->lets_go)
 		d->lets_go = *in->lets_go;
+	if (in->balloon_bytes_per_s)
+		d->balloon_bytes_per_s = *in->balloon_bytes_per_s;
+	if (in->balloons)
+		d->balloons = *in->balloons;
+	if (in->balloons || in->balloon_bytes_per_s) {
+		domain_balloon(d);
+		domain_changed(d);
+	}
 	if (in->agent) {
 		codec_copy(&type_map_string, in->agent, &d->arena, &d->agent);
 		domain_changed(d);

@@ -28,15 +28,6 @@ struct err *domain_get(const char *vm, struct domain **out)
 	return NULL;
 }
 
-int64_t memory_free_bytes(void)
-{
-	int64_t free_bytes = simulator.memory_bytes;
-
-	map_for_each (slot, &simulator.domains)
-		free_bytes -= ((struct domain *)slot->value)->memory_bytes;
-	return free_bytes;
-}
-
 int64_t domain_ran_ns(const struct domain *d)
 {
 	bool runs = d->power == SIMULATOR_DOMAIN_POWER_RUNNING;
@@ -48,12 +39,15 @@ void domain_set_power(struct domain *d, enum simulator_domain_power power)
 {
 	d->ran_ns = domain_ran_ns(d);
 	d->runs_since_ns = clock_mono_ns();
+	domain_memory(d);
 	d->power = power;
+	domain_balloon(d);
 }
 
 void domain_free(struct domain *d)
 {
 	map_remove(&simulator.domains, d->spec.vm);
+	domain_depopulate(d);
 	vec_for_each (i, &d->devices) {
 		free(d->devices.v[i].name);
 		free(d->devices.v[i].backend);
@@ -75,7 +69,7 @@ static void describe_devices(
 			.backend = arena_strdup(a, d->devices.v[i].backend)};
 }
 
-void domain_describe(const struct domain *d, struct arena *a, struct simulator_domain *out)
+void domain_describe(struct domain *d, struct arena *a, struct simulator_domain *out)
 {
 	codec_init_record(&simulator_type_domain, a, out);
 	codec_copy(&simulator_type_domain_spec, &d->spec, a, &out->spec);
@@ -88,8 +82,9 @@ void domain_describe(const struct domain *d, struct arena *a, struct simulator_d
 	out->built = d->is_built;
 	out->device_model = d->has_device_model;
 	out->vcpus = d->vcpus;
-	out->memory_bytes = d->memory_bytes;
+	out->memory_bytes = domain_memory(d);
 	out->memory_target_bytes = d->memory_target_bytes;
+	out->shadow_multiplier = d->shadow_multiplier;
 	describe_devices(d, a, &out->devices);
 	if (d->console)
 		out->console = arena_strdup(a, console_path(d->console));

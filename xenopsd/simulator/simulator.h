@@ -8,6 +8,7 @@
 
 #include "common/arena.h"
 #include "common/fiber.h"
+#include "common/loop.h"
 #include "common/map.h"
 #include "common/vec.h"
 #include "simulator.gen.h"
@@ -26,20 +27,26 @@ struct domain {
 	enum simulator_domain_power power;
 	enum simulator_guest_end end; /* when it has ended */
 	bool is_built, has_device_model;
-	int64_t vcpus, memory_bytes, memory_target_bytes;
+	int64_t vcpus;
+	int64_t memory_bytes, memory_target_bytes; /* domain_memory() tells the first */
+	int64_t balloon_ns; /* when that was last reckoned */
+	struct timer arrival; /* of the balloon, where it is to be */
+	double shadow_multiplier;
 	vec_of(struct sim_device) devices; /* in order of plugging */
 	struct console *console; /* owned; NULL until it is built */
 	struct string_map agent, xenstore_data;
 	int64_t ran_ns; /* time that it ran, up to the last change of power */
 	int64_t runs_since_ns; /* while it is running */
 	/* How its guest behaves. */
-	bool acknowledges, ends, lets_go;
+	bool acknowledges, ends, lets_go, balloons;
+	int64_t balloon_bytes_per_s; /* 0: all at once */
 };
 
 struct simulator {
 	struct map domains; /* by VM id; owned */
 	int64_t last_domid;
 	int64_t memory_bytes; /* of the host */
+	int64_t used_bytes; /* by all domains */
 	int64_t operation_ns;
 	char *console_dir; /* owned */
 	int faults_fd; /* a file of one byte while faults are planned, else of none */
@@ -51,19 +58,31 @@ extern struct simulator simulator;
 struct domain *domain_find(const char *vm);
 /* Domain_not_built when there is none. */
 must_check struct err *domain_get(const char *vm, struct domain **out);
-int64_t memory_free_bytes(void);
 /* Of the time it ran, for the counters. */
 int64_t domain_ran_ns(const struct domain *d);
 void domain_set_power(struct domain *d, enum simulator_domain_power power);
 /* Also out of `domains`. */
 void domain_free(struct domain *d);
-void domain_describe(const struct domain *d, struct arena *a, struct simulator_domain *out);
+void domain_describe(struct domain *d, struct arena *a, struct simulator_domain *out);
 /* The guest ends; who watches hears of it. */
 void domain_end(struct domain *d, enum simulator_guest_end how);
 /* What stat shows of it is not as before. */
 void domain_changed(const struct domain *d);
 /* The device's place, or devices.n. */
 size_t device_find(const struct domain *d, enum simulator_device_kind kind, const char *name);
+
+/* ---- balloon.c ---- */
+
+int64_t memory_free_bytes(void);
+void domain_balloon_init(struct domain *d);
+/* Gives it its memory: Not_enough_memory. */
+must_check struct err *domain_populate(struct domain *d, int64_t bytes);
+void domain_depopulate(struct domain *d);
+must_check struct err *domain_set_shadow(struct domain *d, double multiplier);
+/* Bytes that it has now. */
+int64_t domain_memory(struct domain *d);
+/* It has a new target, or a new way of moving there. */
+void domain_balloon(struct domain *d);
 
 /* ---- console.c ---- */
 
