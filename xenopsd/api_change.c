@@ -138,3 +138,18 @@ MAY_WAIT struct err *api_vm_request_rdp(struct call *c, const struct xenops_vm_r
 		return err(Unimplemented, "vm_request_rdp");
 	return xenopsd.backend->vm_request_rdp(turn.vm, in->enabled);
 }
+
+/* The guest may take long: its VM's other turns are served meanwhile. */
+MAY_WAIT struct err *api_vm_run_script(
+	struct call *c, const struct xenops_vm_run_script_in *in, struct xenops_script_result *out)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, in->vm, "VM.run_script", TURN_WORK));
+	TRY(vm_need_up(turn.vm));
+	if (!xenopsd.backend->vm_run_script)
+		return err(Unimplemented, "vm_run_script");
+	auto_hold held = vm_hold(turn.vm);
+	turn_end(&turn);
+	return xenopsd.backend->vm_run_script(held, in->script, c->arena, out);
+}

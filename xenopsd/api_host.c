@@ -10,6 +10,10 @@
 #include "xenopsd/queue.h"
 #include "xenopsd/xenopsd.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
 #define MAX_WORKERS 1000
 
 #define ASK(member, ...) \
@@ -47,5 +51,63 @@ MAY_WAIT struct err *api_host_set_worker_pool_size(
 	if (in->size < 1 || in->size > MAX_WORKERS)
 		return err(INVALID_VALUE, "size", "not between 1 and 1000");
 	queue_set_workers(in->size);
+	return NULL;
+}
+
+/* ---- CPU policies: words of hexadecimal digits with dashes between, a bit for a feature ---- */
+
+#define MAX_WORDS 64
+
+struct policy {
+	uint32_t words[MAX_WORDS];
+	size_t n;
+};
+
+static struct err *read_policy(const char *path, const char *text, struct policy *out)
+{
+	out->n = 0;
+	while (*text && out->n < MAX_WORDS) {
+		size_t len = strspn(text, "0123456789abcdefABCDEF");
+
+		if (!len || len > 8 || (text[len] && text[len] != '-'))
+			return err(INVALID_VALUE, path, "no CPU policy");
+		out->words[out->n++] = (uint32_t)strtoul(text, NULL, 16);
+		text += len + (text[len] == '-');
+	}
+	return *text ? err(INVALID_VALUE, path, "too long for a CPU policy") : NULL;
+}
+
+static struct err *read_two(const char *a_path, const char *a_text, struct policy *a,
+	const char *b_path, const char *b_text, struct policy *b)
+{
+	TRY(read_policy(a_path, a_text, a));
+	return read_policy(b_path, b_text, b);
+}
+
+MAY_WAIT struct err *api_host_combine_cpu_policies(
+	struct call *c, const struct xenops_host_combine_cpu_policies_in *in, const char **out)
+{
+	struct policy a, b;
+	const char *text = "";
+
+	TRY(read_two("a", in->a, &a, "b", in->b, &b));
+	for (size_t i = 0; i < a.n && i < b.n; i++)
+		text = arena_printf(
+			c->arena, "%s%s%08" PRIx32, text, i ? "-" : "", a.words[i] & b.words[i]);
+	*out = text;
+	return NULL;
+}
+
+/* What a policy has no word for it has not. */
+MAY_WAIT struct err *api_host_is_compatible(
+	struct call *c, const struct xenops_host_is_compatible_in *in, bool *out)
+{
+	struct policy vm, host;
+
+	TRY(read_two("vm_policy", in->vm_policy, &vm, "host_policy", in->host_policy, &host));
+	*out = true;
+	for (size_t i = 0; i < vm.n; i++)
+		if (vm.words[i] & ~(i < host.n ? host.words[i] : 0))
+			*out = false;
 	return NULL;
 }

@@ -5,10 +5,13 @@
  */
 #include "common/codec.h"
 #include "common/rpc.h"
+#include "core.gen.h"
 #include "xenopsd/add.h"
+#include "xenopsd/backend.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
 #include "xenopsd/turn_of_device.h"
+#include "xenopsd/xenopsd.h"
 
 MAY_WAIT struct err *api_pci_add(struct call *c, const struct xenops_pci_add_in *in)
 {
@@ -51,6 +54,14 @@ MAY_WAIT struct err *api_pci_list(
 	for (size_t i = 0; i < all.n; i++)
 		TRY(fill(all.v[i], c->arena, &out->v[i]));
 	return NULL;
+}
+
+MAY_WAIT struct err *api_pci_dequarantine(
+	struct call *c, const struct xenops_pci_dequarantine_in *in)
+{
+	if (!xenopsd.backend->pci_dequarantine)
+		return err(Unimplemented, "pci_dequarantine");
+	return xenopsd.backend->pci_dequarantine(in->address);
 }
 
 MAY_WAIT struct err *api_pci_plug(struct call *c, const struct xenops_pci_plug_in *in)

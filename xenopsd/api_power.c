@@ -61,10 +61,8 @@ MAY_WAIT struct err *api_vm_suspend(struct call *c, const struct xenops_vm_suspe
 {
 	AUTO(turn_end) struct turn turn = {0};
 
-	if (in->keep_domain)
-		return err(NOT_IMPLEMENTED, "VM.suspend with keep_domain");
 	TRY(turn_begin(&turn, in->vm, "VM.suspend", TURN_WORK));
-	return vm_suspend(turn.vm, &in->image, c->task);
+	return vm_suspend(turn.vm, &in->image, in->keep_domain, c->task);
 }
 
 MAY_WAIT struct err *api_vm_resume(struct call *c, const struct xenops_vm_resume_in *in)
@@ -114,4 +112,49 @@ MAY_WAIT struct err *api_vm_reboot(struct call *c, const struct xenops_vm_reboot
 	if (in->timeout_s)
 		TRY(vm_end_guest(turn.vm, GUEST_REBOOTED, *in->timeout_s));
 	return vm_reboot(turn.vm, reason, c->task);
+}
+
+MAY_WAIT struct err *api_vm_fast_resume(struct call *c, const struct xenops_vm_fast_resume_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, in->vm, "VM.fast_resume", TURN_WORK));
+	return vm_fast_resume(turn.vm, c->task);
+}
+
+static MAY_WAIT struct err *need_running(struct vm *vm)
+{
+	enum xenops_power_state found;
+
+	TRY(vm_power_state(vm, &found));
+	if (found != XENOPS_POWER_STATE_RUNNING)
+		return bad_power_state(found, XENOPS_POWER_STATE_RUNNING);
+	return NULL;
+}
+
+MAY_WAIT struct err *api_vm_s3suspend(struct call *c, const struct xenops_vm_s3suspend_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, in->vm, "VM.s3suspend", TURN_WORK));
+	TRY(need_running(turn.vm));
+	return run_one(turn.vm, c->task, &atom_guest_s3suspend);
+}
+
+MAY_WAIT struct err *api_vm_s3resume(struct call *c, const struct xenops_vm_s3resume_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, in->vm, "VM.s3resume", TURN_WORK));
+	TRY(need_running(turn.vm));
+	return run_one(turn.vm, c->task, &atom_guest_s3resume);
+}
+
+MAY_WAIT struct err *api_vm_softreboot(struct call *c, const struct xenops_vm_softreboot_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, in->vm, "VM.softreboot", TURN_WORK));
+	TRY(need_running(turn.vm));
+	return vm_soft_reboot(turn.vm, c->task);
 }

@@ -127,3 +127,38 @@ MAY_WAIT struct err *api_vbd_eject(struct call *c, const struct xenops_vbd_eject
 	TRY(run(d, c->task, &atom_vbd_eject, &atom_vbd_detach));
 	return set_medium(d, NULL);
 }
+
+/* ---- its priority ---- */
+
+static MAY_WAIT struct err *tell_qos(struct device *d, struct task *task)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+	bool is_plugged;
+
+	TRY(device_is_plugged(d, &is_plugged));
+	if (!is_plugged)
+		return NULL;
+	plan_init(&plan, d->vm, task);
+	plan_add(&plan, &atom_vbd_set_qos, d);
+	return plan_run(&plan);
+}
+
+MAY_WAIT struct err *api_vbd_set_qos(struct call *c, const struct xenops_vbd_set_qos_in *in)
+{
+	AUTO(turn_end) struct turn turn = {0};
+	auto_arena a = {0};
+	struct xenops_vbd before, config;
+	struct device *d;
+
+	if (in->qos && (in->qos->level < 0 || in->qos->level > 7))
+		return err(INVALID_VALUE, "qos.level", "not between 0 and 7");
+	TRY(turn_of_device(&turn, DEVICE_VBD, in->vbd, "VBD.set_qos", &d));
+	codec_copy(&xenops_type_vbd, &d->vbd, &a, &before);
+	config = before;
+	config.qos = in->qos;
+	TRY(change_device(d, &config));
+	struct err *e = tell_qos(d, c->task);
+	if (e)
+		err_free(change_device(d, &before));
+	return e;
+}

@@ -38,6 +38,8 @@ static MAY_WAIT struct err *fill(
 	out->state.plugged = on_host.n > 0;
 	out->state.media_present = out->state.plugged && out->vif.carrier &&
 		out->vif.locking_mode.kind != NETWORK_LOCKING_MODE_DISABLED;
+	out->state.pvs_rules_active =
+		out->state.plugged && out->vif.pvs_proxy && xenopsd.backend->vif_set_pvs_proxy;
 	if (on_host.n)
 		out->state.device = on_host.names[0];
 	return NULL;
@@ -86,7 +88,13 @@ MAY_WAIT struct err *api_vif_unplug(struct call *c, const struct xenops_vif_unpl
 
 /* ---- changes ---- */
 
-static MAY_WAIT struct err *make_so(struct device *d, struct task *task)
+/* What makes it so where the VIF is plugged. */
+static const struct atom *const on_network[] = {&atom_vif_set_carrier, &atom_vif_reconnect, NULL};
+static const struct atom *const in_guest[] = {&atom_vif_set_addresses, NULL};
+static const struct atom *const by_proxy[] = {&atom_vif_set_pvs_proxy, NULL};
+
+static MAY_WAIT struct err *make_so(
+	struct device *d, const struct atom *const *atoms, struct task *task)
 {
 	AUTO(plan_fini) struct plan plan = {0};
 	bool is_plugged;
@@ -95,54 +103,74 @@ static MAY_WAIT struct err *make_so(struct device *d, struct task *task)
 	if (!is_plugged)
 		return NULL;
 	plan_init(&plan, d->vm, task);
-	plan_add(&plan, &atom_vif_set_carrier, d);
-	plan_add(&plan, &atom_vif_reconnect, d);
+	for (; *atoms; atoms++)
+		plan_add(&plan, *atoms, d);
 	return plan_run(&plan);
 }
 
 /* CONFIG is a shallow copy of the VIF's, with the change. */
-static MAY_WAIT struct err *change(
-	struct device *d, const struct xenops_vif *config, struct task *task)
+static MAY_WAIT struct err *change(struct device *d, const struct xenops_vif *config,
+	const struct atom *const *atoms, struct task *task)
 {
 	auto_arena a = {0};
 	struct xenops_vif before;
 
 	codec_copy(&xenops_type_vif, &d->vif, &a, &before);
 	TRY(change_device(d, config));
-	struct err *e = make_so(d, task);
+	struct err *e = make_so(d, atoms, task);
 	if (!e)
 		return NULL;
 	err_free(change_device(d, &before));
-	err_free(make_so(d, NULL));
+	err_free(make_so(d, atoms, NULL));
 	return e;
 }
 
 /* A handler's whole: its turn, the device D, and the statement that changes CONFIG. */
-#define CHANGE(what, statement) \
+#define CHANGE(what, atoms, statement) \
 	AUTO(turn_end) struct turn turn = {0}; \
 	struct device *d; \
 	TRY(turn_of_device(&turn, DEVICE_VIF, in->vif, what, &d)); \
 	struct xenops_vif config = d->vif; \
 	statement; \
-	return change(d, &config, c->task)
+	return change(d, &config, atoms, c->task)
 
 MAY_WAIT struct err *api_vif_move(struct call *c, const struct xenops_vif_move_in *in)
 {
-	CHANGE("VIF.move", config.backend = in->backend);
+	CHANGE("VIF.move", on_network, config.backend = in->backend);
 }
 
 MAY_WAIT struct err *api_vif_set_carrier(struct call *c, const struct xenops_vif_set_carrier_in *in)
 {
-	CHANGE("VIF.set_carrier", config.carrier = in->carrier);
+	CHANGE("VIF.set_carrier", on_network, config.carrier = in->carrier);
 }
 
 MAY_WAIT struct err *api_vif_set_locking_mode(
 	struct call *c, const struct xenops_vif_set_locking_mode_in *in)
 {
-	CHANGE("VIF.set_locking_mode", config.locking_mode = in->locking_mode);
+	CHANGE("VIF.set_locking_mode", on_network, config.locking_mode = in->locking_mode);
 }
 
 MAY_WAIT struct err *api_vif_set_trunks(struct call *c, const struct xenops_vif_set_trunks_in *in)
 {
-	CHANGE("VIF.set_trunks", config.trunks = in->trunks);
+	CHANGE("VIF.set_trunks", on_network, config.trunks = in->trunks);
+}
+
+MAY_WAIT struct err *api_vif_set_ipv4_configuration(
+	struct call *c, const struct xenops_vif_set_ipv4_configuration_in *in)
+{
+	CHANGE("VIF.set_ipv4_configuration", in_guest,
+		config.ipv4_configuration = in->configuration);
+}
+
+MAY_WAIT struct err *api_vif_set_ipv6_configuration(
+	struct call *c, const struct xenops_vif_set_ipv6_configuration_in *in)
+{
+	CHANGE("VIF.set_ipv6_configuration", in_guest,
+		config.ipv6_configuration = in->configuration);
+}
+
+MAY_WAIT struct err *api_vif_set_pvs_proxy(
+	struct call *c, const struct xenops_vif_set_pvs_proxy_in *in)
+{
+	CHANGE("VIF.set_pvs_proxy", by_proxy, config.pvs_proxy = in->proxy);
 }

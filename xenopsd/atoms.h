@@ -39,6 +39,19 @@ extern const struct atom atom_vm_suspended;
 /* Notes that it is being resumed. Undone: that it is what it was. */
 extern const struct atom atom_resume_begin;
 extern const struct atom atom_vm_restore;
+/* Notes that the image is whole, and that the domain stays. */
+extern const struct atom atom_vm_kept;
+/* Notes that the guest goes on; lets it; notes that it has. */
+extern const struct atom atom_fast_resume_begin, atom_guest_go_on, atom_vm_went_on;
+
+/* ---- atoms_guest.c ---- */
+
+/* The guest sleeps in its memory (undone: it wakes), or wakes. */
+extern const struct atom atom_guest_s3suspend, atom_guest_s3resume;
+/* The guest's own kernel is put in place of the one that ran, to which there is no way back. */
+extern const struct atom atom_vm_soft_reset;
+/* Writes the memory of a guest that has crashed to a file. */
+extern const struct atom atom_vm_coredump;
 
 /* ---- atoms_hook.c ---- */
 
@@ -62,11 +75,15 @@ extern const struct atom atom_vbd_unplug, atom_vbd_unplug_force, atom_vbd_detach
 	atom_vbd_epoch_end;
 /* The medium of a drive, as its config has it now. */
 extern const struct atom atom_vbd_insert, atom_vbd_eject;
+/* A VBD that is plugged has the I/O priority of its config. */
+extern const struct atom atom_vbd_set_qos;
 /* The guest's and the host's side are made; the host's is put on its bridge. */
 extern const struct atom atom_vif_plug, atom_vif_connect;
 extern const struct atom atom_vif_disconnect, atom_vif_unplug, atom_vif_unplug_force;
 /* A VIF that is plugged is made as its config has it now. */
 extern const struct atom atom_vif_set_carrier, atom_vif_reconnect;
+extern const struct atom atom_vif_set_addresses, atom_vif_set_pvs_proxy;
+extern const struct atom atom_vgpu_plug, atom_vgpu_unplug;
 extern const struct atom atom_pci_plug, atom_pci_unplug, atom_vusb_plug, atom_vusb_unplug;
 
 #endif

@@ -155,6 +155,17 @@ const struct atom atom_vbd_eject = {
 	.run = vbd_eject,
 };
 
+static MAY_WAIT struct err *vbd_set_qos(struct plan *p, struct device *vbd)
+{
+	NEED(vbd_set_qos);
+	return xenopsd.backend->vbd_set_qos(p->vm, vbd);
+}
+
+const struct atom atom_vbd_set_qos = {
+	.name = "vbd-set-qos",
+	.run = vbd_set_qos,
+};
+
 /* ---- network interfaces ---- */
 
 static MAY_WAIT struct err *vif_plug(struct plan *p, struct device *vif)
@@ -245,7 +256,53 @@ const struct atom atom_vif_set_carrier = {
 	.run = vif_set_carrier,
 };
 
-/* ---- PCI and USB ---- */
+static MAY_WAIT struct err *vif_set_addresses(struct plan *p, struct device *vif)
+{
+	NEED(vif_set_addresses);
+	return xenopsd.backend->vif_set_addresses(p->vm, vif);
+}
+
+const struct atom atom_vif_set_addresses = {
+	.name = "vif-set-addresses",
+	.run = vif_set_addresses,
+};
+
+static MAY_WAIT struct err *vif_set_pvs_proxy(struct plan *p, struct device *vif)
+{
+	NEED(vif_set_pvs_proxy);
+	return xenopsd.backend->vif_set_pvs_proxy(p->vm, vif);
+}
+
+const struct atom atom_vif_set_pvs_proxy = {
+	.name = "vif-set-pvs-proxy",
+	.run = vif_set_pvs_proxy,
+};
+
+/* ---- PCI, graphics and USB ---- */
+
+static MAY_WAIT struct err *vgpu_plug(struct plan *p, struct device *vgpu)
+{
+	NEED(vgpu_plug);
+	return xenopsd.backend->vgpu_plug(p->vm, vgpu);
+}
+
+static MAY_WAIT struct err *vgpu_unplug(struct plan *p, struct device *vgpu)
+{
+	NEED(vgpu_unplug);
+	return xenopsd.backend->vgpu_unplug(p->vm, vgpu);
+}
+
+const struct atom atom_vgpu_plug = {
+	.name = "vgpu-plug",
+	.run = vgpu_plug,
+	.undo = vgpu_unplug,
+	.undo_name = "undo-vgpu-plug",
+};
+
+const struct atom atom_vgpu_unplug = {
+	.name = "vgpu-unplug",
+	.run = vgpu_unplug,
+};
 
 static MAY_WAIT struct err *pci_plug(struct plan *p, struct device *pci)
 {

@@ -157,6 +157,16 @@ const struct atom atom_vm_saved = {
 	.run = saved,
 };
 
+static struct err *kept(struct plan *p, struct device *device)
+{
+	return vm_set_phase(p->vm, XENOPSD_PHASE_KEPT);
+}
+
+const struct atom atom_vm_kept = {
+	.name = "vm-kept",
+	.run = kept,
+};
+
 static struct err *settle_suspended(struct plan *p, struct device *device)
 {
 	if (p->first)
@@ -168,6 +178,33 @@ static struct err *settle_suspended(struct plan *p, struct device *device)
 const struct atom atom_vm_suspended = {
 	.name = "vm-suspended",
 	.run = settle_suspended,
+};
+
+/* ---- going on ---- */
+
+/* Killed from here on, the guest goes on. */
+const struct atom atom_fast_resume_begin = {
+	.name = "fast-resume-begin",
+	.run = suspend_begin,
+	.undo = kept,
+	.undo_name = "undo-fast-resume-begin",
+};
+
+const struct atom atom_guest_go_on = {
+	.name = "guest-go-on",
+	.run = guest_go_on,
+};
+
+static struct err *went_on(struct plan *p, struct device *device)
+{
+	TRY(vm_set_phase(p->vm, XENOPSD_PHASE_UP));
+	backend_changed(p->vm->id);
+	return NULL;
+}
+
+const struct atom atom_vm_went_on = {
+	.name = "vm-went-on",
+	.run = went_on,
 };
 
 /* ---- resuming ---- */

@@ -68,6 +68,8 @@ struct memory_now {
 struct backend_ops {
 	const char *name; /* "simulator" */
 	const char *version; /* XENITH_VERSION: one of another build is refused */
+	/* A guest that reboots sooner after its start waits before it is started anew. */
+	int64_t short_run_ns;
 
 	/* ---- the backend itself ---- */
 
@@ -147,6 +149,17 @@ struct backend_ops {
 	/* Lets a domain go on that was asked to suspend, and may have, and have been saved. */
 	MAY_WAIT struct err *(*vm_fast_resume)(struct vm *vm);
 
+	/* Asks the guest to sleep in memory and waits until it does:
+	 * Failed_to_acknowledge_suspend_request at the deadline. One that sleeps is no error, nor
+	 * is one that is awake for vm_s3resume. */
+	MAY_WAIT struct err *(*vm_s3suspend)(struct vm *vm, int64_t deadline);
+	MAY_WAIT struct err *(*vm_s3resume)(struct vm *vm);
+	/* The kernel that the guest has loaded takes the place of the one that ran, in the same
+	 * domain, which has no devices now and is paused afterwards. Undone by vm_destroy. */
+	MAY_WAIT struct err *(*vm_soft_reset)(struct vm *vm);
+	/* Writes the memory of a guest that has crashed to a file of this path. */
+	MAY_WAIT struct err *(*vm_coredump)(struct vm *vm, const char *path);
+
 	/* ---- drives ---- */
 
 	/* Gives the drive to the guest, or to the domain that is being made. WAYS: how its bytes
@@ -162,6 +175,9 @@ struct backend_ops {
 	/* Whole, and not on its way out. */
 	MAY_WAIT struct err *(*vbd_is_plugged)(struct vm *vm, const struct device *vbd, bool *out);
 
+	/* As vbd->vbd says now. */
+	MAY_WAIT struct err *(*vbd_set_qos)(struct vm *vm, const struct device *vbd);
+
 	/* ---- network interfaces ---- */
 
 	/* Makes the host's side and gives the other to the guest, or to the domain that is being
@@ -172,14 +188,23 @@ struct backend_ops {
 	 * None: it is not plugged. */
 	MAY_WAIT struct err *(*vif_interfaces)(struct vm *vm, const struct device *vif,
 		struct arena *a, struct vif_interfaces *out);
-	/* As vif->vif says now. */
+	/* As vif->vif says now; a plugged one is told so by vif_plug. */
 	MAY_WAIT struct err *(*vif_set_carrier)(struct vm *vm, const struct device *vif);
+	MAY_WAIT struct err *(*vif_set_addresses)(struct vm *vm, const struct device *vif);
+	MAY_WAIT struct err *(*vif_set_pvs_proxy)(struct vm *vm, const struct device *vif);
 
-	/* ---- PCI and USB ---- */
+	/* ---- PCI, graphics and USB ---- */
 
 	MAY_WAIT struct err *(*pci_plug)(struct vm *vm, const struct device *pci);
 	MAY_WAIT struct err *(*pci_unplug)(struct vm *vm, const struct device *pci);
 	MAY_WAIT struct err *(*pci_is_plugged)(struct vm *vm, const struct device *pci, bool *out);
+	/* The host may use the device again that a guest had. */
+	MAY_WAIT struct err *(*pci_dequarantine)(const char *address);
+	/* Given before the device model starts, and taken after it has ended. */
+	MAY_WAIT struct err *(*vgpu_plug)(struct vm *vm, const struct device *vgpu);
+	MAY_WAIT struct err *(*vgpu_unplug)(struct vm *vm, const struct device *vgpu);
+	MAY_WAIT struct err *(*vgpu_is_plugged)(
+		struct vm *vm, const struct device *vgpu, bool *out);
 	MAY_WAIT struct err *(*vusb_plug)(struct vm *vm, const struct device *vusb);
 	MAY_WAIT struct err *(*vusb_unplug)(struct vm *vm, const struct device *vusb);
 	MAY_WAIT struct err *(*vusb_is_plugged)(

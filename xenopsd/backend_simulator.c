@@ -6,6 +6,7 @@
 #include "xenopsd/backend_simulator.h"
 
 #include "common/codec.h"
+#include "common/file.h"
 #include "common/version.h"
 #include "core.gen.h"
 #include "simulator.gen.h"
@@ -134,7 +135,7 @@ static MAY_WAIT struct err *vm_look(struct vm *vm, struct domain_look *out)
 	TRY(domain_of(vm, &a, &d));
 	*out = (struct domain_look){.is_there = d != NULL};
 	if (d) {
-		out->is_paused = d->power == SIMULATOR_DOMAIN_POWER_PAUSED;
+		out->is_paused = d->power == SIMULATOR_DOMAIN_POWER_PAUSED || d->held;
 		out->end = end_of(d->end);
 		out->domid = (int)d->domid;
 	}
@@ -346,13 +347,130 @@ static MAY_WAIT struct err *vm_set_xenstore_data(struct vm *vm)
 		domain_set_xenstore_data, .vm = vm->id, .xenstore_data = vm->config.xenstore_data);
 }
 
+/* ---- a guest that stays ---- */
+
+static MAY_WAIT struct err *vm_s3suspend(struct vm *vm, int64_t deadline)
+{
+	auto_arena a = {0};
+	struct simulator_domain_set_asleep_in in = {.vm = vm->id, .asleep = true};
+	struct err *e = simulator_domain_set_asleep(simulator_client(), &in, &a, deadline);
+
+	if (!err_is(e, &ERR_TIMEOUT))
+		return e;
+	err_free(e);
+	return err(Failed_to_acknowledge_suspend_request);
+}
+
+static MAY_WAIT struct err *vm_s3resume(struct vm *vm)
+{
+	return CALL(domain_set_asleep, .vm = vm->id, .asleep = false);
+}
+
+static MAY_WAIT struct err *vm_soft_reset(struct vm *vm)
+{
+	return CALL(domain_soft_reset, .vm = vm->id);
+}
+
+/* The domain as JSON, as in vm_save. */
+static MAY_WAIT struct err *vm_coredump(struct vm *vm, const char *path)
+{
+	auto_arena a = {0};
+	auto_sbuf text = {0};
+	struct simulator_domain *d;
+
+	TRY(domain_of(vm, &a, &d));
+	if (!d)
+		return err(Domain_not_built);
+	codec_encode(&simulator_type_domain, d, &text);
+	return file_store(path, sbuf_data(&text), sbuf_len(&text), 0600, 0);
+}
+
+static MAY_WAIT struct err *vm_request_rdp(struct vm *vm, bool enabled)
+{
+	return CALL(domain_request_rdp, .vm = vm->id, .enabled = enabled);
+}
+
+static MAY_WAIT struct err *vm_run_script(
+	struct vm *vm, const char *script, struct arena *a, struct xenops_script_result *out)
+{
+	struct simulator_domain_run_script_in in = {.vm = vm->id, .script = script};
+
+	return simulator_domain_run_script(simulator_client(), &in, a, out, NEVER);
+}
+
 /* ---- devices ---- */
+
+struct settings {
+	struct string_map_entry v[5];
+	size_t n;
+};
+
+static void set(struct settings *s, const char *key, const char *value)
+{
+	s->v[s->n++] = (struct string_map_entry){key, value};
+}
+
+static const char *addresses_text(const struct xenops_static_addresses *addresses, struct arena *a)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < addresses->addresses.n; i++)
+		text = arena_printf(a, "%s%s ", text, addresses->addresses.v[i]);
+	return arena_printf(a, "%s%s", text, addresses->gateway ?: "-");
+}
+
+static void set_vif(const struct xenops_vif *vif, struct arena *a, struct settings *out)
+{
+	set(out, "carrier", vif->carrier ? "true" : "false");
+	if (vif->ipv4_configuration)
+		set(out, "ipv4", addresses_text(vif->ipv4_configuration, a));
+	if (vif->ipv6_configuration)
+		set(out, "ipv6", addresses_text(vif->ipv6_configuration, a));
+	if (vif->pvs_proxy)
+		set(out, "pvs_site", vif->pvs_proxy->site);
+}
+
+static void set_vbd(const struct xenops_vbd *vbd, struct arena *a, struct settings *out)
+{
+	if (vbd->qos)
+		set(out, "qos",
+			arena_printf(a, "%s %d",
+				type_case_name(&xenops_type_io_scheduler, (int)vbd->qos->scheduler),
+				(int)vbd->qos->level));
+}
+
+/* As the device's config says now. */
+static struct settings settings_of(const struct device *device, struct arena *a)
+{
+	struct settings out = {.n = 0};
+
+	if (device->class == DEVICE_VIF)
+		set_vif(&device->vif, a, &out);
+	if (device->class == DEVICE_VBD)
+		set_vbd(&device->vbd, a, &out);
+	return out;
+}
 
 static MAY_WAIT struct err *plug(
 	const struct device *device, enum simulator_device_kind kind, const char *backend)
 {
+	auto_arena a = {0};
+	struct settings settings = settings_of(device, &a);
+
 	return CALL(device_plug, .vm = device->vm->id,
-		.device = {.kind = kind, .name = device->name, .backend = backend});
+		.device = {.kind = kind,
+			.name = device->name,
+			.backend = backend,
+			.settings = {settings.v, settings.n}});
+}
+
+static MAY_WAIT struct err *tell(const struct device *device, enum simulator_device_kind kind)
+{
+	auto_arena a = {0};
+	struct settings settings = settings_of(device, &a);
+
+	return CALL(device_set, .vm = device->vm->id, .kind = kind, .name = device->name,
+		.settings = {settings.v, settings.n});
 }
 
 static MAY_WAIT struct err *unplug(
@@ -429,9 +547,14 @@ static MAY_WAIT struct err *vif_interfaces(
 	return NULL;
 }
 
-static MAY_WAIT struct err *vif_set_carrier(struct vm *vm, const struct device *vif)
+static MAY_WAIT struct err *vif_tell(struct vm *vm, const struct device *vif)
 {
-	return NULL;
+	return tell(vif, SIMULATOR_DEVICE_KIND_VIF);
+}
+
+static MAY_WAIT struct err *vbd_tell(struct vm *vm, const struct device *vbd)
+{
+	return tell(vbd, SIMULATOR_DEVICE_KIND_VBD);
 }
 
 static MAY_WAIT struct err *pci_plug(struct vm *vm, const struct device *pci)
@@ -447,6 +570,26 @@ static MAY_WAIT struct err *pci_unplug(struct vm *vm, const struct device *pci)
 static MAY_WAIT struct err *pci_is_plugged(struct vm *vm, const struct device *pci, bool *out)
 {
 	return has_device(pci, SIMULATOR_DEVICE_KIND_PCI, out);
+}
+
+static MAY_WAIT struct err *pci_dequarantine(const char *address)
+{
+	return CALL(machine_dequarantine, .address = address);
+}
+
+static MAY_WAIT struct err *vgpu_plug(struct vm *vm, const struct device *vgpu)
+{
+	return plug(vgpu, SIMULATOR_DEVICE_KIND_VGPU, vgpu->vgpu.physical_pci_address);
+}
+
+static MAY_WAIT struct err *vgpu_unplug(struct vm *vm, const struct device *vgpu)
+{
+	return unplug(vgpu, SIMULATOR_DEVICE_KIND_VGPU, true);
+}
+
+static MAY_WAIT struct err *vgpu_is_plugged(struct vm *vm, const struct device *vgpu, bool *out)
+{
+	return has_device(vgpu, SIMULATOR_DEVICE_KIND_VGPU, out);
 }
 
 static MAY_WAIT struct err *vusb_plug(struct vm *vm, const struct device *vusb)
@@ -490,6 +633,12 @@ const struct backend_ops xenopsd_backend = {
 	.vm_save = vm_save,
 	.vm_restore = vm_restore,
 	.vm_fast_resume = vm_fast_resume,
+	.vm_s3suspend = vm_s3suspend,
+	.vm_s3resume = vm_s3resume,
+	.vm_soft_reset = vm_soft_reset,
+	.vm_coredump = vm_coredump,
+	.vm_request_rdp = vm_request_rdp,
+	.vm_run_script = vm_run_script,
 	.vm_set_vcpus = vm_set_vcpus,
 	.vm_set_memory_target = vm_set_memory_target,
 	.vm_set_shadow_multiplier = vm_set_shadow_multiplier,
@@ -499,13 +648,20 @@ const struct backend_ops xenopsd_backend = {
 	.vbd_insert = vbd_insert,
 	.vbd_eject = vbd_eject,
 	.vbd_is_plugged = vbd_is_plugged,
+	.vbd_set_qos = vbd_tell,
 	.vif_plug = vif_plug,
 	.vif_unplug = vif_unplug,
 	.vif_interfaces = vif_interfaces,
-	.vif_set_carrier = vif_set_carrier,
+	.vif_set_carrier = vif_tell,
+	.vif_set_addresses = vif_tell,
+	.vif_set_pvs_proxy = vif_tell,
 	.pci_plug = pci_plug,
 	.pci_unplug = pci_unplug,
 	.pci_is_plugged = pci_is_plugged,
+	.pci_dequarantine = pci_dequarantine,
+	.vgpu_plug = vgpu_plug,
+	.vgpu_unplug = vgpu_unplug,
+	.vgpu_is_plugged = vgpu_is_plugged,
 	.vusb_plug = vusb_plug,
 	.vusb_unplug = vusb_unplug,
 	.vusb_is_plugged = vusb_is_plugged,

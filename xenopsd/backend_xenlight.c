@@ -23,6 +23,7 @@ static MAY_WAIT struct err *begin(void)
 const struct backend_ops xenopsd_backend = {
 	.name = "xenlight",
 	.version = XENITH_VERSION,
+	.short_run_ns = 120 * NS_PER_S,
 	.begin = begin,
 	.end = xenlight_close,
 	.vm_forget = xenlight_vm_forget,

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/updates.h"
 #include "core.gen.h"
+#include "xenopsd/atoms.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/memory.h"
 #include "xenopsd/plans.h"
@@ -36,7 +37,6 @@ static enum xenops_end_action action_for(const struct vm *vm, enum guest_end end
 			return vm->config.on_crash;
 		return XENOPS_END_ACTION_DESTROY;
 	case GUEST_SUSPENDED:
-		return XENOPS_END_ACTION_PRESERVE;
 	case GUEST_RUNS:
 	case GUEST_HALTED:
 		break;
@@ -53,50 +53,133 @@ static MAY_WAIT void tell_hook(struct vm *vm, enum xenopsd_hook_reason reason)
 		log_err(LOG_WARN_, e, "vm=%s a hook forbids what the guest has done", vm->id);
 }
 
-static MAY_WAIT struct err *act(struct vm *vm, enum guest_end end)
+/* What can be kept of a guest that has crashed. */
+static MAY_WAIT void keep_core(struct vm *vm)
 {
-	enum xenops_end_action action = action_for(vm, end);
+	AUTO(plan_fini) struct plan plan = {0};
 
-	log_info("vm=%s its guest has ended (%d): %s", vm->id, (int)end,
+	plan_init(&plan, vm, NULL);
+	plan_add(&plan, &atom_vm_coredump, NULL);
+	auto_err e = plan_run(&plan);
+	if (e)
+		log_err(LOG_WARN_, e, "vm=%s the memory of its guest is not kept", vm->id);
+}
+
+/* Its domain stays, and is seen to stand still. */
+static MAY_WAIT struct err *preserve(struct vm *vm, const struct domain_look *look)
+{
+	if (look->is_paused)
+		return NULL;
+	TRY(xenopsd.backend->vm_pause(vm));
+	vm_tell(vm);
+	return NULL;
+}
+
+/* Where it cannot start a kernel of its own, it is booted. */
+static MAY_WAIT struct err *soft_reboot(struct vm *vm)
+{
+	if (xenopsd.backend->vm_soft_reset)
+		return vm_soft_reboot(vm, NULL);
+	tell_hook(vm, XENOPSD_HOOK_REASON_HARD_REBOOT);
+	return vm_reboot(vm, XENOPSD_HOOK_REASON_HARD_REBOOT, NULL);
+}
+
+static MAY_WAIT struct err *act(
+	struct vm *vm, const struct domain_look *look, enum xenops_end_action action)
+{
+	log_info("vm=%s its guest has ended (%d): %s", vm->id, (int)look->end,
 		type_case_name(&xenops_type_end_action, (int)action));
+	if (look->end == GUEST_CRASHED && vm->config.coredump_on_crash && !look->is_paused)
+		keep_core(vm);
 	switch (action) {
 	case XENOPS_END_ACTION_DESTROY:
 		tell_hook(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN);
 		return vm_stop(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	case XENOPS_END_ACTION_RESTART:
-	case XENOPS_END_ACTION_SOFT_REBOOT: /* FIXME: kexec in the same domain (vm_soft_reset) */
 		tell_hook(vm, XENOPSD_HOOK_REASON_HARD_REBOOT);
 		return vm_reboot(vm, XENOPSD_HOOK_REASON_HARD_REBOOT, NULL);
+	case XENOPS_END_ACTION_SOFT_REBOOT:
+		return soft_reboot(vm);
 	case XENOPS_END_ACTION_PRESERVE:
-		return NULL;
+		return preserve(vm, look);
 	}
 	return NULL;
 }
 
-static MAY_WAIT struct err *check(const char *id)
+/* Nobody has asked it to suspend, or no longer waits for it. */
+static MAY_WAIT struct err *wake_up(struct vm *vm)
 {
-	AUTO(turn_end) struct turn turn = {0};
+	log_warn("vm=%s its guest has suspended by itself, and goes on", vm->id);
+	TRY(xenopsd.backend->vm_fast_resume(vm));
+	vm_tell(vm);
+	return NULL;
+}
+
+static bool comes_too_soon(const struct vm *vm)
+{
+	int64_t short_run_ns = xenopsd_conf.short_run_ns ?: xenopsd.backend->short_run_ns;
+
+	return xenopsd_conf.reboot_delay_ns &&
+		clock_real_ns() - vm->last_start_s * NS_PER_S < short_run_ns;
+}
+
+/* OUT: how long to wait before it is looked at again; 0: not at all. */
+static MAY_WAIT struct err *serve(struct vm *vm, bool has_waited, int64_t *out)
+{
 	struct domain_look look;
 
-	TRY(turn_begin(&turn, id, "check", TURN_WORK));
-	turn.vm->is_check_pending = false;
-	if (turn.vm->phase != XENOPSD_PHASE_UP)
+	if (has_waited)
+		vm->is_reboot_pending = false;
+	if (vm->phase != XENOPSD_PHASE_UP)
 		return NULL;
-	TRY(xenopsd.backend->vm_look(turn.vm, &look));
+	TRY(xenopsd.backend->vm_look(vm, &look));
 	if (!look.is_there) {
-		log_warn("vm=%s its domain has vanished", id);
-		return vm_stop(turn.vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
+		log_warn("vm=%s its domain has vanished", vm->id);
+		return vm_stop(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	}
 	/* Its balloon may have begun to move. */
-	if (turn.vm->balloon.is_stuck)
+	if (vm->balloon.is_stuck)
 		memory_changed();
-	return look.end == GUEST_RUNS ? NULL : act(turn.vm, look.end);
+	if (look.end == GUEST_RUNS)
+		return NULL;
+	if (look.end == GUEST_SUSPENDED && xenopsd.backend->vm_fast_resume)
+		return wake_up(vm);
+	enum xenops_end_action action = action_for(vm, look.end);
+	if (action != XENOPS_END_ACTION_RESTART || has_waited || !comes_too_soon(vm))
+		return act(vm, &look, action);
+	if (!vm->is_reboot_pending)
+		*out = xenopsd_conf.reboot_delay_ns;
+	vm->is_reboot_pending = true;
+	return NULL;
+}
+
+static MAY_WAIT struct err *check(const char *id, bool has_waited, int64_t *out)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	*out = 0;
+	TRY(turn_begin(&turn, id, "check", TURN_WORK));
+	if (!has_waited)
+		turn.vm->is_check_pending = false;
+	return serve(turn.vm, has_waited, out);
+}
+
+static MAY_WAIT struct err *check_all(const char *id)
+{
+	int64_t wait_ns;
+
+	TRY(check(id, false, &wait_ns));
+	if (!wait_ns)
+		return NULL;
+	log_info("vm=%s its guest reboots too soon, and waits", id);
+	TRY(fiber_sleep(wait_ns));
+	return check(id, true, &wait_ns);
 }
 
 static MAY_WAIT void check_main(void *arg)
 {
 	auto_str id = arg;
-	auto_err e = check(id);
+	auto_err e = check_all(id);
 
 	if (e && !err_is(e, &ERR_SHUTTING_DOWN) && !err_is(e, &ERR_Does_not_exist))
 		log_err(LOG_ERROR_, e, "vm=%s could not be served after a change", id);

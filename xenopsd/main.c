@@ -53,6 +53,27 @@ static const struct conf_key keys[] = {
 		.min = NS_PER_S,
 		.max = 86400 * NS_PER_S,
 		.doc = "A program of a hook that is not done by then is ended, and has failed."},
+	{.name = "coredumps",
+		.kind = CONF_PATH,
+		.offset = offsetof(struct xenopsd_conf, coredumps),
+		.standard = "",
+		.doc = "Where the memory of crashed guests is written to when their VMs want so, one "
+		       "file a VM; empty for /var/lib/xenith/coredump."},
+	{.name = "reboot-delay",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xenopsd_conf, reboot_delay_ns),
+		.standard = "15s",
+		.min = 0,
+		.max = 86400 * NS_PER_S,
+		.doc = "A guest that reboots by itself soon after its start (short-run) waits so "
+		       "long before it is started anew."},
+	{.name = "short-run",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xenopsd_conf, short_run_ns),
+		.standard = "0s",
+		.min = 0,
+		.max = 86400 * NS_PER_S,
+		.doc = "What soon is for reboot-delay; 0s: as suits the backend, two minutes on Xen."},
 	{0},
 };
 

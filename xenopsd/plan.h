@@ -57,6 +57,7 @@ struct plan {
 	enum xenopsd_hook_reason reason; /* of its hooks */
 	const struct xenops_disk *disk; /* of a suspend and a resume: where the image is */
 	struct image *image; /* owned by who runs the plan; NULL: not open */
+	bool keeps_epochs; /* the VM's time from boot to halt neither ends nor begins */
 	bool goes_on; /* a failed step does not keep the others from being done */
 	struct arena arena; /* of the steps */
 	struct step *top; /* a serial group */

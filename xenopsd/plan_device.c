@@ -42,7 +42,7 @@ struct err *device_is_plugged(const struct device *d, bool *out)
 	case DEVICE_VUSB:
 		return ASK(vusb_is_plugged, d, out);
 	case DEVICE_VGPU:
-		break;
+		return ASK(vgpu_is_plugged, d, out);
 	}
 	return NULL;
 }

@@ -5,13 +5,15 @@
  */
 #include "core.gen.h"
 #include "xenopsd/atoms.h"
+#include "xenopsd/backend.h"
 #include "xenopsd/memory.h"
 #include "xenopsd/plans.h"
+#include "xenopsd/xenopsd.h"
 
 void plan_add_vbd_plug(struct plan *p, struct device *vbd)
 {
 	plan_open(p, PLAN_SERIAL);
-	if (p->phase != XENOPSD_PHASE_RESUMING)
+	if (!p->keeps_epochs)
 		plan_add(p, &atom_vbd_epoch_begin, vbd);
 	plan_add(p, &atom_vbd_attach, vbd);
 	plan_add(p, &atom_vbd_plug, vbd);
@@ -49,6 +51,9 @@ void plan_add_devices(struct plan *p)
 	add_vbds(p, XENOPS_VBD_MODE_RO);
 	plan_close(p);
 	add_all(p, DEVICE_VIF, &atom_vif_plug);
+	plan_open(p, PLAN_SERIAL);
+	add_all(p, DEVICE_VGPU, &atom_vgpu_plug);
+	plan_close(p);
 	plan_close(p);
 	plan_add(p, &atom_vm_start_device_model, NULL);
 	plan_open(p, PLAN_PARALLEL);
@@ -71,10 +76,10 @@ void plan_add_start(struct plan *p)
 	plan_add(p, &atom_vm_survive, NULL);
 }
 
-static struct err *check_devices(const struct vm *vm)
+struct err *plan_check_devices(const struct vm *vm)
 {
-	if (vm_device_from(vm, DEVICE_VGPU, NULL))
-		return err(NOT_IMPLEMENTED, "VM.start with a VGPU");
+	if (vm_device_from(vm, DEVICE_VGPU, NULL) && !xenopsd.backend->vgpu_plug)
+		return err(Unimplemented, "vgpu_plug");
 	return NULL;
 }
 
@@ -88,7 +93,7 @@ struct err *vm_start(struct vm *vm, struct task *task)
 		return NULL;
 	if (found != XENOPS_POWER_STATE_HALTED)
 		return bad_power_state(found, XENOPS_POWER_STATE_HALTED);
-	TRY(check_devices(vm));
+	TRY(plan_check_devices(vm));
 	/* What is left of an earlier life goes first. */
 	if (vm->phase != XENOPSD_PHASE_HALTED)
 		TRY(vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL));

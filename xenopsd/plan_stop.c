@@ -72,7 +72,7 @@ static void add_vbd(struct plan *p, struct device *vbd)
 	plan_open(p, PLAN_SERIAL);
 	plan_add(p, &atom_vbd_unplug_force, vbd);
 	plan_add(p, &atom_vbd_detach, vbd);
-	if (p->phase != XENOPSD_PHASE_SAVED)
+	if (!p->keeps_epochs)
 		plan_add(p, &atom_vbd_epoch_end, vbd);
 	plan_close(p);
 }
@@ -85,7 +85,7 @@ static void add_vif(struct plan *p, struct device *vif)
 	plan_close(p);
 }
 
-void plan_add_take_down(struct plan *p)
+void plan_add_take_devices(struct plan *p)
 {
 	plan_add(p, &atom_vm_pause, NULL);
 	add_all(p, DEVICE_VUSB, &atom_vusb_unplug);
@@ -96,7 +96,15 @@ void plan_add_take_down(struct plan *p)
 		add_vbd(p, d);
 	vm_for_each (d, p->vm, DEVICE_VIF)
 		add_vif(p, d);
+	plan_open(p, PLAN_SERIAL);
+	add_all(p, DEVICE_VGPU, &atom_vgpu_unplug);
 	plan_close(p);
+	plan_close(p);
+}
+
+void plan_add_take_down(struct plan *p)
+{
+	plan_add_take_devices(p);
 	plan_add(p, &atom_vm_destroy, NULL);
 	plan_add(p, &atom_hook_post_destroy, NULL);
 }

@@ -29,22 +29,42 @@ static void end_later(struct vm *vm)
 
 /* ---- suspending ---- */
 
+static void init_write(
+	struct plan *p, struct vm *vm, const struct xenops_disk *disk, struct task *task)
+{
+	plan_init(p, vm, task);
+	p->phase = XENOPSD_PHASE_SUSPENDING;
+	p->reason = XENOPSD_HOOK_REASON_SUSPEND;
+	p->disk = disk;
+	plan_add(p, &atom_hook_pre_suspend, NULL);
+	plan_add(p, &atom_suspend_begin, NULL);
+	plan_add(p, &atom_image_create, NULL);
+	plan_add(p, &atom_guest_suspend, NULL);
+	plan_add(p, &atom_vm_save, NULL);
+}
+
 static MAY_WAIT struct err *write_image(
 	struct vm *vm, const struct xenops_disk *disk, struct task *task)
 {
 	AUTO(plan_fini) struct plan plan = {0};
 
-	plan_init(&plan, vm, task);
-	plan.phase = XENOPSD_PHASE_SUSPENDING;
-	plan.reason = XENOPSD_HOOK_REASON_SUSPEND;
-	plan.disk = disk;
-	plan_add(&plan, &atom_hook_pre_suspend, NULL);
-	plan_add(&plan, &atom_suspend_begin, NULL);
-	plan_add(&plan, &atom_image_create, NULL);
-	plan_add(&plan, &atom_guest_suspend, NULL);
-	plan_add(&plan, &atom_vm_save, NULL);
+	init_write(&plan, vm, disk, task);
 	plan_add(&plan, &atom_hook_pre_shutdown, NULL);
 	plan_add(&plan, &atom_vm_saved, NULL);
+	struct err *e = plan_run(&plan);
+	image_free(plan.image);
+	return e;
+}
+
+/* As write_image, but that the domain stays, and so do the hooks of its end. */
+static MAY_WAIT struct err *write_image_of_kept(
+	struct vm *vm, const struct xenops_disk *disk, struct task *task)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+
+	init_write(&plan, vm, disk, task);
+	plan_add(&plan, &atom_image_close, NULL);
+	plan_add(&plan, &atom_vm_kept, NULL);
 	struct err *e = plan_run(&plan);
 	image_free(plan.image);
 	return e;
@@ -57,7 +77,7 @@ static MAY_WAIT struct err *put_away(struct vm *vm)
 
 	plan_init(&plan, vm, NULL);
 	plan.phase = XENOPSD_PHASE_SAVED;
-	plan.goes_on = true;
+	plan.goes_on = plan.keeps_epochs = true;
 	plan_add(&plan, &atom_image_close, NULL);
 	plan_add_take_down(&plan);
 	plan_add(&plan, &atom_vm_suspended, NULL);
@@ -69,19 +89,28 @@ static MAY_WAIT struct err *put_away(struct vm *vm)
 	return e;
 }
 
-struct err *vm_suspend(struct vm *vm, const struct xenops_disk *image, struct task *task)
+static MAY_WAIT struct err *suspend(
+	struct vm *vm, const struct xenops_disk *image, bool keep_domain, struct task *task)
+{
+	if (keep_domain)
+		return write_image_of_kept(vm, image, task);
+	TRY(write_image(vm, image, task));
+	return put_away(vm);
+}
+
+struct err *vm_suspend(
+	struct vm *vm, const struct xenops_disk *image, bool keep_domain, struct task *task)
 {
 	enum xenops_power_state found;
 
 	if (!xenopsd.backend->vm_save || !xenopsd.backend->vm_fast_resume)
 		return err(Unimplemented, "vm_save");
-	TRY(vm_settle(vm));
+	if (vm->phase != XENOPSD_PHASE_KEPT)
+		TRY(vm_settle(vm));
 	TRY(vm_power_state(vm, &found));
 	if (found != XENOPS_POWER_STATE_RUNNING)
 		return bad_power_state(found, XENOPS_POWER_STATE_RUNNING);
-	struct err *e = write_image(vm, image, task);
-	if (!e)
-		e = put_away(vm);
+	struct err *e = suspend(vm, image, keep_domain, task);
 	end_later(vm);
 	vm_tell(vm);
 	return e;
@@ -108,11 +137,34 @@ struct err *vm_settle(struct vm *vm)
 {
 	if (vm->phase == XENOPSD_PHASE_SUSPENDING)
 		return go_on(vm);
-	if (vm->phase == XENOPSD_PHASE_SAVED || vm->phase == XENOPSD_PHASE_RESUMING) {
+	if (vm->phase == XENOPSD_PHASE_SAVED || vm->phase == XENOPSD_PHASE_RESUMING ||
+		vm->phase == XENOPSD_PHASE_KEPT) {
 		log_info("vm=%s is taken away: it is suspended", vm->id);
 		return put_away(vm);
 	}
 	return NULL;
+}
+
+/* ---- going on ---- */
+
+struct err *vm_fast_resume(struct vm *vm, struct task *task)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+	enum xenops_power_state found;
+
+	TRY(vm_power_state(vm, &found));
+	if (vm->phase != XENOPSD_PHASE_KEPT)
+		return bad_power_state(found, XENOPS_POWER_STATE_SUSPENDED);
+	plan_init(&plan, vm, task);
+	plan_add(&plan, &atom_hook_pre_resume, NULL);
+	plan_add(&plan, &atom_hook_post_resume, NULL);
+	plan_add(&plan, &atom_fast_resume_begin, NULL);
+	plan_add(&plan, &atom_guest_go_on, NULL);
+	plan_add(&plan, &atom_vm_went_on, NULL);
+	struct err *e = plan_run(&plan);
+	end_later(vm);
+	vm_tell(vm);
+	return e;
 }
 
 /* ---- resuming ---- */
@@ -125,6 +177,7 @@ static MAY_WAIT struct err *read_image(
 	plan_init(&plan, vm, task);
 	plan.phase = XENOPSD_PHASE_RESUMING;
 	plan.before = vm->phase;
+	plan.keeps_epochs = true;
 	plan.disk = disk;
 	if (vm->phase == XENOPSD_PHASE_HALTED)
 		vec_for_each (i, &vm->devices)
@@ -154,8 +207,7 @@ struct err *vm_resume(struct vm *vm, const struct xenops_disk *image, struct tas
 	TRY(vm_power_state(vm, &found));
 	if (found != XENOPS_POWER_STATE_SUSPENDED && found != XENOPS_POWER_STATE_HALTED)
 		return bad_power_state(found, XENOPS_POWER_STATE_SUSPENDED);
-	if (vm_device_from(vm, DEVICE_VGPU, NULL))
-		return err(NOT_IMPLEMENTED, "VM.resume with a VGPU");
+	TRY(plan_check_devices(vm));
 	/* What is left of an earlier life goes first. */
 	if (vm->phase != XENOPSD_PHASE_SUSPENDED)
 		TRY(vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL));

@@ -28,6 +28,8 @@ void vm_tell(const struct vm *vm);
 
 /* Brings up a halted VM, paused. */
 MAY_WAIT must_check struct err *vm_start(struct vm *vm, struct task *task);
+/* Unimplemented where the backend knows nothing of a device that the VM has. */
+must_check struct err *plan_check_devices(const struct vm *vm);
 /* Puts the steps that do so into a plan. */
 void plan_add_start(struct plan *p);
 /* Of them, what plugs the devices and starts the device model; a resume has those of before. */
@@ -50,6 +52,8 @@ MAY_WAIT must_check struct err *vm_stop(
 void plan_add_stop(struct plan *p);
 /* Of them, what takes away the devices and the domain; one that is suspended keeps its epochs. */
 void plan_add_take_down(struct plan *p);
+/* Of them, the devices and what emulates the machine. */
+void plan_add_take_devices(struct plan *p);
 
 /* ---- plan_reboot.c ---- */
 
@@ -57,16 +61,25 @@ void plan_add_take_down(struct plan *p);
 MAY_WAIT must_check struct err *vm_reboot(
 	struct vm *vm, enum xenopsd_hook_reason reason, struct task *task);
 
+/* ---- plan_soft_reboot.c ---- */
+
+/* Starts the kernel that the guest has loaded, in its domain. What goes wrong leaves it halted. */
+MAY_WAIT must_check struct err *vm_soft_reboot(struct vm *vm, struct task *task);
+
 /* ---- plan_suspend.c ---- */
 
 /* Writes a running VM to its image and takes it down. Until the image is whole the guest can go on,
- * and does when anything is in the way; from then on the VM is suspended, whatever comes. */
+ * and does when anything is in the way; from then on the VM is suspended, whatever comes. With
+ * KEEP_DOMAIN all of it stays here, and the guest may still go on. */
 MAY_WAIT must_check struct err *vm_suspend(
-	struct vm *vm, const struct xenops_disk *image, struct task *task);
+	struct vm *vm, const struct xenops_disk *image, bool keep_domain, struct task *task);
+/* Lets the guest go on whose domain was kept. */
+MAY_WAIT must_check struct err *vm_fast_resume(struct vm *vm, struct task *task);
 /* Brings it up again, paused; what goes wrong leaves it suspended. */
 MAY_WAIT must_check struct err *vm_resume(
 	struct vm *vm, const struct xenops_disk *image, struct task *task);
-/* Ends a suspend or resume that was not ended: the VM goes on, or is suspended. */
+/* Ends a suspend or resume that was not ended: the VM goes on, or is suspended. One that was kept
+ * is suspended then as any other. */
 MAY_WAIT must_check struct err *vm_settle(struct vm *vm);
 
 /* ---- plan_device.c ---- */

@@ -19,6 +19,7 @@ enum xenops_power_state power_state_of(const struct vm *vm, const struct domain_
 	case XENOPSD_PHASE_SUSPENDING:
 		return XENOPS_POWER_STATE_RUNNING;
 	case XENOPSD_PHASE_SAVED:
+	case XENOPSD_PHASE_KEPT:
 	case XENOPSD_PHASE_SUSPENDED:
 	case XENOPSD_PHASE_RESUMING:
 		return XENOPS_POWER_STATE_SUSPENDED;

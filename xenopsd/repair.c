@@ -93,6 +93,8 @@ static MAY_WAIT struct err *repair(struct vm *vm)
 	case XENOPSD_PHASE_HALTED:
 	case XENOPSD_PHASE_SUSPENDED:
 		return NULL;
+	case XENOPSD_PHASE_KEPT:
+		return look.is_there ? NULL : vm_settle(vm);
 	case XENOPSD_PHASE_UP:
 		return repair_up(vm);
 	case XENOPSD_PHASE_STARTING:

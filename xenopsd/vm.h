@@ -79,6 +79,7 @@ struct vm {
 	bool has_turn; /* of queue.c: somebody works on it */
 	bool is_repair_pending; /* of repair.c: what could not be taken away will be tried again */
 	bool is_check_pending; /* of event.c: what the backend told of will be looked at */
+	bool is_reboot_pending; /* of event.c: its guest has rebooted, too soon */
 	unsigned n_holds;
 	bool is_removed; /* freed when nobody holds it */
 	vec_of(struct arena) old_arenas; /* of configs that were replaced while it was held */

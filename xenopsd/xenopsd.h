@@ -23,6 +23,9 @@ struct xenopsd_conf {
 	int64_t workers;
 	char *hooks; /* the folder of the hooks; "": hooks, in libexec */
 	int64_t hook_timeout_ns;
+	char *coredumps; /* the folder of what crashed guests had in memory; "": in state */
+	int64_t reboot_delay_ns;
+	int64_t short_run_ns; /* 0: the backend's */
 };
 
 extern struct xenopsd_conf xenopsd_conf;

@@ -159,7 +159,6 @@ class Errors(Case):
         for wrong in ("vm-1", "vm-1/", "vm-1/..", "vm-1/a/b", "../vm-1"):
             self.refuses("INVALID_VALUE", "VBD.add", vbd={"vbd": wrong})
         self.refuses("INVALID_VALUE", "VM.add", vm=dict(VM, vm="b", vcpus=5))
-        self.refuses("NOT_IMPLEMENTED", "VM.s3suspend", vm="vm-1")
 
     def test_guests_that_do_not_listen(self):
         self.run_vm()
@@ -496,7 +495,6 @@ class Suspends(Faults):
             ["paused", "running"],
         )
         self.fails("Bad_power_state", "VM.resume", vm="vm-1", image=self.image)
-        self.fails("NOT_IMPLEMENTED", "VM.suspend", vm="vm-1", image=self.image, keep_domain=True)
 
     def test_a_guest_that_does_not_listen_runs_on(self):
         self.run_guest()

@@ -7,7 +7,6 @@
 #include "common/rpc.h"
 #include "common/updates.h"
 #include "core.gen.h"
-#include "xenops.gen.h"
 #include "xenopsd/simulator/simulator.h"
 
 /* Each change takes its time, as Machine.set says. */
@@ -140,6 +139,8 @@ MAY_WAIT struct err *api_domain_set_paused(
 		domain_set_power(d,
 			in->paused ? SIMULATOR_DOMAIN_POWER_PAUSED
 				   : SIMULATOR_DOMAIN_POWER_RUNNING);
+	else
+		d->is_held = in->paused;
 	return NULL;
 }
 
@@ -238,8 +239,11 @@ MAY_WAIT struct err *api_device_plug(struct call *c, const struct simulator_devi
 	if (device_find(d, new->kind, new->name) < d->devices.n)
 		return err(Already_exists,
 			type_case_name(&simulator_type_device_kind, (int)new->kind), new->name);
-	vec_push(&d->devices,
-		(struct sim_device){new->kind, xstrdup(new->name), xstrdup(new->backend)});
+	struct sim_device device = {
+		.kind = new->kind, .name = xstrdup(new->name), .backend = xstrdup(new->backend)};
+	codec_copy(&type_map_string, &new->settings, &d->arena, &device.settings);
+	vec_push(&d->devices, device);
+	device_given(&device);
 	return NULL;
 }
 
@@ -255,6 +259,7 @@ MAY_WAIT struct err *api_device_unplug(struct call *c, const struct simulator_de
 		return err(Device_detach_rejected,
 			type_case_name(&simulator_type_device_kind, (int)in->kind), in->name,
 			"the guest uses it");
+	device_taken(&d->devices.v[i]);
 	free(d->devices.v[i].name);
 	free(d->devices.v[i].backend);
 	vec_remove(&d->devices, i);

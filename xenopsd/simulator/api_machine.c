@@ -6,7 +6,6 @@
 #include "common/daemon.h"
 #include "common/rpc.h"
 #include "core.gen.h"
-#include "xenops.gen.h"
 #include "xenopsd/simulator/simulator.h"
 
 #include <stdlib.h>
@@ -146,6 +145,10 @@ MAY_WAIT struct err *api_guest_set(struct call *c, const struct simulator_guest_
 	if (in->balloons || in->balloon_bytes_per_s) {
 		domain_balloon(d);
 		domain_changed(d);
+	}
+	if (in->script) {
+		d->script = arena_new(&d->arena, struct xenops_script_result);
+		codec_copy(&xenops_type_script_result, in->script, &d->arena, d->script);
 	}
 	if (in->agent) {
 		codec_copy(&type_map_string, in->agent, &d->arena, &d->agent);

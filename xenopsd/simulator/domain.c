@@ -8,7 +8,6 @@
 #include "common/mem.h"
 #include "common/updates.h"
 #include "core.gen.h"
-#include "xenops.gen.h"
 #include "xenopsd/simulator/simulator.h"
 
 #include <string.h>
@@ -49,6 +48,7 @@ void domain_free(struct domain *d)
 	map_remove(&simulator.domains, d->spec.vm);
 	domain_depopulate(d);
 	vec_for_each (i, &d->devices) {
+		device_taken(&d->devices.v[i]);
 		free(d->devices.v[i].name);
 		free(d->devices.v[i].backend);
 	}
@@ -63,10 +63,12 @@ static void describe_devices(
 {
 	out->n = d->devices.n;
 	out->v = arena_calloc(a, out->n, sizeof(*out->v));
-	vec_for_each (i, &d->devices)
+	vec_for_each (i, &d->devices) {
 		out->v[i] = (struct simulator_device){.kind = d->devices.v[i].kind,
 			.name = arena_strdup(a, d->devices.v[i].name),
 			.backend = arena_strdup(a, d->devices.v[i].backend)};
+		codec_copy(&type_map_string, &d->devices.v[i].settings, a, &out->v[i].settings);
+	}
 }
 
 void domain_describe(struct domain *d, struct arena *a, struct simulator_domain *out)
@@ -79,6 +81,8 @@ void domain_describe(struct domain *d, struct arena *a, struct simulator_domain 
 		out->end = arena_new(a, enum simulator_guest_end);
 		*out->end = d->end;
 	}
+	out->held = d->is_held;
+	out->asleep = d->is_asleep;
 	out->built = d->is_built;
 	out->device_model = d->has_device_model;
 	out->vcpus = d->vcpus;
@@ -101,6 +105,7 @@ void domain_end(struct domain *d, enum simulator_guest_end how)
 {
 	domain_set_power(d, SIMULATOR_DOMAIN_POWER_ENDED);
 	d->end = how;
+	d->is_held = d->is_asleep = false;
 	if (d->console)
 		console_print(d->console, "the guest has ended\r\n");
 	domain_changed(d);

@@ -37,6 +37,9 @@ static void fini(void)
 	while ((slot = map_slot_from(&simulator.domains, simulator.domains.slots)))
 		domain_free(slot->value);
 	map_fini(&simulator.domains);
+	vec_for_each (i, &simulator.quarantine)
+		free(simulator.quarantine.v[i]);
+	vec_fini(&simulator.quarantine);
 	faults_fini();
 	free(simulator.console_dir);
 	if (simulator.faults_fd >= 0)

@@ -12,12 +12,14 @@
 #include "common/map.h"
 #include "common/vec.h"
 #include "simulator.gen.h"
+#include "xenops.gen.h"
 
 struct console;
 
 struct sim_device {
 	enum simulator_device_kind kind;
 	char *name, *backend; /* owned */
+	struct string_map settings; /* in the domain's arena */
 };
 
 struct domain {
@@ -26,6 +28,8 @@ struct domain {
 	int64_t domid;
 	enum simulator_domain_power power;
 	enum simulator_guest_end end; /* when it has ended */
+	bool is_held; /* of one that has ended: it was paused since */
+	bool is_asleep;
 	bool is_built, has_device_model;
 	int64_t vcpus;
 	int64_t memory_bytes, memory_target_bytes; /* domain_memory() tells the first */
@@ -35,6 +39,7 @@ struct domain {
 	vec_of(struct sim_device) devices; /* in order of plugging */
 	struct console *console; /* owned; NULL until it is built */
 	struct string_map agent, xenstore_data;
+	struct xenops_script_result *script; /* what scripts give; NULL: their own text */
 	int64_t ran_ns; /* time that it ran, up to the last change of power */
 	int64_t runs_since_ns; /* while it is running */
 	/* How its guest behaves. */
@@ -48,6 +53,7 @@ struct simulator {
 	int64_t memory_bytes; /* of the host */
 	int64_t used_bytes; /* by all domains */
 	int64_t operation_ns;
+	vec_of(char *) quarantine; /* owned addresses of PCI devices */
 	char *console_dir; /* owned */
 	int faults_fd; /* a file of one byte while faults are planned, else of none */
 };
@@ -83,6 +89,12 @@ must_check struct err *domain_set_shadow(struct domain *d, double multiplier);
 int64_t domain_memory(struct domain *d);
 /* It has a new target, or a new way of moving there. */
 void domain_balloon(struct domain *d);
+
+/* ---- api_hardware.c ---- */
+
+/* The guest has the device no longer, or has it. */
+void device_taken(const struct sim_device *device);
+void device_given(const struct sim_device *device);
 
 /* ---- console.c ---- */
 
