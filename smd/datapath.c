@@ -394,23 +394,47 @@ MAY_WAIT struct err *datapaths_end(struct sr *sr, bool tell_driver)
 	return e;
 }
 
-MAY_WAIT void datapaths_recheck(struct sr *sr)
+struct recheck {
+	struct sr *sr;
+	struct datapath *dp;
+};
+
+static MAY_WAIT struct err *recheck(void *arg)
 {
 	static const struct vdi_need nothing;
+	const struct recheck *r = arg;
+	struct datapath *dp = r->dp;
+	auto_err e = bring_up(r->sr, dp->value.vdi, nothing, need_with(dp->vdi, dp, dp->state));
+
+	if (e)
+		log_err(LOG_ERROR_, e, "VDI %s cannot be attached again", dp->vdi->key);
+	return NULL;
+}
+
+/* Side by side: what a driver writes for one VDI is synced together with that for others. */
+MAY_WAIT void datapaths_recheck(struct sr *sr)
+{
+	auto_arena a = {0};
 	datapath_vec all = {0};
+	struct fiber_group group;
+	struct err *e = NULL;
 
 	find_all(sr, &all);
+	fiber_group_init(&group);
 	vec_for_each (i, &all) {
 		struct datapath *dp = all.v[i];
+		struct recheck *r = arena_new(&a, struct recheck);
 
 		/* Once for each VDI. */
-		if (list_first(&dp->vdi->datapaths, struct datapath, link) != dp)
+		if (e || list_first(&dp->vdi->datapaths, struct datapath, link) != dp)
 			continue;
-		auto_err e =
-			bring_up(sr, dp->value.vdi, nothing, need_with(dp->vdi, dp, dp->state));
-		if (e)
-			log_err(LOG_ERROR_, e, "VDI %s cannot be attached again", dp->vdi->key);
+		*r = (struct recheck){sr, dp};
+		e = fiber_group_spawn(&group, recheck, r, "vdi %s", dp->vdi->key);
 	}
+	err_free(fiber_group_wait(&group));
+	if (e)
+		log_err(LOG_ERROR_, e, "not all VDIs of SR %s are attached again", sr->id);
+	err_free(e);
 	vec_fini(&all);
 }
 
