@@ -75,6 +75,22 @@ static MAY_WAIT struct err *listen_once(struct link *l)
 	return e;
 }
 
+static void note_state(bool is_connected, void *arg)
+{
+	struct link *l = arg;
+
+	if (is_connected)
+		cond_broadcast(&l->found);
+}
+
+/* Until the pause is over or the daemon was found. False: xapid ends. */
+static MAY_WAIT bool wait_for_daemon(struct link *l, int64_t pause)
+{
+	auto_err e = cond_wait(&l->found, l->spec->daemon, deadline_in(pause));
+
+	return !e || err_is(e, &ERR_TIMEOUT);
+}
+
 static MAY_WAIT void watch(void *arg)
 {
 	struct link *l = arg;
@@ -91,8 +107,7 @@ static MAY_WAIT void watch(void *arg)
 		if (l->is_up)
 			log_err(LOG_INFO_, e, "listening to %s", l->spec->daemon);
 		set_up(l, false);
-		auto_err cut = fiber_sleep(pause);
-		if (cut)
+		if (!wait_for_daemon(l, pause))
 			return;
 		pause = pause * 2 > RETRY_MAX_NS ? RETRY_MAX_NS : pause * 2;
 	}
@@ -102,6 +117,8 @@ struct err *link_open(struct link *l, const char *path)
 {
 	l->client = rpc_client_new(path, NULL);
 	cond_init(&l->changed);
+	cond_init(&l->found);
+	rpc_client_on_state(l->client, note_state, l);
 	vec_push(&links, l);
 	return fiber_spawn(NULL, watch, l, "link %s", l->spec->daemon);
 }
@@ -114,6 +131,7 @@ void link_close(struct link *l)
 	free(l->token);
 	map_fini(&l->tasks);
 	cond_fini(&l->changed);
+	cond_fini(&l->found);
 	*l = (struct link){.spec = l->spec};
 }
 

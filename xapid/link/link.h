@@ -5,7 +5,8 @@
  * daemons and in link.c; what an update means is in one file a daemon (xenopsd.c, smd.c, …).
  *
  * After either side was restarted the stream begins from an empty token: everything is compared
- * anew. A daemon that is not there is tried again, ever less often, up to once a second.
+ * anew. A daemon that is not there is tried again, ever less often, up to once a second; or when a
+ * call has found it.
  */
 #ifndef XENITH_XAPID_LINK_LINK_H
 #define XENITH_XAPID_LINK_LINK_H
@@ -33,6 +34,7 @@ struct link {
 	char *token; /* owned; NULL: everything is to be compared */
 	bool is_up; /* it has been compared since it was last lost */
 	struct cond changed; /* of is_up */
+	struct cond found; /* somebody has connected to the daemon */
 	struct map tasks; /* of link_bound by the daemon's task id */
 	uint64_t n_updates, n_resyncs; /* for `diagnostics` */
 };
