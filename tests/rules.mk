@@ -94,17 +94,27 @@ test_source := $(firstword $(subst ::, ,$(T)))
 test_one := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(filter tests/unit/%.c,$(test_source)))
 test_built := $(or $(test_one),all unit tools fuzz-replays)
 test_run = $(PYTHON) tests/run --build $(B) $(if $(filter thread,$(SAN)),--marked threads) $(T)
+proofs_run = $(PYTHON) tests/proofs --build $(B)
 
-.PHONY: unit tools fuzz-replays test long xen-bed test-xen bench bench-check fuzz
+.PHONY: unit tools fuzz-replays test long proofs proofs-check
+.PHONY: xen-bed test-xen bench bench-check fuzz
 unit: $(unit_bin)
 tools: $(tools_bin) $(TEST_PROGRAMS)
 fuzz-replays: $(fuzz_replays)
 
+# MUTATE=VM.clone asks whether the tests that send this message notice when it is not there.
+MUTATE ?=
 test: $(test_built) ## unit and behaviour tests; T=tests/unit/common/map.c[::name] for one
-	@BUDGET=$${BUDGET:-3} $(test_run)
+	@BUDGET=$${BUDGET:-3} $(if $(MUTATE),$(proofs_run) $(MUTATE),$(test_run))
 
 long: $(test_built) ## the tests with everything that is exhaustive run whole
 	@BUDGET=0 $(test_run)
+	@$(if $(T),,$(proofs_run))
+
+proofs-check: $(test_built) ## whether tests/proved.txt is true, BUDGET seconds long; 0: all
+	@$(proofs_run)
+proofs: $(test_built) ## adds to tests/proved.txt what the tests sent when they last ran
+	@$(proofs_run) --write
 
 xen-bed: ## what test-xen runs on: Xen and a dom0, built into XENITH_CACHE
 	@tests/xen/bed

@@ -95,6 +95,12 @@ static const struct conf_key keys[] = {
 		.offset = offsetof(struct xapid_conf, cache_size),
 		.standard = "64MiB",
 		.doc = "Memory for the wire forms of records, which are kept until they change."},
+	{.name = "withheld",
+		.kind = CONF_STRING,
+		.offset = offsetof(struct xapid_conf, withheld),
+		.standard = "",
+		.doc = "A message, VM.clone say, that is answered NOT_IMPLEMENTED to whoever may "
+		       "send it: so tests prove that they need it."},
 	{0},
 };
 

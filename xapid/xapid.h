@@ -26,6 +26,7 @@ struct xapid_conf {
 	int64_t login_ns; /* PAM answers within this time, or nobody is let in */
 	char *plugins; /* the folder of the host's plugins; "": plugins, in libexec */
 	int64_t cache_size; /* bytes for the wire forms of records */
+	char *withheld; /* a message that is answered as if it were not built; "": none */
 };
 
 extern struct xapid_conf xapid_conf;

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 
+import proof
 from jsonrpc import Client, Gone
 
 BUILD = pathlib.Path(os.environ.get("XENITH_BUILD", "build")).absolute()
@@ -46,6 +47,7 @@ class Stack:
         case.addCleanup(self.finish, case)
         if "--port" not in up_args:
             up_args += ("--port", 0)  # other tests run beside this one
+        proof.withhold(self.dir)
         done = self.xenith("up", *up_args)
         case.assertEqual(done.returncode, 0, done.stdout + done.stderr + self.logs())
 

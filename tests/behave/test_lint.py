@@ -43,6 +43,10 @@ BAD = {
     "coverage-page": [
         ({"xapid/api/hooks.c": ""}, "does not say what is built"),
         ({"xapid/api/hooks.c": "", "docs/coverage.md": "all\n"}, "does not say what is built"),
+        (
+            {"xapid/api/hooks.c": "", "tests/proved.txt": "VM.nonsense test_a:A.test_b\n"},
+            "VM.nonsense is not built",
+        ),
     ],
     "documented": [
         ({"common/x.h": "#define XENITH_COMMON_X_H\n\nint x_get(int a);\n"}, "x_get is not"),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tests/run tells a failure from a success: on a small tree of tests made for it."""
+"""tests/run tells a failure from a success, and tests/proofs what a test needs: on a small tree of
+tests made for it."""
 
 import os
 import pathlib
@@ -16,7 +17,7 @@ TOP = pathlib.Path(os.environ.get("XENITH_TOP", pathlib.Path(__file__).parents[2
 SH = "#!/bin/bash\n"
 
 
-class Runner(unittest.TestCase):
+class Tree(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
@@ -40,13 +41,13 @@ class Runner(unittest.TestCase):
     def behave(self, name, body):
         self.write(f"tests/behave/{name}.py", f"import unittest\n{body}\n")
 
-    def run_tests(self, *words, ci=False):
+    def run_tests(self, *words, ci=False, script="tests/run"):
         """(exit code, all lines)"""
         env = {k: v for k, v in os.environ.items() if k not in ("CI", "XENITH_TEST")}
         if ci:
             env["CI"] = "true"
         done = subprocess.run(
-            [sys.executable, str(self.root / "tests/run"), *words],
+            [sys.executable, str(self.root / script), *words],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -55,14 +56,16 @@ class Runner(unittest.TestCase):
         )
         return done.returncode, done.stdout.splitlines()
 
-    def check(self, last, *said, code=None, words=(), ci=False):
-        got, lines = self.run_tests(*words, ci=ci)
+    def check(self, last, *said, code=None, words=(), **how):
+        got, lines = self.run_tests(*words, **how)
         text = "\n".join(lines)
         self.assertEqual(lines[-1], last, text)
         for piece in said:
             self.assertIn(piece, text)
         self.assertEqual(got, (0 if " 0 failed" in last else 1) if code is None else code, text)
 
+
+class Runner(Tree):
     def test_counts_every_test(self):
         self.unit("a/x", 'echo "1..3"; echo "ok 1 - one"; echo "ok 2 - two"\n'
                          'echo "# skip: no such device"; echo "not ok 3 # SKIP three"\n')
@@ -185,6 +188,49 @@ class Z(unittest.TestCase):
         self.check("0 passed, 1 failed, 1 skipped", "may not be skipped", ci=True)
         self.write("tests/required.txt", "unit/a/y\n")
         self.check("0 passed, 1 failed, 1 skipped", "did not run", ci=True)
+
+
+class Proofs(Tree):
+    """tests/proofs tells a message that a test needs from one that it merely sends."""
+
+    SENDS = """import os, proof
+class A(unittest.TestCase):
+    def test_needs(self):
+        proof.note("VM.clone")
+        self.assertNotEqual(os.environ.get("MUTATE"), "VM.clone")
+    def test_ignores(self):
+        proof.note("VM.copy")
+        proof.note("Async.VM.start")"""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("tests/proofs", "tests/behave/proof.py"):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TOP / name, self.root / name)
+        names = "VM clone e - -\nVM copy e - -\nVM start e - -"
+        self.write("build/tests/tools/messages-tool", f"{SH}echo '{names}'").chmod(0o755)
+        self.behave("test_a", self.SENDS)
+        self.check("2 passed, 0 failed, 0 skipped")
+
+    def check_proofs(self, last, *said, **how):
+        self.check(last, *said, script="tests/proofs", **how)
+
+    def test_what_is_needed_is_listed(self):
+        told = ("VM.clone: test_a:A.test_needs", "VM.copy: no test that sends it needs it")
+        self.check_proofs("1 messages are proved", *told, code=0, words=("--write",))
+        lines = (self.root / "tests/proved.txt").read_text().splitlines()
+        self.assertEqual([n for n in lines if n[0] != "#"], ["VM.clone test_a:A.test_needs"])
+        self.check_proofs("1 passed, 0 failed, 0 skipped", "1 of 1 points")
+
+    def test_a_list_that_is_not_true(self):
+        self.write("tests/proved.txt", "VM.copy test_a:A.test_ignores\n")
+        self.check_proofs("0 passed, 1 failed, 0 skipped", "FAILED  VM.copy")
+
+    def test_one_by_name(self):
+        need = "needs it         test_a:A.test_needs"
+        self.check_proofs("1 passed, 0 failed, 0 skipped", need, words=("VM.clone",))
+        self.check_proofs("0 passed, 1 failed, 0 skipped", "no test needs", words=("VM.copy",))
+        self.check_proofs("0 passed, 1 failed, 0 skipped", "no test sends", words=("VM.start",))
 
 
 if __name__ == "__main__":

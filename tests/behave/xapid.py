@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 
+import proof
 from stack import BUILD, SIGNS, free_port
 from xenapi import HANG, Session
 
@@ -41,6 +42,7 @@ class Xapid:
             f"address = {ADDRESS}\nport = {self.port}\ntls_port = 0\nauth = file\n"
         )
         (conf / "60-more.conf").write_text(settings)
+        proof.withhold(self.dir)
         (self.dir / "lib").mkdir()
         (self.dir / "lib" / "xapid.passwd").write_text(
             "".join(f"{n}:{role}:{hash_of(pw)}\n" for n, (role, pw) in accounts.items())

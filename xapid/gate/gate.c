@@ -18,6 +18,7 @@
 #include "xapid/gate/session.h"
 #include "xapid/gate/system.h"
 #include "xapid/gate/task.h"
+#include "xapid/xapid.h"
 
 #include "xenapi.gen.h"
 
@@ -292,6 +293,7 @@ struct err *gate_start(void)
 	session_start();
 	xtask_start();
 	auth_start();
+	TRY(job_withhold(xapid_conf.withheld));
 	return auth_load_pool_secret();
 }
 

@@ -12,6 +12,7 @@
 #include "core.gen.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/task.h"
+#include "xapid/xapid.h"
 
 #include "xenapi.gen.h"
 
@@ -42,10 +43,28 @@ struct err *job_make_task(struct job *j, const char *name, const char *parent)
 
 /* ---- its run ---- */
 
+/* The message that nobody gets; NULL: there is none. */
+static const struct message *withheld;
+
+struct err *job_withhold(const char *name)
+{
+	withheld = *name ? message_resolve(name) : NULL;
+	return withheld || !*name ? NULL : err(MESSAGE_METHOD_UNKNOWN, name);
+}
+
+/* Under either spelling of its name. */
+static bool is_withheld(const struct message *m)
+{
+	return withheld && m->kind == withheld->kind && m->class == withheld->class &&
+		m->method == withheld->method && m->field == withheld->field;
+}
+
 static MAY_WAIT struct err *serve(struct job *j)
 {
 	const struct message *m = j->c.message;
 
+	if (is_withheld(m))
+		return err(NOT_IMPLEMENTED, xapid_conf.withheld);
 	if (!m->method)
 		return implicit_serve(&j->c, j->args, j->out);
 	method_fn handler = xenapi_service.handlers[m->handler];

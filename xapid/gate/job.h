@@ -29,6 +29,9 @@ MAY_WAIT must_check struct err *job_run_apart(struct job *j);
 /* The same later, in a fiber of its own, which ends the task and frees the job. */
 must_check struct err *job_run_later(struct job *j);
 
+/* From now on whoever sends the message NAME gets NOT_IMPLEMENTED; "": all are served. */
+must_check struct err *job_withhold(const char *name);
+
 /* What it answers with. */
 struct gate_result job_result(const struct job *j);
 
