@@ -167,7 +167,8 @@ void json_write_null(struct json_writer *w)
 
 void json_write_raw(struct json_writer *w, const char *text, size_t len)
 {
-	size_t enough = w->depth < JSON_MAX_DEPTH ? JSON_MAX_DEPTH - w->depth : 0;
+	/* what only may be too deep is looked at closely; a message is an object around all this */
+	size_t enough = w->depth + 1 < JSON_MAX_DEPTH ? JSON_MAX_DEPTH - 1 - w->depth : 0;
 	size_t depth = w->depth + json_depth(text, len, enough);
 
 	if (depth > w->deepest)

@@ -192,6 +192,26 @@ static void writer_tells_depth(void **state)
 	json_write_array_end(&w);
 }
 
+/* However many values a ready text has side by side, what is around it can be sent. */
+static void broad_text_is_not_deep(void **state)
+{
+	auto_sbuf broad = {0}, b = {0};
+
+	sbuf_adds(&broad, "[");
+	for (int i = 0; i < 2 * JSON_MAX_DEPTH; i++) {
+		struct json_writer w;
+
+		sbuf_truncate(&broad, sbuf_len(&broad) - (i ? 1 : 0));
+		sbuf_adds(&broad, i ? ",{}]" : "{}]");
+		json_writer_init(&w, &b);
+		json_write_object(&w);
+		json_write_name(&w, "v");
+		json_write_raw(&w, sbuf_data(&broad), sbuf_len(&broad));
+		json_write_object_end(&w);
+		assert_true(w.deepest < JSON_MAX_DEPTH);
+	}
+}
+
 static void many_members(struct sbuf *b, int n, const char *last)
 {
 	sbuf_clear(b);
@@ -501,6 +521,6 @@ static void agrees_with_jansson(void **state)
 
 TEST_MAIN(TEST(takes_what_is_json), TEST(refuses_what_is_not), TEST(refuses_what_is_cut_off),
 	TEST(depth_is_64), TEST(tells_depth), TEST(writer_tells_depth),
-	TEST(repeated_members_of_large_objects), TEST(peeks), TEST(another_kind_is_no_problem),
-	TEST(a_problem_ends_it), TEST(skip_tells_where), TEST(writes_strings), TEST(puts_commas),
-	TEST(agrees_with_jansson))
+	TEST(broad_text_is_not_deep), TEST(repeated_members_of_large_objects), TEST(peeks),
+	TEST(another_kind_is_no_problem), TEST(a_problem_ends_it), TEST(skip_tells_where),
+	TEST(writes_strings), TEST(puts_commas), TEST(agrees_with_jansson))
