@@ -28,17 +28,37 @@ static struct err *check_vm(const struct xenops_vm *config)
 	return NULL;
 }
 
-struct err *add_vm(const struct xenops_vm *config)
+struct err *add_vm_begin(const struct xenops_vm *config, struct vm **out)
 {
 	TRY(check_vm(config));
 	struct vm *vm = vm_new(config);
-	struct err *e = files_put_vm(vm);
+	struct err *e = files_make_folder(vm);
 	if (e) {
 		vm_remove(vm);
 		return e;
 	}
+	*out = vm;
+	return NULL;
+}
+
+struct err *add_vm_end(struct vm *vm, struct err *e)
+{
+	if (!e)
+		e = files_put_config(vm);
+	if (e) {
+		err_free(drop_vm(vm));
+		return e;
+	}
 	updates_add("vm", vm->id);
 	return NULL;
+}
+
+struct err *add_vm(const struct xenops_vm *config)
+{
+	struct vm *vm;
+
+	TRY(add_vm_begin(config, &vm));
+	return add_vm_end(vm, NULL);
 }
 
 struct err *change_vm(struct vm *vm, const struct xenops_vm *config)
@@ -47,7 +67,7 @@ struct err *change_vm(struct vm *vm, const struct xenops_vm *config)
 	if (codec_equal(&xenops_type_vm, &vm->config, config))
 		return NULL;
 	vm_set_config(vm, config);
-	TRY(files_put_vm(vm));
+	TRY(files_put_config(vm));
 	updates_add("vm", vm->id);
 	return NULL;
 }

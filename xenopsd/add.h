@@ -10,6 +10,10 @@
 
 /* There must be none of this id. */
 must_check struct err *add_vm(const struct xenops_vm *config);
+/* The same in two steps, with nothing that waits between them: a kill before the second leaves no
+ * VM, and so does an error, E, which comes back. */
+must_check struct err *add_vm_begin(const struct xenops_vm *config, struct vm **out);
+must_check struct err *add_vm_end(struct vm *vm, struct err *e);
 /* What runs of it stays as it is until it is started again. */
 must_check struct err *change_vm(struct vm *vm, const struct xenops_vm *config);
 /* It is halted or suspended. */

@@ -78,25 +78,6 @@ MAY_WAIT struct err *api_vbd_unplug(struct call *c, const struct xenops_vbd_unpl
 
 /* ---- the medium ---- */
 
-static struct err *set_medium(struct device *d, const struct xenops_disk *disk)
-{
-	struct xenops_vbd config = d->vbd;
-
-	config.backend = (struct xenops_disk *)disk;
-	return change_device(d, &config);
-}
-
-static MAY_WAIT struct err *run(
-	struct device *d, struct task *task, const struct atom *first, const struct atom *second)
-{
-	AUTO(plan_fini) struct plan plan = {0};
-
-	plan_init(&plan, d->vm, task);
-	plan_add(&plan, first, d);
-	plan_add(&plan, second, d);
-	return plan_run(&plan);
-}
-
 MAY_WAIT struct err *api_vbd_insert(struct call *c, const struct xenops_vbd_insert_in *in)
 {
 	AUTO(turn_end) struct turn turn = {0};
@@ -106,11 +87,7 @@ MAY_WAIT struct err *api_vbd_insert(struct call *c, const struct xenops_vbd_inse
 	TRY(vm_need_up(turn.vm));
 	if (d->vbd.backend)
 		return err(Media_present);
-	TRY(set_medium(d, &in->disk));
-	struct err *e = run(d, c->task, &atom_vbd_attach, &atom_vbd_insert);
-	if (e)
-		err_free(set_medium(d, NULL));
-	return e;
+	return vbd_insert(d, &in->disk, c->task);
 }
 
 MAY_WAIT struct err *api_vbd_eject(struct call *c, const struct xenops_vbd_eject_in *in)
@@ -124,8 +101,7 @@ MAY_WAIT struct err *api_vbd_eject(struct call *c, const struct xenops_vbd_eject
 		return err(Media_not_ejectable);
 	if (!d->vbd.backend)
 		return err(Media_not_present);
-	TRY(run(d, c->task, &atom_vbd_eject, &atom_vbd_detach));
-	return set_medium(d, NULL);
+	return vbd_eject(d, c->task);
 }
 
 /* ---- its priority ---- */

@@ -11,6 +11,7 @@
 #include "xenopsd/backend.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
+#include "xenopsd/repair.h"
 #include "xenopsd/turn_of_device.h"
 #include "xenopsd/xenopsd.h"
 
@@ -120,8 +121,14 @@ static MAY_WAIT struct err *change(struct device *d, const struct xenops_vif *co
 	struct err *e = make_so(d, atoms, task);
 	if (!e)
 		return NULL;
-	err_free(change_device(d, &before));
-	err_free(make_so(d, atoms, NULL));
+	fiber_cancel_mask();
+	struct err *undone = change_device(d, &before);
+	if (!undone)
+		undone = make_so(d, atoms, NULL);
+	fiber_cancel_unmask();
+	if (undone)
+		repair_later(d->vm);
+	err_free(undone);
 	return e;
 }
 

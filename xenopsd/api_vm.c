@@ -209,18 +209,31 @@ static MAY_WAIT struct err *drop_missing(struct vm *vm, const struct given *g)
 	return NULL;
 }
 
-static MAY_WAIT struct err *make_like(struct vm *vm, const struct xenops_metadata *m)
+static struct err *put_all(
+	struct vm *vm, const struct given *given, const struct xenops_metadata *m)
 {
-	const struct given given[] = GIVEN(m);
-
-	TRY(drop_missing(vm, given));
-	TRY(change_vm(vm, &m->vm));
 	for (size_t class = 0; class < N_DEVICE_CLASSES; class ++)
 		for (size_t i = 0; i < given[class].n; i++)
 			TRY(put_device(vm, (enum device_class) class, given_at(&given[class], i)));
 	if (m->domain && vm->phase == XENOPSD_PHASE_HALTED)
 		TRY(files_import_state(vm, *m->domain));
 	return NULL;
+}
+
+static MAY_WAIT struct err *make_like(
+	struct vm *vm, const struct given *given, const struct xenops_metadata *m)
+{
+	TRY(drop_missing(vm, given));
+	TRY(change_vm(vm, &m->vm));
+	return put_all(vm, given, m);
+}
+
+static struct err *make_new(const struct given *given, const struct xenops_metadata *m)
+{
+	struct vm *vm;
+
+	TRY(add_vm_begin(&m->vm, &vm));
+	return add_vm_end(vm, put_all(vm, given, m));
 }
 
 MAY_WAIT struct err *api_vm_import_metadata(
@@ -231,12 +244,11 @@ MAY_WAIT struct err *api_vm_import_metadata(
 	const char *id = in->metadata.vm.vm;
 
 	TRY(check_given(given, id));
-	if (!vm_find(id))
-		TRY(add_vm(&in->metadata.vm));
-	TRY(turn_begin(&turn, id, "VM.import_metadata", TURN_QUICK));
-	TRY(make_like(turn.vm, &in->metadata));
 	*out = id;
-	return NULL;
+	if (!vm_find(id))
+		return make_new(given, &in->metadata);
+	TRY(turn_begin(&turn, id, "VM.import_metadata", TURN_QUICK));
+	return make_like(turn.vm, given, &in->metadata);
 }
 
 /* Copies the configs of a class into an array of records of its type. */

@@ -73,8 +73,6 @@ extern const struct atom atom_vbd_epoch_begin, atom_vbd_attach, atom_vbd_plug;
 /* The same backwards; the guest is asked, or forced. */
 extern const struct atom atom_vbd_unplug, atom_vbd_unplug_force, atom_vbd_detach,
 	atom_vbd_epoch_end;
-/* The medium of a drive, as its config has it now. */
-extern const struct atom atom_vbd_insert, atom_vbd_eject;
 /* A VBD that is plugged has the I/O priority of its config. */
 extern const struct atom atom_vbd_set_qos;
 /* The guest's and the host's side are made; the host's is put on its bridge. */
@@ -85,5 +83,15 @@ extern const struct atom atom_vif_set_carrier, atom_vif_reconnect;
 extern const struct atom atom_vif_set_addresses, atom_vif_set_pvs_proxy;
 extern const struct atom atom_vgpu_plug, atom_vgpu_unplug;
 extern const struct atom atom_pci_plug, atom_pci_unplug, atom_vusb_plug, atom_vusb_unplug;
+
+/* ---- atoms_medium.c ---- */
+
+/* Notes that the plan's disk is coming into the drive, or that its medium is going. Undone: it is
+ * as it was. */
+extern const struct atom atom_medium_comes, atom_medium_goes;
+/* The guest sees the drive's medium, or none any more. */
+extern const struct atom atom_vbd_insert, atom_vbd_eject;
+/* Notes that it has come, or has gone. */
+extern const struct atom atom_medium_is_in, atom_medium_is_out;
 
 #endif

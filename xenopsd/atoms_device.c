@@ -131,30 +131,6 @@ const struct atom atom_vbd_unplug_force = {
 	.run = vbd_unplug_force,
 };
 
-static MAY_WAIT struct err *vbd_insert(struct plan *p, struct device *vbd)
-{
-	NEED(vbd_insert);
-	return xenopsd.backend->vbd_insert(p->vm, vbd, &vbd->ways);
-}
-
-static MAY_WAIT struct err *vbd_eject(struct plan *p, struct device *vbd)
-{
-	NEED(vbd_eject);
-	return xenopsd.backend->vbd_eject(p->vm, vbd);
-}
-
-const struct atom atom_vbd_insert = {
-	.name = "vbd-insert",
-	.run = vbd_insert,
-	.undo = vbd_eject,
-	.undo_name = "undo-vbd-insert",
-};
-
-const struct atom atom_vbd_eject = {
-	.name = "vbd-eject",
-	.run = vbd_eject,
-};
-
 static MAY_WAIT struct err *vbd_set_qos(struct plan *p, struct device *vbd)
 {
 	NEED(vbd_set_qos);

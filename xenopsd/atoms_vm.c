@@ -10,7 +10,6 @@
 #include "xenopsd/files.h"
 #include "xenopsd/image.h"
 #include "xenopsd/memory.h"
-#include "xenopsd/repair.h"
 #include "xenopsd/xenopsd.h"
 
 /* ---- coming up ---- */
@@ -27,8 +26,11 @@ static struct err *begin(struct plan *p, struct device *device)
 
 static struct err *halted(struct plan *p, struct device *device)
 {
-	vec_for_each (i, &p->vm->devices)
-		p->vm->devices.v[i]->is_active = false;
+	vec_for_each (i, &p->vm->devices) {
+		struct device *d = p->vm->devices.v[i];
+
+		d->is_active = d->is_changing = d->must_go = false;
+	}
 	p->vm->domid = -1;
 	p->vm->ends_for = XENOPSD_HOOK_REASON_NONE;
 	return vm_set_phase(p->vm, XENOPSD_PHASE_HALTED);
@@ -39,7 +41,6 @@ static struct err *undo_begin(struct plan *p, struct device *device)
 {
 	if (!p->has_left)
 		return halted(p, device);
-	repair_later(p->vm);
 	return vm_set_phase(p->vm, XENOPSD_PHASE_STOPPING);
 }
 
@@ -184,10 +185,7 @@ const struct atom atom_vm_destroy = {
 /* What could not be taken away keeps the VM in its phase, and is tried again. */
 static struct err *settle_halted(struct plan *p, struct device *device)
 {
-	if (!p->first)
-		return halted(p, device);
-	repair_later(p->vm);
-	return NULL;
+	return p->first ? NULL : halted(p, device);
 }
 
 const struct atom atom_vm_halted = {

@@ -47,10 +47,15 @@ static char *device_file(const struct device *d)
 	return xasprintf("%s.%s", device_classes[d->class].class, d->name);
 }
 
-struct err *files_put_vm(const struct vm *vm)
+struct err *files_make_folder(const struct vm *vm)
 {
 	if (mkdir(vm->dir, 0700) && errno != EEXIST)
 		return err_errno(errno, "making %s", vm->dir);
+	return NULL;
+}
+
+struct err *files_put_config(const struct vm *vm)
+{
 	return put(vm, "config", &xenops_type_vm, &vm->config);
 }
 
@@ -76,11 +81,14 @@ static struct xenopsd_state state_of(const struct vm *vm, struct arena *a)
 	if (vm->last_start_s)
 		state.last_start = (int64_t *)&vm->last_start_s;
 	state.active.v = arena_calloc(a, vm->devices.n, sizeof(*state.active.v));
+	state.changing.v = arena_calloc(a, vm->devices.n, sizeof(*state.changing.v));
 	vec_for_each (i, &vm->devices) {
 		auto_str name = device_file(vm->devices.v[i]);
 
 		if (vm->devices.v[i]->is_active)
 			state.active.v[state.active.n++] = arena_strdup(a, name);
+		if (vm->devices.v[i]->is_changing)
+			state.changing.v[state.changing.n++] = arena_strdup(a, name);
 	}
 	return state;
 }
@@ -185,6 +193,14 @@ static struct err *load_device(const char *dir, const char *name, void *arg)
 	return NULL;
 }
 
+static bool is_among(const char *name, const struct string_list *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (!strcmp(names->v[i], name))
+			return true;
+	return false;
+}
+
 static void take_state(struct vm *vm, const struct xenopsd_state *state)
 {
 	vm->phase = state->phase;
@@ -194,9 +210,9 @@ static void take_state(struct vm *vm, const struct xenopsd_state *state)
 	vec_for_each (i, &vm->devices) {
 		auto_str name = device_file(vm->devices.v[i]);
 
-		for (size_t k = 0; k < state->active.n; k++)
-			if (!strcmp(state->active.v[k], name))
-				vm->devices.v[i]->is_active = true;
+		if (is_among(name, &state->active))
+			vm->devices.v[i]->is_active = true;
+		vm->devices.v[i]->is_changing = is_among(name, &state->changing);
 	}
 }
 

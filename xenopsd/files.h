@@ -9,8 +9,9 @@
 
 #include "xenopsd/vm.h"
 
-/* The VM's folder and its file "config". */
-must_check struct err *files_put_vm(const struct vm *vm);
+/* A folder for its files. There is no such VM after a kill until its "config" is written. */
+must_check struct err *files_make_folder(const struct vm *vm);
+must_check struct err *files_put_config(const struct vm *vm);
 must_check struct err *files_put_state(const struct vm *vm);
 /* The VM with all its files. */
 must_check struct err *files_drop_vm(const struct vm *vm);

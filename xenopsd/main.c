@@ -79,6 +79,7 @@ static const struct conf_key keys[] = {
 
 static struct diagnostics_section queue_section = {.name = "queue", .write = queue_dump};
 static struct diagnostics_section memory_section = {.name = "memory", .write = memory_dump};
+static struct diagnostics_section repair_section = {.name = "repairs", .write = repair_dump};
 
 static MAY_WAIT struct err *reload(void)
 {
@@ -94,6 +95,7 @@ static MAY_WAIT struct err *init(void)
 	xenopsd.dir = xasprintf("%s/xenopsd/%s", daemon_paths()->run, name);
 	diagnostics_add(&queue_section);
 	diagnostics_add(&memory_section);
+	diagnostics_add(&repair_section);
 	queue_set_workers(xenopsd_conf.workers);
 	memory_begin();
 	disk_begin();
@@ -124,6 +126,7 @@ static void fini(void)
 	nic_end();
 	diagnostics_remove(&queue_section);
 	diagnostics_remove(&memory_section);
+	diagnostics_remove(&repair_section);
 	free(xenopsd.dir);
 }
 

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "core.gen.h"
 #include "xenopsd/backend.h"
+#include "xenopsd/repair.h"
 #include "xenopsd/xenopsd.h"
 
 /* ---- making ---- */
@@ -166,11 +167,14 @@ struct err *plan_run(struct plan *p)
 {
 	struct err *e = run_step(p->top);
 
-	if (e)
-		undo_run(&p->undo);
-	else
+	if (!e) {
 		e = undo_commit(&p->undo);
-	if (!e)
-		e = take(p->first);
-	return e ? e : take(p->late);
+		if (!e)
+			e = take(p->first);
+		return e ? e : take(p->late);
+	}
+	undo_run(&p->undo);
+	if (p->has_left)
+		repair_later(p->vm);
+	return e;
 }

@@ -77,8 +77,9 @@ void plan_add(struct plan *p, const struct atom *atom, struct device *device);
 void plan_open(struct plan *p, enum plan_group group);
 void plan_close(struct plan *p);
 
-/* Carries it out. On an error everything has been undone, unless `goes_on` is set: then nothing is,
- * and the first error comes when all has been tried, or else `late`. */
+/* Carries it out. On an error everything has been undone, and what could not be will be by and by
+ * (repair.h); unless `goes_on` is set: then nothing is, and the first error comes when all has been
+ * tried, or else `late`. */
 MAY_WAIT must_check struct err *plan_run(struct plan *p);
 
 #endif

@@ -115,7 +115,9 @@ struct err *device_plug(struct device *d, struct task *task)
 	if (is_plugged)
 		return NULL;
 	plan_init(&plan, d->vm, task);
-	return run(&plan, d, add_plug(&plan, d));
+	struct err *e = run(&plan, d, add_plug(&plan, d));
+	d->must_go = plan.has_left;
+	return e;
 }
 
 struct err *device_unplug(struct device *d, bool force, struct task *task)
@@ -129,4 +131,46 @@ struct err *device_unplug(struct device *d, bool force, struct task *task)
 		return err(Device_not_connected);
 	plan_init(&plan, d->vm, task);
 	return run(&plan, d, add_unplug(&plan, d, force));
+}
+
+/* ---- media ---- */
+
+struct err *vbd_insert(struct device *vbd, const struct xenops_disk *disk, struct task *task)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+
+	plan_init(&plan, vbd->vm, task);
+	plan.disk = disk;
+	plan_add(&plan, &atom_medium_comes, vbd);
+	plan_add(&plan, &atom_vbd_attach, vbd);
+	plan_add(&plan, &atom_vbd_insert, vbd);
+	plan_add(&plan, &atom_medium_is_in, vbd);
+	return plan_run(&plan);
+}
+
+/* The guest has it no more: it goes for good. */
+static MAY_WAIT struct err *give_back(struct device *vbd)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+
+	plan_init(&plan, vbd->vm, NULL);
+	plan_add(&plan, &atom_vbd_detach, vbd);
+	plan_add(&plan, &atom_medium_is_out, vbd);
+	fiber_cancel_mask();
+	struct err *e = plan_run(&plan);
+	fiber_cancel_unmask();
+	if (e)
+		repair_later(vbd->vm);
+	return e;
+}
+
+struct err *vbd_eject(struct device *vbd, struct task *task)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+
+	plan_init(&plan, vbd->vm, task);
+	plan_add(&plan, &atom_medium_goes, vbd);
+	plan_add(&plan, &atom_vbd_eject, vbd);
+	TRY(plan_run(&plan));
+	return give_back(vbd);
 }

@@ -41,10 +41,14 @@ struct err *vm_reboot(struct vm *vm, enum xenopsd_hook_reason reason, struct tas
 	struct err *e = take_down(vm, reason);
 	fiber_cancel_unmask();
 	/* What is left of the old life must go before a new one can begin. */
-	if (e)
-		err_free(vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL));
-	else
+	bool is_between = e != NULL;
+	if (!e) {
 		e = bring_up(vm, task);
+		/* It may not even have begun: cancelled between the two. */
+		is_between = e && vm->phase == XENOPSD_PHASE_REBOOTING;
+	}
+	if (is_between)
+		err_free(vm_stop(vm, XENOPSD_HOOK_REASON_NONE, NULL));
 	vm_tell(vm);
 	return e;
 }

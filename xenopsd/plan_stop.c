@@ -8,6 +8,7 @@
 #include "xenopsd/atoms.h"
 #include "xenopsd/memory.h"
 #include "xenopsd/plans.h"
+#include "xenopsd/repair.h"
 #include "xenopsd/xenopsd.h"
 
 /* How long a guest has to take notice, at most. */
@@ -135,6 +136,8 @@ struct err *vm_stop(struct vm *vm, enum xenopsd_hook_reason reason, struct task 
 	memory_release(vm);
 	memory_changed();
 	fiber_cancel_unmask();
+	if (vm->phase != XENOPSD_PHASE_HALTED)
+		repair_later(vm);
 	vm_tell(vm);
 	return e;
 }

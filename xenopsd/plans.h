@@ -87,6 +87,11 @@ MAY_WAIT must_check struct err *vm_settle(struct vm *vm);
 /* Gives a device to a VM that is up, or takes it. */
 MAY_WAIT must_check struct err *device_plug(struct device *d, struct task *task);
 MAY_WAIT must_check struct err *device_unplug(struct device *d, bool force, struct task *task);
+/* Puts a medium into an empty drive of a VM that is up; takes it out, with no way back once the
+ * guest has let go of it. */
+MAY_WAIT must_check struct err *vbd_insert(
+	struct device *vbd, const struct xenops_disk *disk, struct task *task);
+MAY_WAIT must_check struct err *vbd_eject(struct device *vbd, struct task *task);
 /* Whether the guest has it. */
 MAY_WAIT must_check struct err *device_is_plugged(const struct device *d, bool *out);
 

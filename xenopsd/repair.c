@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "core.gen.h"
+#include "xenopsd/add.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/disk.h"
 #include "xenopsd/files.h"
@@ -29,6 +30,10 @@ static MAY_WAIT struct err *unplug_rest(struct device *d)
 		return backend->vbd_unplug(d->vm, d, true);
 	if (d->class == DEVICE_VIF && backend->vif_unplug)
 		return backend->vif_unplug(d->vm, d, true);
+	if (d->class == DEVICE_PCI && backend->pci_unplug)
+		return backend->pci_unplug(d->vm, d);
+	if (d->class == DEVICE_VUSB && backend->vusb_unplug)
+		return backend->vusb_unplug(d->vm, d);
 	return NULL;
 }
 
@@ -43,8 +48,23 @@ static MAY_WAIT struct err *take_back(struct device *d)
 	}
 	if (d->class == DEVICE_VIF)
 		TRY(nic_unplug_all(d));
-	d->is_active = false;
+	d->is_active = d->is_changing = d->must_go = false;
 	return files_put_state(d->vm);
+}
+
+/* Its medium was on its way in or out: it goes. */
+static MAY_WAIT struct err *empty_drive(struct device *vbd)
+{
+	struct xenops_vbd config = vbd->vbd;
+
+	log_info("vm=%s the medium of %s was on its way, and goes", vbd->vm->id, vbd->name);
+	if (xenopsd.backend->vbd_eject)
+		TRY(xenopsd.backend->vbd_eject(vbd->vm, vbd));
+	TRY(disk_detach(vbd));
+	config.backend = NULL;
+	TRY(change_device(vbd, &config));
+	vbd->is_changing = false;
+	return files_put_state(vbd->vm);
 }
 
 /* The guest has it, but it may not have reached its bridge. */
@@ -53,6 +73,8 @@ static MAY_WAIT struct err *reconnect(struct device *vif)
 	auto_arena a = {0};
 	struct vif_interfaces on_host;
 
+	if (xenopsd.backend->vif_set_carrier)
+		TRY(xenopsd.backend->vif_set_carrier(vif->vm, vif));
 	TRY(xenopsd.backend->vif_interfaces(vif->vm, vif, &a, &on_host));
 	for (size_t i = 0; i < on_host.n; i++)
 		TRY(nic_plug(vif, on_host.names[i]));
@@ -66,8 +88,10 @@ static MAY_WAIT struct err *repair_device(struct device *d)
 	if (!d->is_active)
 		return NULL;
 	TRY(device_is_plugged(d, &is_plugged));
-	if (!is_plugged)
+	if (!is_plugged || d->must_go)
 		return take_back(d);
+	if (d->is_changing)
+		return empty_drive(d);
 	return d->class == DEVICE_VIF ? reconnect(d) : NULL;
 }
 
@@ -189,4 +213,16 @@ MAY_WAIT struct err *repair_all(void)
 		}
 	}
 	return fiber_yield();
+}
+
+void repair_dump(struct json_writer *w)
+{
+	json_write_array(w);
+	map_for_each (slot, &vms) {
+		const struct vm *vm = slot->value;
+
+		if (vm->is_repair_pending || vm->is_check_pending)
+			json_write_string(w, vm->id);
+	}
+	json_write_array_end(w);
 }

@@ -6,11 +6,14 @@
 #ifndef XENITH_XENOPSD_REPAIR_H
 #define XENITH_XENOPSD_REPAIR_H
 
+#include "common/json.h"
 #include "xenopsd/vm.h"
 
 /* At the start: each VM gets its turn to be repaired, before anybody can ask for another one. */
 MAY_WAIT must_check struct err *repair_all(void);
 /* Something could not be taken from VM: tries again by and by, until it is gone. */
 void repair_later(struct vm *vm);
+/* For diagnostics: the VMs that are not yet put right, or not yet looked at after a change. */
+void repair_dump(struct json_writer *w);
 
 #endif

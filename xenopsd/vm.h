@@ -47,6 +47,8 @@ struct device {
 		struct xenops_vusb vusb;
 	};
 	bool is_active; /* it comes with the VM, now or when it starts; in the file "state" */
+	bool must_go; /* its plugging failed, and could not be undone yet */
+	bool is_changing; /* its medium is being put in or taken out; in the file "state" */
 	struct storage_implementation_list ways; /* of a plan, from attaching to plugging */
 };
 

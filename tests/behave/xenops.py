@@ -10,6 +10,7 @@ import tempfile
 import time
 import unittest
 
+from between import Between
 from jsonrpc import Client, Failed, Gone
 from stack import BUILD
 
@@ -19,6 +20,7 @@ SMD = BUILD / "bin" / "smd"
 HANG = 60  # seconds; only to catch what hangs
 MIB = 1 << 20
 SR = "0f9c2c9e-5d0b-4c4e-8f0c-0d6f3d6a1b11"
+KINDS = ("vbd", "vif", "pci", "vusb")
 VM = {
     "vm": "vm-1",
     "name": "one",
@@ -31,18 +33,23 @@ VM = {
 }
 
 
-class Daemon:
-    """One daemon on the directory of the test."""
+def name_of(kind, stat):
+    """Of a device, what its id ends with."""
+    return stat[kind][kind].split("/")[1]
 
-    def __init__(self, case, program):
-        self.case, self.program, self.dir = case, program, case.dir
+
+class Daemon:
+    """One daemon, on the directory of the test or on one of its own."""
+
+    def __init__(self, case, program, folder=None):
+        self.case, self.program, self.dir = case, program, folder or case.dir
         self.process = self.client = None
         case.addCleanup(self.stop)
 
     def start(self):
         with open(self.dir / f"{self.program.name}.log", "ab") as log:
             self.process = subprocess.Popen(
-                [str(self.program), "--dir", str(self.dir), "--log-level", "debug"],
+                [str(self.program), "--dir", str(self.dir), "--log-level", self.case.LOG_LEVEL],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -67,6 +74,8 @@ class Daemon:
 class Case(unittest.TestCase):
     WITH_NETWORK = False
     WITH_STORAGE = False
+    BETWEEN = False  # smd and networkd are reached through a Between
+    LOG_LEVEL = "debug"
 
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp())
@@ -78,7 +87,7 @@ class Case(unittest.TestCase):
             (self.dir / "etc" / f"{name}.conf").write_text("backend = simulator\n")
         self.xenopsd = Daemon(self, XENOPSD)
         if self.WITH_NETWORK:
-            self.networkd = Daemon(self, NETWORKD).start()
+            self.networkd = self.daemon(NETWORKD).start()
             self.networkd.client.call("Bridge.create", bridge="xapi0")
         if self.WITH_STORAGE:
             self.make_storage()
@@ -86,9 +95,23 @@ class Case(unittest.TestCase):
         self.simulator = Client(self.simulator_socket)
         self.addCleanup(self.simulator.close)
 
+    def daemon(self, program):
+        """smd or networkd."""
+        if not self.BETWEEN:
+            return Daemon(self, program)
+        folder = self.dir / program.name
+        (folder / "etc").mkdir(parents=True)
+        shutil.copy(self.dir / "etc" / "networkd.conf", folder / "etc")
+        daemon = Daemon(self, program, folder)
+        socket_name = f"{program.name}.sock"
+        daemon.between = Between(
+            self, self.dir / "run" / socket_name, folder / "run" / socket_name, daemon
+        )
+        return daemon
+
     def make_storage(self):
         """An SR of files in a directory."""
-        self.smd = Daemon(self, SMD).start()
+        self.smd = self.daemon(SMD).start()
         config = {"location": str(self.dir / "sr")}
         for call in ("SR.create", "SR.attach"):
             self.smd_do(call, sr=SR, type="file", device_config=config)
@@ -122,7 +145,7 @@ class Case(unittest.TestCase):
             pass
 
     def logs(self):
-        logs = [*self.dir.glob("*.log"), *self.dir.glob("run/simulator/log")]
+        logs = [*self.dir.rglob("*.log"), *self.dir.glob("run/simulator/log")]
         return "".join(path.read_text() for path in logs)
 
     def check_logs(self):
@@ -269,6 +292,72 @@ class Case(unittest.TestCase):
                 {(f"{vm}/0", f"vif{domain['domid']}.0", "xapi0")},
             )
 
+    def many(self, calls):
+        """Sends them all, then takes the answers."""
+        client = self.xenopsd.client
+        ids = [client.send(method, **params) for method, params in calls]
+        return [client.answer(i) for i in ids]
+
+    def check_inventory(self):
+        """The simulator, smd and networkd have what xenopsd tells of all VMs, and no more. What it
+        tells: by VM what VM.stat does, and "devices", each with its kind."""
+        told = {stat["vm"]["vm"]: stat for stat in self.call("VM.list")}
+        lists = [(vm, kind) for vm in told for kind in KINDS]
+        answers = self.many((f"{kind.upper()}.list", {"vm": vm}) for vm, kind in lists)
+        for stat in told.values():
+            stat["devices"] = []
+        for (vm, kind), devices in zip(lists, answers):
+            told[vm]["devices"] += [(kind, device) for device in devices]
+        domains = {d["spec"]["vm"]: d for d in self.simulator.call("Domain.list")}
+        is_up = {"running", "paused"}
+        self.assertEqual(
+            sorted(domains), sorted(v for v in told if told[v]["state"]["power_state"] in is_up)
+        )
+        for vm, stat in told.items():
+            plugged = [(k, d) for k, d in stat["devices"] if d["state"]["plugged"]]
+            if vm in domains:
+                self.check_domain(domains[vm], stat["state"], plugged)
+            else:
+                self.assertEqual(plugged, [])
+        plugged = [p for stat in told.values() for p in stat["devices"] if p[1]["state"]["plugged"]]
+        self.check_datapaths([d["vbd"] for kind, d in plugged if kind == "vbd"])
+        self.check_ports([d["vif"] for kind, d in plugged if kind == "vif"], domains)
+        return told
+
+    def check_domain(self, domain, state, plugged):
+        self.assertEqual(state["domids"], [domain["domid"]])
+        self.assertTrue(domain["built"] and domain["device_model"])
+        self.assertEqual(len(state["consoles"]), 1)
+        self.assertTrue(state["last_start"])
+        is_paused = domain["power"] == "paused" or domain["held"]
+        self.assertEqual(state["power_state"], "paused" if is_paused else "running")
+        self.assertEqual(state["vcpus"], domain["vcpus"])
+        expected = {(kind, name_of(kind, d)): d for kind, d in plugged}
+        found = {(d["kind"], d["name"]): d["backend"] for d in domain["devices"]}
+        self.assertEqual(sorted(found), sorted(expected))
+        for key, device in expected.items():
+            if key[0] == "vbd":
+                self.assertEqual(bool(found[key]), "backend" in device["state"], device)
+                self.assertEqual(device["vbd"].get("backend"), device["state"].get("backend"))
+
+    def check_datapaths(self, vbds):
+        expected = {
+            vbd["vbd"]: (vbd["backend"]["vdi"]["vdi"], f"activated_{vbd['mode']}")
+            for vbd in vbds
+            if "vdi" in vbd.get("backend", ())
+        }
+        all_of_them = self.smd.client.call("DP.list", sr=SR)
+        self.assertEqual({d["dp"]: (d["vdi"], d["state"]) for d in all_of_them}, expected)
+
+    def check_ports(self, vifs, domains):
+        expected = {}
+        for vif in vifs:
+            domid = domains[vif["vif"].split("/")[0]]["domid"]
+            interface = f"vif{domid}.{vif['position']}"
+            expected[interface] = (vif["vif"], vif["backend"]["bridge"])
+        found = {g["interface"]: (g["owner"], g["bridge"]) for g in self.guests()}
+        self.assertEqual(found, expected)
+
     # ---- faults ----
 
     def plan(self, atom="*", nth=1, action="pass"):
@@ -297,9 +386,11 @@ class Case(unittest.TestCase):
         self.settle()
 
     def settle(self):
-        """Until the VM's queue is empty."""
-
-        def is_idle():
-            return not self.call("debug.diagnostics")["queue"]["vms"]
-
-        self.wait_for("the repair", is_idle)
+        """Until nothing is waited for, worked on, or still to be put right."""
+        end = time.monotonic() + HANG
+        while True:
+            told = self.call("debug.diagnostics")
+            if not told["queue"]["vms"] and not told["repairs"]:
+                return
+            self.assertLess(time.monotonic(), end, f"{told['queue']} {told['repairs']}")
+            time.sleep(0.002)

@@ -38,11 +38,17 @@ static void read_again(void)
 	CHECK_OK(files_load());
 }
 
+static void put_vm(const struct vm *vm)
+{
+	CHECK_OK(files_make_folder(vm));
+	CHECK_OK(files_put_config(vm));
+}
+
 static void round_trip(void **state)
 {
 	begin();
 	struct vm *vm = model_vm("a");
-	CHECK_OK(files_put_vm(vm));
+	put_vm(vm);
 	CHECK_OK(files_put_device(model_vbd(vm, "a/xvda", "xvda")));
 	struct device *vif = model_vif(vm, "a/0", 0);
 	CHECK_OK(files_put_device(vif));
@@ -74,7 +80,7 @@ static void half_there(void **state)
 {
 	begin();
 	struct vm *vm = model_vm("a");
-	CHECK_OK(files_put_vm(vm));
+	put_vm(vm);
 	CHECK_OK(files_put_device(model_vbd(vm, "a/xvda", "xvda")));
 	auto_str config = path_of("a/config");
 	auto_str left = path_of("a/.config.01234567.tmp");
@@ -96,7 +102,7 @@ static void files_of_the_backend(void **state)
 {
 	begin();
 	struct vm *vm = model_vm("a");
-	CHECK_OK(files_put_vm(vm));
+	put_vm(vm);
 	auto_str own = path_of("a/backend.qmp");
 	put(own, "");
 	read_again();

@@ -8,9 +8,17 @@
 #include "tests/unit/common/runtime.h"
 #include "tests/unit/test.h"
 #include "tests/unit/xenopsd/model.h"
+#include "xenopsd/repair.h"
 
 static char trace[256];
+static unsigned n_repairs; /* that the plan asked for */
 static const char *fails_at; /* the name of an atom, or of an undoing */
+
+/* In the place of repair.c's. */
+void repair_later(struct vm *vm)
+{
+	n_repairs++;
+}
 
 static struct err *note(const char *atom, const struct vm *vm)
 {
@@ -53,6 +61,7 @@ static void begin(void)
 {
 	*trace = '\0';
 	fails_at = NULL;
+	n_repairs = 0;
 	model_begin("/nowhere");
 	model_backend.before_atom = note;
 	plan_init(&plan, model_vm("a"), NULL);
@@ -98,6 +107,7 @@ IN_FIBER(undone_last_first)
 	CHECK_ERR(plan_run(&plan), Domain_not_built);
 	assert_string_equal(trace, "a b c d failing ~failing ~d ~c ~b ~a ");
 	assert_false(plan.has_left);
+	assert_int_equal(n_repairs, 0);
 }
 
 IN_FIBER(not_begun_not_undone)
@@ -116,6 +126,7 @@ IN_FIBER(what_stays_is_known)
 	CHECK_ERR(plan_run(&plan), Domain_not_built);
 	assert_string_equal(trace, "a b c d failing ~failing ~d ~c ~b ~a ");
 	assert_true(plan.has_left);
+	assert_int_equal(n_repairs, 1);
 }
 
 IN_FIBER(refused_is_not_undone)
