@@ -241,6 +241,7 @@ MAY_WAIT struct err *api_device_plug(struct call *c, const struct simulator_devi
 			type_case_name(&simulator_type_device_kind, (int)new->kind), new->name);
 	struct sim_device device = {
 		.kind = new->kind, .name = xstrdup(new->name), .backend = xstrdup(new->backend)};
+	device.is_connected = d->power == SIMULATOR_DOMAIN_POWER_RUNNING;
 	codec_copy(&type_map_string, &new->settings, &d->arena, &device.settings);
 	vec_push(&d->devices, device);
 	device_given(&device);
@@ -255,6 +256,7 @@ MAY_WAIT struct err *api_device_unplug(struct call *c, const struct simulator_de
 
 	if (!d || i == d->devices.n)
 		return NULL;
+	d->devices.v[i].is_closing = !d->lets_go;
 	if (!in->force && !d->lets_go)
 		return err(Device_detach_rejected,
 			type_case_name(&simulator_type_device_kind, (int)in->kind), in->name,

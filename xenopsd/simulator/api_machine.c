@@ -156,3 +156,33 @@ MAY_WAIT struct err *api_guest_set(struct call *c, const struct simulator_guest_
 	}
 	return NULL;
 }
+
+static struct err *console_of(const char *vm, struct console **out)
+{
+	struct domain *d;
+
+	TRY(domain_get(vm, &d));
+	if (!d->console)
+		return err(Domain_not_built);
+	*out = d->console;
+	return NULL;
+}
+
+MAY_WAIT struct err *api_guest_print(struct call *c, const struct simulator_guest_print_in *in)
+{
+	struct console *console;
+
+	TRY(console_of(in->vm, &console));
+	console_print(console, in->text);
+	return NULL;
+}
+
+MAY_WAIT struct err *api_guest_console(struct call *c, const struct simulator_guest_console_in *in,
+	struct simulator_console_text *out)
+{
+	struct console *console;
+
+	TRY(console_of(in->vm, &console));
+	console_tell(console, c->arena, out);
+	return NULL;
+}

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define KEPT_BYTES 4096 /* of what was printed, for who connects later */
+#define KEPT_BYTES 4096 /* of what was printed, for who connects later, and of what was typed */
 #define LINE_BYTES 4096 /* unread of what is typed */
 
 struct viewer {
@@ -27,13 +27,20 @@ struct console {
 	char *path; /* owned */
 	struct listener *listener; /* owned */
 	struct list viewers;
-	struct sbuf printed;
+	struct sbuf printed, typed;
 };
 
 static void show(struct viewer *v, const void *bytes, size_t n)
 {
 	sbuf_add(stream_out(v->stream), bytes, n);
 	stream_flush_later(v->stream);
+}
+
+static void keep(struct sbuf *kept, const void *bytes, size_t n)
+{
+	sbuf_add(kept, bytes, n);
+	if (sbuf_len(kept) > KEPT_BYTES)
+		sbuf_consume(kept, sbuf_len(kept) - KEPT_BYTES);
 }
 
 /* Echoes until the peer, or the console, has gone. */
@@ -48,6 +55,7 @@ static MAY_WAIT struct err *converse(struct viewer *v)
 		if (is_end || !v->console)
 			return NULL;
 		show(v, sbuf_data(in), sbuf_len(in));
+		keep(&v->console->typed, sbuf_data(in), sbuf_len(in));
 		sbuf_consume(in, sbuf_len(in));
 		TRY(stream_drain(v->stream, LINE_BYTES, NEVER));
 	}
@@ -107,11 +115,26 @@ void console_print(struct console *c, const char *text)
 {
 	size_t len = strlen(text);
 
-	sbuf_add(&c->printed, text, len);
-	if (sbuf_len(&c->printed) > KEPT_BYTES)
-		sbuf_consume(&c->printed, sbuf_len(&c->printed) - KEPT_BYTES);
+	keep(&c->printed, text, len);
 	list_for_each (v, &c->viewers, struct viewer, link)
 		show(v, text, len);
+}
+
+/* What one types may be anything, and may be cut. */
+static const char *text_of(const struct sbuf *b, struct arena *a)
+{
+	char *text = arena_strndup(a, sbuf_data(b), sbuf_len(b));
+
+	for (char *p = text; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	return text;
+}
+
+void console_tell(const struct console *c, struct arena *a, struct simulator_console_text *out)
+{
+	out->shown = text_of(&c->printed, a);
+	out->typed = text_of(&c->typed, a);
 }
 
 void console_free(struct console *c)
@@ -128,6 +151,7 @@ void console_free(struct console *c)
 	if (loop_is_here())
 		listener_free(c->listener);
 	sbuf_fini(&c->printed);
+	sbuf_fini(&c->typed);
 	free(c->path);
 	free(c);
 }

@@ -40,6 +40,8 @@ void domain_set_power(struct domain *d, enum simulator_domain_power power)
 	d->runs_since_ns = clock_mono_ns();
 	domain_memory(d);
 	d->power = power;
+	for (size_t i = 0; power == SIMULATOR_DOMAIN_POWER_RUNNING && i < d->devices.n; i++)
+		d->devices.v[i].is_connected = true;
 	domain_balloon(d);
 }
 
@@ -58,6 +60,14 @@ void domain_free(struct domain *d)
 	free(d);
 }
 
+static enum simulator_device_state state_of(const struct sim_device *device)
+{
+	if (device->is_closing)
+		return SIMULATOR_DEVICE_STATE_CLOSING;
+	return device->is_connected ? SIMULATOR_DEVICE_STATE_CONNECTED
+				    : SIMULATOR_DEVICE_STATE_WAITING;
+}
+
 static void describe_devices(
 	const struct domain *d, struct arena *a, struct simulator_device_list *out)
 {
@@ -66,7 +76,8 @@ static void describe_devices(
 	vec_for_each (i, &d->devices) {
 		out->v[i] = (struct simulator_device){.kind = d->devices.v[i].kind,
 			.name = arena_strdup(a, d->devices.v[i].name),
-			.backend = arena_strdup(a, d->devices.v[i].backend)};
+			.backend = arena_strdup(a, d->devices.v[i].backend),
+			.state = state_of(&d->devices.v[i])};
 		codec_copy(&type_map_string, &d->devices.v[i].settings, a, &out->v[i].settings);
 	}
 }

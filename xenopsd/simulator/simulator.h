@@ -19,6 +19,7 @@ struct console;
 struct sim_device {
 	enum simulator_device_kind kind;
 	char *name, *backend; /* owned */
+	bool is_connected, is_closing;
 	struct string_map settings; /* in the domain's arena */
 };
 
@@ -103,6 +104,8 @@ must_check struct err *console_new(struct console **out, const char *path, const
 const char *console_path(const struct console *c);
 /* To all who are connected, and to those who connect later (the last 4 KiB). */
 void console_print(struct console *c, const char *text);
+/* What it has shown, and what was typed, as far as it is kept: text, in the arena. */
+void console_tell(const struct console *c, struct arena *a, struct simulator_console_text *out);
 void console_free(struct console *c);
 
 /* ---- api_fault.c ---- */
