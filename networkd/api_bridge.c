@@ -11,6 +11,7 @@
 #include "core.gen.h"
 #include "networkd/bridge.h"
 #include "networkd/check.h"
+#include "networkd/guest.h"
 #include "networkd/net.h"
 #include "networkd/networkd.h"
 
@@ -55,8 +56,7 @@ static void fill_members(
 		if (!link->master || strcmp(link->master, out->bridge))
 			continue;
 		add_name(&out->interfaces, link->name);
-		if (link->is_physical && !config_guest(networkd.config, link->name) &&
-			!check_is_guest(link->name))
+		if (link->is_physical && !guest_find(link->name) && !check_is_guest(link->name))
 			add_name(&out->physical_interfaces, link->name);
 	}
 }
@@ -169,29 +169,32 @@ MAY_WAIT struct err *api_bridge_create(struct call *c, const struct network_brid
 }
 
 /* What would lose its bridge, or NULL. */
-static const char *user_of(const struct config *c, const char *bridge)
+static const struct network_vif *user_of(const char *bridge)
 {
-	for (size_t i = 0; i < c->guests.n; i++)
-		if (!strcmp(c->guests.v[i].bridge, bridge))
-			return c->guests.v[i].interface;
+	map_for_each (slot, &networkd.guests) {
+		const struct guest *g = slot->value;
+
+		if (!strcmp(g->vif.bridge, bridge))
+			return &g->vif;
+	}
 	return NULL;
 }
 
 MAY_WAIT struct err *api_bridge_destroy(struct call *c, const struct network_bridge_destroy_in *in)
 {
 	AUTO(change_end) struct change change = {0};
-	const char *user;
+	const struct network_vif *user;
 
 	TRY(check_name("bridge", in->bridge));
 	TRY(change_begin(&change));
-	user = user_of(change.next, in->bridge);
+	user = user_of(in->bridge);
 	if (user && !in->force)
-		return err(Bridge_in_use, in->bridge, user);
+		return err(Bridge_in_use, in->bridge, user->interface);
 	TRY(bridge_remove(in->bridge));
-	for (; user; user = user_of(change.next, in->bridge)) {
-		TRY(guest_remove(config_guest(change.next, user)));
-		updates_remove("vif", user);
-		config_remove_guest(change.next, user);
+	for (; user; user = user_of(in->bridge)) {
+		TRY(guest_remove(user));
+		updates_remove("vif", user->interface);
+		TRY(guest_forget(user->interface));
 	}
 	bool was_there = config_remove_bridge(change.next, in->bridge);
 	config_remove_interface(change.next, in->bridge);

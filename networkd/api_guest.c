@@ -9,6 +9,7 @@
 #include "core.gen.h"
 #include "networkd/bridge.h"
 #include "networkd/check.h"
+#include "networkd/guest.h"
 #include "networkd/net.h"
 #include "networkd/networkd.h"
 
@@ -51,16 +52,15 @@ MAY_WAIT struct err *api_guest_plug(struct call *c, const struct network_guest_p
 	const struct network_vif *vif = &in->vif;
 
 	TRY(check_vif(vif));
-	TRY(change_begin(&change));
-	TRY(check_is_no_host(change.next, vif->interface));
-	const struct network_vif *before = config_guest(networkd.config, vif->interface);
+	TRY(change_hold(&change));
+	TRY(check_is_no_host(networkd.config, vif->interface));
+	const struct network_vif *before = guest_find(vif->interface);
 	bool is_like = before && codec_equal(&network_type_vif, before, vif);
 	TRY(guest_apply(vif));
-	codec_copy(&network_type_vif, vif, &change.next->arena,
-		config_add_guest(change.next, vif->interface));
-	TRY(change_commit(&change));
-	if (!is_like)
-		updates_add("vif", vif->interface);
+	if (is_like)
+		return NULL;
+	TRY(guest_keep(vif));
+	updates_add("vif", vif->interface);
 	return NULL;
 }
 
@@ -68,24 +68,24 @@ MAY_WAIT struct err *api_guest_unplug(struct call *c, const struct network_guest
 {
 	AUTO(change_end) struct change change = {0};
 
-	TRY(change_begin(&change));
-	const struct network_vif *vif = config_guest(change.next, in->interface);
+	TRY(change_hold(&change));
+	const struct network_vif *vif = guest_find(in->interface);
 	if (!vif)
 		return NULL;
 	TRY(guest_remove(vif));
-	config_remove_guest(change.next, in->interface);
-	TRY(change_commit(&change));
+	TRY(guest_forget(in->interface));
 	updates_remove("vif", in->interface);
 	return NULL;
 }
 
 MAY_WAIT struct err *api_guest_list(struct call *c, struct network_vif_list *out)
 {
-	const struct network_vif_list *guests = &networkd.config->guests;
+	out->n = 0;
+	out->v = arena_calloc(c->arena, networkd.guests.n, sizeof(*out->v));
+	map_for_each (slot, &networkd.guests) {
+		const struct guest *g = slot->value;
 
-	out->n = guests->n;
-	out->v = arena_calloc(c->arena, out->n, sizeof(*out->v));
-	for (size_t i = 0; i < out->n; i++)
-		codec_copy(&network_type_vif, &guests->v[i], c->arena, &out->v[i]);
+		codec_copy(&network_type_vif, &g->vif, c->arena, &out->v[out->n++]);
+	}
 	return NULL;
 }

@@ -11,6 +11,7 @@
 #include "core.gen.h"
 #include "networkd/bridge.h"
 #include "networkd/check.h"
+#include "networkd/guest.h"
 #include "networkd/net.h"
 #include "networkd/networkd.h"
 
@@ -49,8 +50,7 @@ static void fill(const struct net_link *link, int64_t position, struct arena *a,
 
 static bool is_of_host(const struct net_link *link)
 {
-	return !link->is_loopback && !check_is_guest(link->name) &&
-		!config_guest(networkd.config, link->name);
+	return !link->is_loopback && !check_is_guest(link->name) && !guest_find(link->name);
 }
 
 MAY_WAIT struct err *api_interface_list(struct call *c, struct network_interface_stat_list *out)

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "networkd/guest.h"
 #include "networkd/net.h"
 #include "networkd/networkd.h"
 
@@ -156,18 +157,27 @@ MAY_WAIT struct err *guest_remove(const struct network_vif *vif)
 	return link ? net_make_like(link, &change) : NULL;
 }
 
-/* The places of guests move when one is forgotten: from the last to the first. */
-static MAY_WAIT void apply_guests(struct config *c)
+static MAY_WAIT struct err *apply_guest(const struct network_vif *vif)
 {
-	for (size_t i = c->guests.n; i-- > 0;) {
-		auto_str name = xstrdup(c->guests.v[i].interface);
-		auto_err e = guest_apply(&c->guests.v[i]);
+	auto_err e = guest_apply(vif);
 
-		if (e)
-			log_err(LOG_WARN_, e, "%s is no longer on %s", name, c->guests.v[i].bridge);
-		if (err_is(e, &ERR_Interface_does_not_exist))
-			config_remove_guest(c, name);
-	}
+	if (e)
+		log_err(LOG_WARN_, e, "%s is no longer on %s", vif->interface, vif->bridge);
+	return err_is(e, &ERR_Interface_does_not_exist) ? guest_forget(vif->interface) : NULL;
+}
+
+/* Collected first, since the map changes when one is forgotten. */
+static MAY_WAIT struct err *apply_guests(void)
+{
+	auto_arena a = {0};
+	const struct guest **all = arena_calloc(&a, networkd.guests.n, sizeof(*all));
+	size_t n = 0;
+
+	map_for_each (slot, &networkd.guests)
+		all[n++] = slot->value;
+	for (size_t i = 0; i < n; i++)
+		TRY(apply_guest(&all[i]->vif));
+	return NULL;
 }
 
 MAY_WAIT struct err *networkd_apply_all(void)
@@ -190,6 +200,6 @@ MAY_WAIT struct err *networkd_apply_all(void)
 			log_err(LOG_ERROR_, e, "interface %s is not as it should be",
 				kept->interfaces.v[i].key);
 	}
-	apply_guests(change.next);
+	TRY(apply_guests());
 	return change_commit(&change);
 }

@@ -56,13 +56,6 @@ struct network_bridge_config *config_bridge(const struct config *c, const char *
 	return i < c->kept.bridges.n ? &c->kept.bridges.v[i].value : NULL;
 }
 
-struct network_vif *config_guest(const struct config *c, const char *name)
-{
-	size_t i = PLACE_OF(&c->guests, interface, name);
-
-	return i < c->guests.n ? &c->guests.v[i] : NULL;
-}
-
 struct network_interface_config *config_add_interface(struct config *c, const char *name)
 {
 	struct network_interface_config_map *m = &c->kept.interfaces;
@@ -89,19 +82,6 @@ struct network_bridge_config *config_add_bridge(struct config *c, const char *na
 	return &m->v[i].value;
 }
 
-struct network_vif *config_add_guest(struct config *c, const char *name)
-{
-	struct network_vif_list *l = &c->guests;
-	size_t i = PLACE_OF(l, interface, name);
-
-	if (i == l->n) {
-		l->v = grown(&c->arena, l->v, l->n++, sizeof(*l->v));
-		codec_init_record(&network_type_vif, &c->arena, &l->v[i]);
-		l->v[i].interface = arena_strdup(&c->arena, name);
-	}
-	return &l->v[i];
-}
-
 #define REMOVE_NAMED(list, member, name) \
 	({ \
 		size_t found_ = PLACE_OF(list, member, name); \
@@ -121,11 +101,6 @@ bool config_remove_bridge(struct config *c, const char *name)
 	return REMOVE_NAMED(&c->kept.bridges, key, name);
 }
 
-bool config_remove_guest(struct config *c, const char *name)
-{
-	return REMOVE_NAMED(&c->guests, interface, name);
-}
-
 /* ---- files ---- */
 
 /* Both files of configurations hold one object: {"version": 1, "config": {…}}. */
@@ -140,36 +115,6 @@ static void encode_config(const struct network_config *config, struct sbuf *out)
 	codec_write(&network_type_config, config, 0, &w);
 	json_write_object_end(&w);
 	sbuf_addc(out, '\n');
-}
-
-/* The guests' file: {"version": 1, "guests": [{…}, …]}. */
-static void encode_guests(const struct network_vif_list *guests, struct sbuf *out)
-{
-	struct json_writer w;
-
-	json_writer_init(&w, out);
-	json_write_object(&w);
-	json_member_int(&w, "version", FORM);
-	json_write_name(&w, "guests");
-	json_write_array(&w);
-	for (size_t i = 0; i < guests->n; i++)
-		codec_write(&network_type_vif, &guests->v[i], 0, &w);
-	json_write_array_end(&w);
-	json_write_object_end(&w);
-	sbuf_addc(out, '\n');
-}
-
-static struct err *read_guests(struct json_reader *r, struct config *c)
-{
-	if (!json_enter_array(r))
-		return err(INVALID_VALUE, "guests", "not an array");
-	for (bool first = true; json_next_element(r, &first);) {
-		struct network_vif vif;
-
-		TRY(codec_read(&network_type_vif, "guests", r, &vif));
-		*config_add_guest(c, vif.interface) = vif;
-	}
-	return NULL;
 }
 
 static struct err *read_config(struct json_reader *r, struct config *c)
@@ -210,8 +155,6 @@ static struct err *decode(const char *text, size_t len, struct config *c)
 				return err(INVALID_VALUE, "version", "not one that is known");
 		} else if (is_member(name, name_len, "config")) {
 			TRY(read_config(&r, c));
-		} else if (is_member(name, name_len, "guests")) {
-			TRY(read_guests(&r, c));
 		} else if (!json_skip(&r, NULL)) {
 			break;
 		}
@@ -239,8 +182,7 @@ MAY_WAIT struct err *config_load(void)
 {
 	networkd.config = xnew(struct config);
 	TRY(load_file(networkd.state_path, networkd.config));
-	TRY(load_file(networkd.run_path, networkd.config));
-	return load_file(networkd.guests_path, networkd.config);
+	return load_file(networkd.run_path, networkd.config);
 }
 
 void config_free(struct config *c)
@@ -291,23 +233,19 @@ static MAY_WAIT struct err *store_file(
 
 static MAY_WAIT struct err *config_store(const struct config *before, const struct config *after)
 {
-	struct sbuf kept[2] = {{0}}, run[2] = {{0}}, guests[2] = {{0}};
+	struct sbuf kept[2] = {{0}}, run[2] = {{0}};
 	const struct config *const both[] = {before, after};
 
 	for (size_t i = 0; i < 2; i++) {
 		part_text(both[i], true, &kept[i]);
 		part_text(both[i], false, &run[i]);
-		encode_guests(&both[i]->guests, &guests[i]);
 	}
 	struct err *e = store_file(networkd.state_path, &kept[0], &kept[1], FILE_DURABLE);
 	if (!e)
 		e = store_file(networkd.run_path, &run[0], &run[1], 0);
-	if (!e)
-		e = store_file(networkd.guests_path, &guests[0], &guests[1], 0);
 	for (size_t i = 0; i < 2; i++) {
 		sbuf_fini(&kept[i]);
 		sbuf_fini(&run[i]);
-		sbuf_fini(&guests[i]);
 	}
 	return e;
 }
@@ -319,18 +257,20 @@ static struct config *config_copy(const struct config *c)
 	struct config *out = xnew(struct config);
 
 	codec_copy(&network_type_config, &c->kept, &out->arena, &out->kept);
-	out->guests.n = c->guests.n;
-	out->guests.v = arena_calloc(&out->arena, c->guests.n, sizeof(*out->guests.v));
-	for (size_t i = 0; i < c->guests.n; i++)
-		codec_copy(&network_type_vif, &c->guests.v[i], &out->arena, &out->guests.v[i]);
 	return out;
 }
 
-MAY_WAIT struct err *change_begin(struct change *change)
+MAY_WAIT struct err *change_hold(struct change *change)
 {
 	TRY(mutex_lock(&networkd.changing, "another change of the network", NEVER));
 	fiber_cancel_mask();
 	change->is_locked = true;
+	return NULL;
+}
+
+MAY_WAIT struct err *change_begin(struct change *change)
+{
+	TRY(change_hold(change));
 	change->next = config_copy(networkd.config);
 	return NULL;
 }

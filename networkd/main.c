@@ -8,6 +8,7 @@
 #include "common/updates.h"
 #include "common/version.h"
 #include "networkd/bridge.h"
+#include "networkd/guest.h"
 #include "networkd/net.h"
 #include "networkd/networkd.h"
 
@@ -42,8 +43,8 @@ static void tell_of_everything(void)
 		updates_add("bridge", kept->bridges.v[i].key);
 	for (size_t i = 0; i < kept->interfaces.n; i++)
 		updates_add("interface", kept->interfaces.v[i].key);
-	for (size_t i = 0; i < networkd.config->guests.n; i++)
-		updates_add("vif", networkd.config->guests.v[i].interface);
+	map_for_each (slot, &networkd.guests)
+		updates_add("vif", slot->key);
 }
 
 static MAY_WAIT struct err *init(void)
@@ -53,9 +54,10 @@ static MAY_WAIT struct err *init(void)
 	networkd.net = backends[conf.backend];
 	networkd.state_path = xasprintf("%s/networkd.json", paths->state);
 	networkd.run_path = xasprintf("%s/networkd-run.json", paths->run);
-	networkd.guests_path = xasprintf("%s/networkd-guests.json", paths->run);
+	networkd.guests_dir = xasprintf("%s/networkd-guests", paths->run);
 	mutex_init(&networkd.changing);
 	TRY(config_load());
+	TRY(guests_load());
 	TRY(networkd.net->begin());
 	TRY(networkd_apply_all());
 	tell_of_everything();
@@ -68,10 +70,11 @@ static void fini(void)
 		return;
 	networkd.net->end();
 	config_free(networkd.config);
+	guests_free();
 	mutex_fini(&networkd.changing);
 	free(networkd.state_path);
 	free(networkd.run_path);
-	free(networkd.guests_path);
+	free(networkd.guests_dir);
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #define XENITH_NETWORKD_NETWORKD_H
 
 #include "common/fiber.h"
+#include "common/map.h"
 
 struct config;
 struct net_ops;
@@ -17,7 +18,8 @@ struct networkd {
 	struct mutex changing; /* held over each change, from reading the config to replacing it */
 	char *state_path; /* owned, as the two below: what is kept over a reboot */
 	char *run_path; /* what is kept until one */
-	char *guests_path; /* the guests' interfaces, until a reboot too */
+	struct map guests; /* of guest.h, by interface; owned */
+	char *guests_dir; /* owned; their files, until a reboot too */
 };
 
 extern struct networkd networkd;

@@ -16,3 +16,4 @@ $(eval $(call installs,$(B)/bin/networkd-cli,bin))
 # What the unit tests of networkd need beside the archives.
 $(B)/tests/unit/networkd/check: $(B)/obj/networkd/check.o
 $(B)/tests/unit/networkd/config: $(B)/obj/networkd/config.o
+$(B)/tests/unit/networkd/guest: $(B)/obj/networkd/guest.o

@@ -18,7 +18,6 @@ static void begin(void)
 {
 	networkd.state_path = (char *)"state.json";
 	networkd.run_path = (char *)"run.json";
-	networkd.guests_path = (char *)"guests.json";
 	mutex_init(&networkd.changing);
 }
 
@@ -45,10 +44,6 @@ static struct err *change_something(bool is_kept)
 	config_add_bridge(change.next, "xenbr0")->persistent = true;
 	config_add_bridge(change.next, "xapi0");
 	config_add_interface(change.next, "xenbr0")->mtu = 9000;
-	struct network_vif *vif = config_add_guest(change.next, "vif1.0");
-	vif->owner = "me";
-	vif->bridge = "xapi0";
-	vif->mac = "02:00:00:00:00:01";
 	return is_kept ? change_commit(&change) : NULL;
 }
 
@@ -58,7 +53,6 @@ static void check_everything(void)
 	assert_true(config_bridge(networkd.config, "xenbr0")->persistent);
 	assert_false(config_bridge(networkd.config, "xapi0")->persistent);
 	assert_int_equal(config_interface(networkd.config, "xenbr0")->mtu, 9000);
-	assert_string_equal(config_guest(networkd.config, "vif1.0")->bridge, "xapi0");
 }
 
 static void keep_and_read_back(void *arg)
@@ -77,7 +71,6 @@ static void is_read_back(void **state)
 	check_says("state.json", "\"xenbr0\"");
 	assert_false(file_says("state.json", "xapi0"));
 	check_says("run.json", "\"xapi0\"");
-	check_says("guests.json", "\"vif1.0\"");
 }
 
 static void give_up(void *arg)
@@ -85,7 +78,6 @@ static void give_up(void *arg)
 	CHECK_OK(config_load());
 	CHECK_OK(change_something(false));
 	assert_int_equal(networkd.config->kept.bridges.n, 0);
-	assert_null(config_guest(networkd.config, "vif1.0"));
 	assert_int_not_equal(access("state.json", F_OK), 0);
 }
 
@@ -115,7 +107,6 @@ static void remove_one(void *arg)
 	assert_false(config_remove_bridge(networkd.config, "xenbr0"));
 	assert_non_null(config_bridge(networkd.config, "xapi0"));
 	assert_null(config_bridge(networkd.config, "xenbr0"));
-	assert_true(config_remove_guest(networkd.config, "vif1.0"));
 	assert_true(config_remove_interface(networkd.config, "xenbr0"));
 	assert_false(config_remove_interface(networkd.config, "xenbr0"));
 }
@@ -130,7 +121,7 @@ static void read_bad_files(void *arg)
 	static const char *const bad[] = {"", "{", "[]", "{}", "{\"version\": 2}",
 		"{\"version\": \"1\"}", "{\"version\": 1, \"config\": 3}",
 		"{\"version\": 1, \"config\": {\"bridges\": {\"x\": {\"mac\": 1}}}}",
-		"{\"version\": 1, \"guests\": [{}]}", "{\"version\": 1} x"};
+		"{\"version\": 1} x"};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		put("state.json", bad[i]);
