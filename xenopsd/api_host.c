@@ -5,6 +5,7 @@
  */
 #include "common/rpc.h"
 #include "core.gen.h"
+#include "xenopsd/agent_features.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/memory.h"
 #include "xenopsd/queue.h"
@@ -52,6 +53,18 @@ MAY_WAIT struct err *api_host_set_worker_pool_size(
 		return err(INVALID_VALUE, "size", "not between 1 and 1000");
 	queue_set_workers(in->size);
 	return NULL;
+}
+
+MAY_WAIT struct err *api_host_set_numa_affinity_policy(
+	struct call *c, const struct xenops_host_set_numa_affinity_policy_in *in)
+{
+	return ASK(host_set_numa_policy, in->policy);
+}
+
+MAY_WAIT struct err *api_host_update_guest_agent_features(
+	struct call *c, const struct xenops_host_update_guest_agent_features_in *in)
+{
+	return agent_features_set(&in->features);
 }
 
 /* ---- CPU policies: words of hexadecimal digits with dashes between, a bit for a feature ---- */

@@ -4,6 +4,7 @@
  */
 #include "common/codec.h"
 #include "core.gen.h"
+#include "xenopsd/agent_features.h"
 #include "xenopsd/atoms.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/disk.h"
@@ -237,7 +238,7 @@ static MAY_WAIT struct err *restore(struct plan *p, struct device *device)
 	report(p, 0);
 	TRY(xenopsd.backend->vm_restore(p->vm, p->image));
 	memory_release(p->vm);
-	return NULL;
+	return agent_features_tell(p->vm);
 }
 
 const struct atom atom_vm_restore = {

@@ -5,6 +5,7 @@
  */
 #include "common/clock.h"
 #include "core.gen.h"
+#include "xenopsd/agent_features.h"
 #include "xenopsd/atoms.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/files.h"
@@ -95,7 +96,7 @@ static MAY_WAIT struct err *build(struct plan *p, struct device *device)
 {
 	TRY(xenopsd.backend->vm_build(p->vm, p->task));
 	memory_release(p->vm);
-	return NULL;
+	return agent_features_tell(p->vm);
 }
 
 const struct atom atom_vm_build = {

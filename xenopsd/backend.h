@@ -96,6 +96,8 @@ struct backend_ops {
 	MAY_WAIT struct err *(*memory_now)(struct arena *a, struct memory_now *out);
 	MAY_WAIT struct err *(*host_dmesg)(bool clear, struct arena *a, const char **out);
 	MAY_WAIT struct err *(*host_debug_keys)(const char *keys);
+	/* Domains that are made from now on are put on nodes so; NULL: as the backend likes. */
+	MAY_WAIT struct err *(*host_set_numa_policy)(const enum xenops_numa_policy *policy);
 	/* The counters of every running VM. */
 	MAY_WAIT struct err *(*figures)(struct arena *a, struct xenops_figures *out);
 
@@ -149,6 +151,8 @@ struct backend_ops {
 	/* Lets a domain go on that was asked to suspend, and may have, and have been saved. */
 	MAY_WAIT struct err *(*vm_fast_resume)(struct vm *vm);
 
+	/* What the guest's agent may do, by key, in the place of what it was told before. */
+	MAY_WAIT struct err *(*vm_set_agent_features)(struct vm *vm, const struct string_map *keys);
 	/* Asks the guest to sleep in memory and waits until it does:
 	 * Failed_to_acknowledge_suspend_request at the deadline. One that sleeps is no error, nor
 	 * is one that is awake for vm_s3resume. */

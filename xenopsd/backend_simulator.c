@@ -92,6 +92,11 @@ static MAY_WAIT struct err *host_dmesg(bool clear, struct arena *a, const char *
 	return NULL;
 }
 
+static MAY_WAIT struct err *host_set_numa_policy(const enum xenops_numa_policy *policy)
+{
+	return CALL(machine_set_numa_policy, .policy = policy ? *policy : XENOPS_NUMA_POLICY_ANY);
+}
+
 static MAY_WAIT struct err *figures(struct arena *a, struct xenops_figures *out)
 {
 	return simulator_machine_figures(simulator_client(), a, out, NEVER);
@@ -157,6 +162,11 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 	out->shadow_multiplier = d->shadow_multiplier;
 	out->guest_agent = d->guest_agent;
 	out->xenstore_data = d->xenstore_data;
+	out->numa_optimised = d->numa_policy != XENOPS_NUMA_POLICY_ANY;
+	out->numa_nodes = 1;
+	out->numa_node_memory_bytes.n = 1;
+	out->numa_node_memory_bytes.v = arena_new(a, int64_t);
+	*out->numa_node_memory_bytes.v = d->memory_bytes;
 	out->pv_drivers_detected = d->guest_agent.n > 0;
 	if (*d->console) {
 		out->consoles.n = 1;
@@ -383,6 +393,11 @@ static MAY_WAIT struct err *vm_coredump(struct vm *vm, const char *path)
 		return err(Domain_not_built);
 	codec_encode(&simulator_type_domain, d, &text);
 	return file_store(path, sbuf_data(&text), sbuf_len(&text), 0600, 0);
+}
+
+static MAY_WAIT struct err *vm_set_agent_features(struct vm *vm, const struct string_map *keys)
+{
+	return CALL(domain_set_agent_features, .vm = vm->id, .features = *keys);
 }
 
 static MAY_WAIT struct err *vm_request_rdp(struct vm *vm, bool enabled)
@@ -618,6 +633,7 @@ const struct backend_ops xenopsd_backend = {
 	.host_memory = host_memory,
 	.memory_now = memory_now,
 	.host_dmesg = host_dmesg,
+	.host_set_numa_policy = host_set_numa_policy,
 	.figures = figures,
 	.vm_look = vm_look,
 	.vm_stat = vm_stat,
@@ -637,6 +653,7 @@ const struct backend_ops xenopsd_backend = {
 	.vm_s3resume = vm_s3resume,
 	.vm_soft_reset = vm_soft_reset,
 	.vm_coredump = vm_coredump,
+	.vm_set_agent_features = vm_set_agent_features,
 	.vm_request_rdp = vm_request_rdp,
 	.vm_run_script = vm_run_script,
 	.vm_set_vcpus = vm_set_vcpus,

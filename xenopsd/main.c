@@ -7,6 +7,7 @@
 #include "common/diagnostics.h"
 #include "common/mem.h"
 #include "common/version.h"
+#include "xenopsd/agent_features.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/disk.h"
 #include "xenopsd/files.h"
@@ -100,6 +101,7 @@ static MAY_WAIT struct err *init(void)
 	memory_begin();
 	disk_begin();
 	nic_begin();
+	TRY(agent_features_begin());
 	TRY(files_load());
 	TRY(xenopsd.backend->begin());
 	TRY(repair_all());
@@ -122,6 +124,7 @@ static void fini(void)
 	vms_free();
 	xenopsd.backend->end();
 	memory_end();
+	agent_features_end();
 	disk_end();
 	nic_end();
 	diagnostics_remove(&queue_section);

@@ -507,6 +507,41 @@ class Policies(Guest):
             "INVALID_VALUE", "HOST.is_compatible", vm_policy="", host_policy="123456789"
         )
 
+    def test_nodes(self):
+        self.up()
+        self.assertFalse(self.state()["numa_optimised"])
+        self.call("HOST.set_numa_affinity_policy", policy="best_effort")
+        self.assertFalse(self.state()["numa_optimised"])
+        self.do("VM.reboot", vm="vm-1")
+        state = self.state()
+        self.assertEqual((state["numa_optimised"], state["numa_nodes"]), (True, 1))
+        self.assertEqual(state["numa_node_memory_bytes"], [state["memory_actual_bytes"]])
+        self.call("HOST.set_numa_affinity_policy")
+        self.do("VM.reboot", vm="vm-1")
+        self.assertFalse(self.state()["numa_optimised"])
+
+    def test_what_agents_may_do(self):
+        def features():
+            return self.domain()["agent_features"]
+
+        self.up()
+        self.assertEqual(features(), {})
+        one = [{"name": "one", "licensed": True, "parameters": {"k": "v"}}]
+        expected = {"one/licensed": "1", "one/parameters/k": "v"}
+        self.call("HOST.update_guest_agent_features", features=one)
+        self.settle()
+        self.assertEqual(features(), expected)
+        self.xenopsd.restart()
+        self.do("VM.reboot", vm="vm-1")
+        self.assertEqual(features(), expected)
+        image = {"local": str(self.dir / "image")}
+        self.do("VM.suspend", vm="vm-1", image=image)
+        self.do("VM.resume", vm="vm-1", image=image)
+        self.assertEqual(features(), expected)
+        self.call("HOST.update_guest_agent_features", features=[])
+        self.settle()
+        self.assertEqual(features(), {})
+
 
 if __name__ == "__main__":
     unittest.main()

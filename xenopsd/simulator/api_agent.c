@@ -63,6 +63,16 @@ MAY_WAIT struct err *api_domain_run_script(struct call *c,
 	return NULL;
 }
 
+MAY_WAIT struct err *api_domain_set_agent_features(
+	struct call *c, const struct simulator_domain_set_agent_features_in *in)
+{
+	struct domain *d;
+
+	TRY(domain_get(in->vm, &d));
+	codec_copy(&type_map_string, &in->features, &d->arena, &d->agent_features);
+	return NULL;
+}
+
 /* A copy of the agent's keys, with this one. */
 static struct string_map with(struct domain *d, const char *key, const char *value)
 {

@@ -28,6 +28,7 @@ MAY_WAIT struct err *api_domain_create(
 	d->acknowledges = d->ends = d->lets_go = true;
 	domain_balloon_init(d);
 	d->vcpus = in->spec.vcpus;
+	d->numa_policy = simulator.numa_policy;
 	map_put(&simulator.domains, d->spec.vm, d);
 	*out = d->domid;
 	return NULL;

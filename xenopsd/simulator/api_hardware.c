@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is set of devices, and PCI devices that a guest had: the host may not use them before it has
- * said that it wants to.
+ * What is set of devices and of the machine's nodes, and PCI devices that a guest had: the host may
+ * not use them before it has said that it wants to.
  */
 #include "common/codec.h"
 #include "common/mem.h"
@@ -69,5 +69,12 @@ MAY_WAIT struct err *api_device_set(struct call *c, const struct simulator_devic
 		return err(Does_not_exist,
 			type_case_name(&simulator_type_device_kind, (int)in->kind), in->name);
 	codec_copy(&type_map_string, &in->settings, &d->arena, &d->devices.v[i].settings);
+	return NULL;
+}
+
+MAY_WAIT struct err *api_machine_set_numa_policy(
+	struct call *c, const struct simulator_machine_set_numa_policy_in *in)
+{
+	simulator.numa_policy = in->policy;
 	return NULL;
 }

@@ -39,7 +39,8 @@ struct domain {
 	double shadow_multiplier;
 	vec_of(struct sim_device) devices; /* in order of plugging */
 	struct console *console; /* owned; NULL until it is built */
-	struct string_map agent, xenstore_data;
+	struct string_map agent, xenstore_data, agent_features;
+	enum xenops_numa_policy numa_policy;
 	struct xenops_script_result *script; /* what scripts give; NULL: their own text */
 	int64_t ran_ns; /* time that it ran, up to the last change of power */
 	int64_t runs_since_ns; /* while it is running */
@@ -54,6 +55,7 @@ struct simulator {
 	int64_t memory_bytes; /* of the host */
 	int64_t used_bytes; /* by all domains */
 	int64_t operation_ns;
+	enum xenops_numa_policy numa_policy;
 	vec_of(char *) quarantine; /* owned addresses of PCI devices */
 	char *console_dir; /* owned */
 	int faults_fd; /* a file of one byte while faults are planned, else of none */
