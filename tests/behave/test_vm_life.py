@@ -81,6 +81,28 @@ class WholeLife(LifeTest):
         self.x("VM.hard_shutdown", vm)
         self.until(lambda: free() == before, "the memory back")
 
+    def test_vms_share_the_memory_and_one_does_not(self):
+        def actual(vm):
+            metrics = self.x("VM.get_metrics", vm)
+            return int(self.x("VM_metrics.get_memory_actual", metrics))
+
+        a, b, c = (self.make_vm(name, memory_dynamic_min=str(128 * MIB)) for name in "abc")
+        self.x("VM.start", a, False, False)
+        with Client(self.stack.dir / "run" / "simulator" / "run" / "simulator.sock") as simulator:
+            simulator.call("Machine.set", memory_bytes=384 * MIB)
+            self.x("VM.start", b, False, False)
+            self.until(lambda: actual(a) == 192 * MIB, "the balloon")
+            simulator.call("Machine.set", memory_bytes=383 * MIB)
+            self.fails("HOST_NOT_ENOUGH_FREE_MEMORY", "VM.start", c, False, False)
+            self.assertTrue(self.x("VM.get_cooperative", a))
+            simulator.call("Machine.set", memory_bytes=384 * MIB)
+            simulator.call("Guest.set", vm=self.x("VM.get_uuid", a), balloons=False)
+            self.fails("VMS_FAILED_TO_COOPERATE", "VM.start", c, False, False)
+        self.assertFalse(self.x("VM.get_cooperative", a))
+        self.assertTrue(self.x("VM.get_cooperative", b))
+        self.assertTrue(self.x("VM.get_cooperative", c))
+        self.assertEqual(self.x("host.get_uncooperative_resident_VMs", self.host), [a])
+
     def test_what_does_not_fit_the_power_state_is_refused(self):
         vm = self.make_vm()
         code = "VM_BAD_POWER_STATE"

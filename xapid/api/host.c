@@ -121,12 +121,22 @@ MAY_WAIT struct err *xapi_host_get_vms_which_prevent_evacuation(struct call *c,
 	return NULL;
 }
 
-/* Balloons are not waited for, so there is no VM that did not give back memory. */
+/* Those whose balloons do not do as xenopsd tells them. */
 MAY_WAIT struct err *xapi_host_get_uncooperative_resident_vms(struct call *c,
 	const struct xenapi_host_get_uncooperative_resident_vms_in *in, struct string_list *out)
 {
-	*out = (struct string_list){0};
-	return check_host(in->self);
+	struct xenops_vm_stat_list all;
+
+	TRY(check_host(in->self));
+	TRY(link_error(xenops_vm_list(link_xenopsd.client, c->arena, &all, plan_soon()), NULL));
+	*out = (struct string_list){arena_calloc(c->arena, all.n + 1, sizeof(*out->v)), 0};
+	for (size_t i = 0; i < all.n; i++) {
+		const char *vm = db_find_uuid(vm, all.v[i].vm.vm);
+
+		if (vm && all.v[i].state.uncooperative)
+			out->v[out->n++] = arena_strdup(c->arena, vm);
+	}
+	return NULL;
 }
 
 /* ---- its clock ---- */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * VM: what is to become of it when its host fails. It is noted here, for the pool that protects its
- * VMs; a pool that does not leaves them as they are.
+ * VM: what is to become of it when its host fails, and when that is short of memory. The first is
+ * noted here, for the pool that protects its VMs; a pool that does not leaves them as they are.
  */
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
+#include "xapid/link/xenopsd.h"
+#include "xapid/plan/plan.h"
 
 #include <string.h>
 
@@ -27,12 +29,23 @@ MAY_WAIT struct err *xapi_vm_set_ha_always_run(
 	return db_write(vm, in->self, ha_always_run, in->value);
 }
 
-/* Balloons are not waited for, so no guest is known that does not give back memory. */
+/* Whether its balloon does as xenopsd tells it; one that does not run does. */
 MAY_WAIT struct err *xapi_vm_get_cooperative(
 	struct call *c, const struct xenapi_vm_get_cooperative_in *in, bool *out)
 {
 	const struct xenapi_vm *vm;
+	struct xenops_vm_stat stat;
 
 	*out = true;
-	return db_get(vm, in->self, &vm);
+	TRY(db_get(vm, in->self, &vm));
+	if (vm->power_state != XENAPI_VM_POWER_STATE_RUNNING)
+		return NULL;
+	const struct xenops_vm_stat_in ask = {vm->uuid};
+	struct err *e = xenops_vm_stat(link_xenopsd.client, &ask, c->arena, &stat, plan_soon());
+	if (!err_is(e, &ERR_Does_not_exist)) {
+		*out = e || !stat.state.uncooperative;
+		return link_error(e, NULL);
+	}
+	err_free(e);
+	return NULL;
 }
