@@ -276,11 +276,18 @@ static void hand_over(const struct type *t, const void *value, void *out)
 		memcpy(out, value, t->size);
 }
 
+struct err *codec_read_new(
+	const struct type *t, const char *root, struct json_reader *r, void **out)
+{
+	*out = arena_alloc(r->arena, t->size);
+	return codec_at_root(read_value(t, r, *out), root);
+}
+
 struct err *codec_read(const struct type *t, const char *root, struct json_reader *r, void *out)
 {
-	void *value = arena_alloc(r->arena, t->size);
+	void *value;
 
-	TRY(codec_at_root(read_value(t, r, value), root));
+	TRY(codec_read_new(t, root, r, &value));
 	hand_over(t, value, out);
 	return NULL;
 }

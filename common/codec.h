@@ -28,6 +28,9 @@ must_check struct err *codec_decode(const struct type *t, const char *root, cons
  * r->problem tells whether the text is not even JSON. */
 must_check struct err *codec_read(
 	const struct type *t, const char *root, struct json_reader *r, void *out);
+/* The same with OUT in the reader's arena. */
+must_check struct err *codec_read_new(
+	const struct type *t, const char *root, struct json_reader *r, void **out);
 
 enum codec_flags {
 	CODEC_MASK_SECRETS = 1, /* for logs and dumps: "***" */

@@ -217,8 +217,12 @@ void codec_record_fini(struct codec_record *rec)
 
 static inline bool is_named(const struct field *f, const char *name, size_t len)
 {
-	/* Names have no NUL inside, so an equal start means that f->name is as long. */
-	return !strncmp(f->name, name, len) && !f->name[len];
+	size_t i = 0;
+
+	/* Names are short, and most of them differ early; a NUL in NAME ends no name. */
+	while (i < len && f->name[i] && f->name[i] == name[i])
+		i++;
+	return i == len && !f->name[i];
 }
 
 /* Members mostly come in the order of the fields, so that the search begins behind the last. */

@@ -145,7 +145,8 @@ struct err *fiber_spawn(struct fiber **out, fiber_fn fn, void *arg, const char *
 	else
 		vsnprintf(f->name, sizeof(f->name), name_fmt, ap);
 	va_end(ap);
-	copy_text(f->tag, sizeof(f->tag), fiber_tag());
+	f->tag = f->own_tag;
+	copy_text(f->own_tag, sizeof(f->own_tag), fiber_tag());
 	f->stack = stack;
 	f->fn = fn;
 	f->arg = arg;
@@ -446,7 +447,15 @@ void no_wait_end(void)
 
 void fiber_set_tag(const char *tag)
 {
-	copy_text(current ? current->tag : thread_tag, FIBER_TAG_BYTES, tag);
+	copy_text(current ? current->own_tag : thread_tag, FIBER_TAG_BYTES, tag);
+	if (current)
+		current->tag = current->own_tag;
+}
+
+void fiber_lend_tag(const char *tag)
+{
+	fiber_require(current, "fiber_lend_tag outside a fiber");
+	current->tag = tag;
 }
 
 const char *fiber_tag(void)

@@ -126,6 +126,8 @@ MAY_WAIT must_check struct err *fiber_group_wait(struct fiber_group *g);
  * fibers and by offloaded work. Copied; at most 63 bytes are kept.
  */
 void fiber_set_tag(const char *tag);
+/* The same without a copy: TAG must stay until the fiber's tag is set anew. */
+void fiber_lend_tag(const char *tag);
 const char *fiber_tag(void);
 
 /* Every fiber, as an array: name, what it waits for, since when, until when. For `diagnostics`. */

@@ -48,7 +48,8 @@ struct fiber {
 	void *on_park_arg;
 	struct fiber_group *awaits; /* a cancellation goes on to its members; or NULL */
 	char name[FIBER_NAME_BYTES];
-	char tag[FIBER_TAG_BYTES];
+	const char *tag; /* own_tag, or lent */
+	char own_tag[FIBER_TAG_BYTES];
 };
 
 /* Every fiber that has not ended. */

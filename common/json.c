@@ -25,12 +25,15 @@ static bool fail(struct json_reader *r, const char *problem)
 /* ---- depth, before anything is read ---- */
 
 #ifdef __SSE2__
-/* -1 in each of the bytes at P that is a bracket that opens: the two are one bit apart. */
-static inline __m128i open_brackets(const char *p)
+/* -1 in each of the bytes of X that is a bracket that opens: the two are one bit apart. */
+static inline __m128i open_brackets(__m128i x)
 {
-	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-
 	return _mm_cmpeq_epi8(_mm_or_si128(x, _mm_set1_epi8('[' ^ '{')), _mm_set1_epi8('{'));
+}
+
+static inline __m128i newlines(__m128i x)
+{
+	return _mm_cmpeq_epi8(x, _mm_set1_epi8('\n'));
 }
 
 static inline size_t sum_of_bytes(__m128i x)
@@ -38,31 +41,40 @@ static inline size_t sum_of_bytes(__m128i x)
 	x = _mm_sad_epu8(x, _mm_setzero_si128());
 	return (size_t)_mm_cvtsi128_si64(x) + (size_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(x, x));
 }
-#endif
 
-/*
- * Brackets that open, in strings too, some of the last bytes perhaps twice: an upper bound of the
- * depth that costs next to nothing.
- */
-static size_t count_open(const char *p, const char *end)
+/* By 32 bytes, of which there are that many; the last ones may be looked at twice. The sum counts
+ * to 127 in each of sixteen places: more than enough to tell that it is too much. */
+static const char *line_end_by_blocks(const char *p, const char *end, size_t *n_open)
 {
-	size_t n = 0;
+	__m128i sum = _mm_setzero_si128();
 
-#ifdef __SSE2__
-	while (end - p >= 16) {
-		/* a byte of the sum counts to at most 254 before they are added up */
-		const char *stop = end - p > 254 * 16 ? p + 254 * 16 : end;
-		__m128i sum = open_brackets(stop - 16);
+	while (p < end) {
+		if (end - p < 32)
+			p = end - 32;
+		__m128i x = json_load(p), y = json_load(p + 16);
+		__m128i in_x = newlines(x), in_y = newlines(y);
 
-		for (; stop - p > 16; p += 16)
-			sum = _mm_add_epi8(sum, open_brackets(p));
-		n += sum_of_bytes(_mm_sub_epi8(_mm_setzero_si128(), sum));
-		p = stop;
+		sum = _mm_subs_epi8(_mm_subs_epi8(sum, open_brackets(x)), open_brackets(y));
+		if (json_bits(_mm_or_si128(in_x, in_y))) {
+			end = p + __builtin_ctz(json_bits(in_x) | json_bits(in_y) << 16);
+			break;
+		}
+		p += 32;
 	}
+	*n_open += sum_of_bytes(sum);
+	return end;
+}
 #endif
-	for (; p < end; p++)
-		n += *p == '[' || *p == '{';
-	return n;
+
+const char *json_line_end(const char *p, const char *end, size_t *n_open)
+{
+#ifdef __SSE2__
+	if (end - p >= 32)
+		return line_end_by_blocks(p, end, n_open);
+#endif
+	for (; p < end && *p != '\n'; p++)
+		*n_open += *p == '[' || *p == '{';
+	return p;
 }
 
 /* Behind the string that begins before P; END when it does not end. */
@@ -82,10 +94,17 @@ static const char *after_string(const char *p, const char *end)
 size_t json_depth(const char *text, size_t len, size_t enough)
 {
 	const char *p = text, *end = text + len;
-	size_t bound = count_open(p, end), depth = 0, deepest = 0;
+	size_t bound = 0, depth = 0, deepest = 0;
 
+	if (enough > JSON_MAX_DEPTH)
+		enough = JSON_MAX_DEPTH;
+	while (p < end && bound <= enough) {
+		p = json_line_end(p, end, &bound);
+		p += p < end;
+	}
 	if (bound <= enough)
 		return bound;
+	p = text;
 	while (p < end) {
 		char c = *p++;
 
@@ -99,11 +118,17 @@ size_t json_depth(const char *text, size_t len, size_t enough)
 	return deepest;
 }
 
-void json_reader_init(struct json_reader *r, const char *text, size_t len, struct arena *a)
+void json_reader_init_counted(
+	struct json_reader *r, const char *text, size_t len, size_t n_open, struct arena *a)
 {
 	*r = (struct json_reader){.at = text, .end = text + len, .start = text, .arena = a};
-	if (json_depth(text, len, JSON_MAX_DEPTH) > JSON_MAX_DEPTH)
+	if (n_open > JSON_MAX_DEPTH && json_depth(text, len, JSON_MAX_DEPTH) > JSON_MAX_DEPTH)
 		fail(r, "nested more than 64 deep");
+}
+
+void json_reader_init(struct json_reader *r, const char *text, size_t len, struct arena *a)
+{
+	json_reader_init_counted(r, text, len, SIZE_MAX, a);
 }
 
 /* ---- tokens ---- */
@@ -365,18 +390,14 @@ static const char *read_escape(const char *p, const char *end, uint32_t *code, c
 	return p + 6;
 }
 
-/*
- * Checks the string that stands here; returns its closing quote, or NULL. *IS_PLAIN: its bytes
- * stand for themselves.
- */
-static const char *check_string(struct json_reader *r, bool *is_plain)
+/* The rest of a string from P on, where a byte is not plain. */
+static __attribute__((__noinline__)) const char *check_odd_string(
+	struct json_reader *r, const char *p, bool *is_plain)
 {
-	const char *p = r->at + 1, *problem;
+	const char *problem;
 	uint32_t code;
 
-	*is_plain = true;
-	for (;;) {
-		p = json_scan(p, r->end);
+	for (;; p = json_scan(p, r->end)) {
 		if (p == r->end) {
 			fail(r, "a string does not end");
 			return NULL;
@@ -401,6 +422,18 @@ static const char *check_string(struct json_reader *r, bool *is_plain)
 		fail(r, problem);
 		return NULL;
 	}
+}
+
+/*
+ * Checks the string that stands here; returns its closing quote, or NULL. *IS_PLAIN: its bytes
+ * stand for themselves.
+ */
+static inline const char *check_string(struct json_reader *r, bool *is_plain)
+{
+	const char *p = json_scan(r->at + 1, r->end);
+
+	*is_plain = true;
+	return p < r->end && *p == '"' ? p : check_odd_string(r, p, is_plain);
 }
 
 /* Decodes what check_string has passed, between P and END, to OUT; returns how many bytes. */

@@ -44,6 +44,13 @@ struct json_reader {
 /* The text need not end in NUL; it must stay until the reader is done. A text that is nested too
  * deeply is refused here: problem is set and nothing can be read. */
 void json_reader_init(struct json_reader *r, const char *text, size_t len, struct arena *a);
+/* The same where json_line_end has counted: the brackets need not be looked at once more. */
+void json_reader_init_counted(
+	struct json_reader *r, const char *text, size_t len, size_t n_open, struct arena *a);
+/* The first newline from P on; END when there is none. N_OPEN is added the brackets that open
+ * before it, in strings too, some perhaps twice (or, once it is far above JSON_MAX_DEPTH, fewer):
+ * an upper bound of the depth of what stands there. */
+const char *json_line_end(const char *p, const char *end, size_t *n_open);
 /* The kind of the value that comes next. The value itself is not checked yet. */
 enum json_kind json_peek(struct json_reader *r);
 /*

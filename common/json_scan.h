@@ -30,33 +30,75 @@ static inline uint64_t json_not_plain(uint64_t w)
 }
 
 #ifdef __SSE2__
-/* A bit for each of the 16 bytes at P that is not plain. */
-static inline unsigned json_odd_bytes(const char *p)
+static inline __m128i json_load(const char *p)
 {
-	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-	/* Compared with sign, bytes from 0x80 on are below the space too. */
-	__m128i odd = _mm_cmplt_epi8(x, _mm_set1_epi8(0x20));
+	return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
 
-	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
-	odd = _mm_or_si128(odd, _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
-	return (unsigned)_mm_movemask_epi8(odd);
+static inline void json_store(char *p, __m128i x)
+{
+	_mm_storeu_si128((__m128i *)(void *)p, x);
+}
+
+/* The highest bit of each of the bytes that is not plain, and of no other. */
+static inline __m128i json_odd(__m128i x)
+{
+	/* With sign, bytes from 0x80 on are below the space too. */
+	__m128i below_space = _mm_subs_epi8(x, _mm_set1_epi8(0x20));
+	__m128i quote = _mm_cmpeq_epi8(x, _mm_set1_epi8('"'));
+
+	return _mm_or_si128(
+		_mm_or_si128(below_space, quote), _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+}
+
+/* The highest bits of the bytes of X. */
+static inline unsigned json_bits(__m128i x)
+{
+	return (unsigned)_mm_movemask_epi8(x);
 }
 #endif
 
-/* The first byte from P on that is not plain; END when all are. */
-static inline const char *json_scan(const char *p, const char *end)
+/*
+ * The first byte from P on that is not plain; END when all are. OUT, where there is room for all of
+ * them, gets the bytes before it (and some behind); NULL: nothing is copied.
+ */
+static inline __attribute__((__always_inline__)) const char *json_copy_plain(
+	const char *p, const char *end, char *out)
 {
 #ifdef __SSE2__
 	if (end - p >= 16) {
-		unsigned odd = 0;
+		const char *last = end - 16;
+		char *out_last = out + (out ? last - p : 0);
 
-		while (end - p > 16 && !(odd = json_odd_bytes(p)))
-			p += 16;
-		if (!odd) {
-			p = end - 16; /* perhaps some bytes once more */
-			odd = json_odd_bytes(p);
+		for (; end - p >= 32; p += 32) {
+			__m128i x = json_load(p), y = json_load(p + 16);
+			__m128i odd_x = json_odd(x), odd_y = json_odd(y);
+
+			if (out) {
+				json_store(out, x);
+				json_store(out + 16, y);
+				out += 32;
+			}
+			if (json_bits(_mm_or_si128(odd_x, odd_y)))
+				return p + __builtin_ctz(json_bits(odd_x) | json_bits(odd_y) << 16);
 		}
-		return odd ? p + __builtin_ctz(odd) : end;
+		while (p < end) {
+			if (p > last) { /* some bytes once more */
+				p = last;
+				out = out_last;
+			}
+			__m128i x = json_load(p);
+			unsigned odd = json_bits(json_odd(x));
+
+			if (out) {
+				json_store(out, x);
+				out += 16;
+			}
+			if (odd)
+				return p + __builtin_ctz(odd);
+			p += 16;
+		}
+		return end;
 	}
 #endif
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -65,13 +107,23 @@ static inline const char *json_scan(const char *p, const char *end)
 
 		memcpy(&w, p, sizeof(w));
 		uint64_t hits = json_not_plain(w);
+		if (out) {
+			memcpy(out, &w, sizeof(w));
+			out += 8;
+		}
 		if (hits)
 			return p + __builtin_ctzll(hits) / 8;
 	}
 #endif
-	while (p < end && json_is_plain(*p))
-		p++;
+	for (; p < end && json_is_plain(*p); p++)
+		if (out)
+			*out++ = *p;
 	return p;
+}
+
+static inline const char *json_scan(const char *p, const char *end)
+{
+	return json_copy_plain(p, end, NULL);
 }
 
 #endif

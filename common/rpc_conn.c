@@ -85,7 +85,6 @@ void rpc_conn_unref(struct rpc_conn *c)
 	arena_fini(&c->scratch);
 	err_free(c->farewell);
 	free(c->slots);
-	free(c->free_slots);
 	free(c->name);
 	free(c);
 }
@@ -145,15 +144,14 @@ static bool is_blank(const char *line, size_t len)
 }
 
 /* The call to run, if the line is one. */
-static struct inbound *take_line(struct rpc_conn *c, const char *line, size_t len)
+static struct inbound *take_line(struct rpc_conn *c, const char *line, size_t len, size_t n_open)
 {
 	struct rpc_head h;
 	struct inbound *in = NULL, *call = NULL;
 	struct outbound *o = NULL;
-	enum rpc_stop stop;
+	enum rpc_stop stop = rpc_head_begin(&h, line, len, n_open, &c->scratch);
 
-	rpc_head_init(&h, line, len, &c->scratch);
-	while ((stop = rpc_head_next(&h)) != RPC_AT_END) {
+	for (; stop != RPC_AT_END; stop = rpc_head_next(&h)) {
 		if (stop == RPC_AT_PARAMS)
 			in = rpc_inbound_read(c, &h);
 		else
@@ -179,34 +177,33 @@ static bool has_room(const struct rpc_conn *c)
 			c->inbound_bytes < BYTES_IN_CALLS * c->limits.message_size);
 }
 
-/* The end of the first line that is whole; NULL when there is none, or it is too long. */
-static char *line_end(struct rpc_conn *c)
+/* Whether a line is whole and not too long; its length, and the most brackets that open in it. */
+static bool next_line(struct rpc_conn *c, size_t *len, size_t *n_open)
 {
-	struct sbuf *in = stream_in(c->stream);
-	char *start = sbuf_data(in);
-	size_t len = sbuf_len(in);
-	char *newline =
-		len > c->scanned ? memchr(start + c->scanned, '\n', len - c->scanned) : NULL;
+	const struct sbuf *in = stream_in(c->stream);
+	const char *start = sbuf_data(in), *end = start + sbuf_len(in);
 
-	c->scanned = 0;
-	if (newline && (size_t)(newline - start) <= c->limits.message_size)
-		return newline;
-	c->scanned = newline ? (size_t)(newline - start) : len;
-	return NULL;
+	*len = (size_t)(json_line_end(start + c->scanned, end, &c->n_open) - start);
+	*n_open = c->n_open;
+	if (*len == sbuf_len(in) || *len > c->limits.message_size) {
+		c->scanned = *len;
+		return false;
+	}
+	c->scanned = c->n_open = 0;
+	return true;
 }
 
 bool rpc_conn_take_lines(struct rpc_conn *c)
 {
-	char *end;
+	size_t len, n_open;
 
 	c->reader = fiber_current();
-	while (c->stream && !c->is_refused && has_room(c) && (end = line_end(c))) {
+	while (c->stream && !c->is_refused && has_room(c) && next_line(c, &len, &n_open)) {
 		struct sbuf *in = stream_in(c->stream);
-		size_t len = (size_t)(end - sbuf_data(in));
 		struct inbound *call = NULL;
 
 		if (!is_blank(sbuf_data(in), len))
-			call = take_line(c, sbuf_data(in), len);
+			call = take_line(c, sbuf_data(in), len, n_open);
 		if (c->stream)
 			sbuf_consume(in, len + 1);
 		if (call && !rpc_inbound_run(call))
@@ -262,6 +259,10 @@ static MAY_WAIT struct err *serve(struct rpc_conn *c, bool *is_reader)
 			refuse_long_line(c);
 		if (!c->stream || c->is_refused)
 			return NULL;
+		/* At the end of the turn would do, but would let a peer of many connections run for
+		 * each answer: it has waited longer by then. */
+		if (take(c->has_answered))
+			stream_flush_now(c->stream);
 		if (c->scanned == sbuf_len(stream_in(c->stream)))
 			TRY(stream_fill(c->stream, c->limits.message_size + 2, &is_end, NEVER));
 	}

@@ -27,6 +27,8 @@ struct rpc_conn {
 	bool is_refused; /* the peer does not speak the protocol: closes after our last words */
 	struct fiber *reader; /* that reads it; NULL: the last call in flight closes */
 	size_t scanned; /* unread bytes that hold no newline */
+	size_t n_open; /* no fewer than the brackets that open in these bytes */
+	bool has_answered; /* the reader, since it last waited */
 	struct cond room; /* the reader: calls have ended, or the peer has gone */
 	struct arena scratch; /* for the head of the message at hand */
 	void (*on_closed)(struct rpc_conn *c, void *arg); /* or NULL */
@@ -40,8 +42,7 @@ struct rpc_conn {
 
 	/* rpc_outbound.c */
 	struct outbound **slots; /* owned; NULL: free */
-	uint32_t *free_slots; /* owned; a stack */
-	uint32_t n_slots, n_free;
+	uint32_t n_slots; /* a power of two, or 0 */
 	unsigned n_outbound;
 	uint64_t next_number;
 	struct err *farewell; /* owned; why the peer closes, if it has said so */

@@ -117,7 +117,6 @@ static struct inbound *inbound_of(struct rpc_conn *c, const struct rpc_head *h)
 		.peer = c->peer,
 		.conn = c,
 		.services = c->services};
-	in->in = arena_alloc(&in->arena, m->in->size);
 	return in;
 }
 
@@ -128,7 +127,7 @@ struct inbound *rpc_inbound_read(struct rpc_conn *c, struct rpc_head *h)
 
 	if (in) {
 		h->r.arena = &in->arena;
-		in->bad_params = codec_read(in->call.method->in, "", &h->r, in->in);
+		in->bad_params = codec_read_new(in->call.method->in, "", &h->r, &in->in);
 		h->r.arena = before.arena;
 	}
 	if (!in || in->bad_params) {
@@ -187,8 +186,6 @@ static void log_call(const struct inbound *in)
 	auto_sbuf text = {0};
 	struct json_writer w;
 
-	if (!log_is_on(&log_this_module, LOG_DEBUG_))
-		return;
 	json_writer_init(&w, &text);
 	codec_write(in->call.method->in, in->in, CODEC_MASK_SECRETS, &w);
 	log_debug("%s %s", in->call.method->name, sbuf_str(&text));
@@ -236,8 +233,9 @@ bool rpc_inbound_run(struct inbound *in)
 	struct rpc_conn *c = in->conn;
 
 	fiber_on_park(call_waits, in);
-	fiber_set_tag(in->call.id);
-	log_call(in);
+	fiber_lend_tag(in->call.id);
+	if (log_is_on(&log_this_module, LOG_DEBUG_))
+		log_call(in);
 	auto_err e = run_handler(in);
 	if (e)
 		log_failure(in, e);
@@ -248,13 +246,14 @@ bool rpc_inbound_run(struct inbound *in)
 		answer_result(in, in->call.method->out, in->out);
 	c->n_inbound--;
 	c->inbound_bytes -= in->bytes;
+	fiber_lend_tag("");
 	bool is_reader = c->reader == fiber_current();
 	if (is_reader) {
+		c->has_answered = true;
 		fiber_on_park(NULL, NULL);
-		fiber_set_tag("");
 		fiber_set_deadline(NEVER);
 	}
-	rpc_conn_ref(c);
+	in->conn = NULL; /* and its reference is ours */
 	inbound_free(in);
 	rpc_conn_call_ended(c);
 	rpc_conn_unref(c);
@@ -279,7 +278,8 @@ static MAY_WAIT struct err *task_run(struct task *t, void *arg)
 	struct inbound *in = arg;
 
 	in->call.task = t;
-	log_call(in);
+	if (log_is_on(&log_this_module, LOG_DEBUG_))
+		log_call(in);
 	struct err *e = run_handler(in);
 	if (!e)
 		task_set_result(t, in->call.method->out, in->out);
@@ -364,9 +364,11 @@ static struct inbound *read_late(struct rpc_conn *c, struct rpc_head *h)
 	struct inbound *in = inbound_of(c, h);
 	struct json_text params = h->params.text ? h->params : (struct json_text){"{}", 2};
 
-	if (in)
+	if (in) {
+		in->in = arena_alloc(&in->arena, in->call.method->in->size);
 		in->bad_params = codec_decode(
 			in->call.method->in, "", params.text, params.len, &in->arena, in->in);
+	}
 	return in;
 }
 

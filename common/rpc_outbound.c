@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Calls to the peer (rpc_conn.h): each waits in a numbered slot; the number on the wire is the slot
- * and a count, so an answer that comes too late finds nobody. The answer is decoded by the reader
- * into the arena of the call that waits.
+ * Calls to the peer (rpc_conn.h): they are numbered on the wire, and each waits in the slot of its
+ * number in a ring; a number whose slot is in use is left out, so an answer that comes too late
+ * finds nobody. The answer is decoded by the reader into the arena of the call that waits.
  */
 #define LOG_MODULE "rpc"
 
@@ -17,8 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLOT_BITS 16
-#define MAX_SLOTS (1u << SLOT_BITS)
+#define MAX_CALLS 65536 /* in flight; their slots are a power of two */
 
 /* On the stack of the fiber that calls. */
 struct outbound {
@@ -38,42 +37,44 @@ struct outbound {
 
 /* ---- slots ---- */
 
+/* Numbers that differ in one ring of slots differ in one of twice the size. */
+static void slots_grow(struct rpc_conn *c)
+{
+	uint32_t n = c->n_slots ? c->n_slots * 2 : 32;
+	struct outbound **slots = xcalloc(n, sizeof(*slots));
+
+	for (uint32_t i = 0; i < c->n_slots; i++)
+		if (c->slots[i])
+			slots[c->slots[i]->number & (n - 1)] = c->slots[i];
+	free(c->slots);
+	c->slots = slots;
+	c->n_slots = n;
+}
+
+/* At least half of the slots are free, so that those in use are passed over rarely. */
 static struct err *slot_add(struct rpc_conn *c, struct outbound *o)
 {
-	if (!c->n_free) {
-		uint32_t n = c->n_slots ? c->n_slots * 2 : 16;
-
-		if (n > MAX_SLOTS)
-			return err(LIMIT_EXCEEDED, "calls to one peer", "65536");
-		c->slots = xrealloc(c->slots, n, sizeof(*c->slots));
-		c->free_slots = xrealloc(c->free_slots, n, sizeof(*c->free_slots));
-		for (uint32_t i = n; i > c->n_slots; i--) {
-			c->slots[i - 1] = NULL;
-			c->free_slots[c->n_free++] = i - 1;
-		}
-		c->n_slots = n;
-	}
-	uint32_t slot = c->free_slots[--c->n_free];
-	o->number = c->next_number++ << SLOT_BITS | slot;
-	c->slots[slot] = o;
+	if (c->n_outbound == MAX_CALLS)
+		return err(LIMIT_EXCEEDED, "calls to one peer", "65536");
+	if (2 * c->n_outbound >= c->n_slots)
+		slots_grow(c);
+	while (c->slots[c->next_number & (c->n_slots - 1)])
+		c->next_number++;
+	o->number = c->next_number++;
+	c->slots[o->number & (c->n_slots - 1)] = o;
 	c->n_outbound++;
 	return NULL;
 }
 
 static void slot_free(struct rpc_conn *c, const struct outbound *o)
 {
-	uint32_t slot = (uint32_t)(o->number % MAX_SLOTS);
-
-	c->slots[slot] = NULL;
-	c->free_slots[c->n_free++] = slot;
+	c->slots[o->number & (c->n_slots - 1)] = NULL;
 	c->n_outbound--;
 }
 
-static struct outbound *slot_find(const struct rpc_conn *c, struct json_text id)
+static struct outbound *slot_find(const struct rpc_conn *c, uint64_t number)
 {
-	uint64_t number = rpc_id_number(id);
-	uint32_t slot = (uint32_t)(number % MAX_SLOTS);
-	struct outbound *o = slot < c->n_slots ? c->slots[slot] : NULL;
+	struct outbound *o = c->n_outbound ? c->slots[number & (c->n_slots - 1)] : NULL;
 
 	return o && o->number == number ? o : NULL;
 }
@@ -102,15 +103,15 @@ static struct err *read_result(struct outbound *o, struct json_reader *r)
 	} else if (o->type->kind == TYPE_VOID) {
 		json_skip(r, NULL);
 	} else {
-		o->value = arena_alloc(o->arena, o->type->size);
-		TRY_CTX(codec_read(o->type, "result", r, o->value), "the answer of %s", o->method);
+		TRY_CTX(codec_read_new(o->type, "result", r, &o->value), "the answer of %s",
+			o->method);
 	}
 	return NULL;
 }
 
 struct outbound *rpc_outbound_read(struct rpc_conn *c, struct rpc_head *h)
 {
-	struct outbound *o = slot_find(c, h->id);
+	struct outbound *o = slot_find(c, h->number);
 	struct json_reader before = h->r;
 
 	if (o) {
@@ -143,7 +144,7 @@ static void take_orphan(struct rpc_conn *c, const struct rpc_head *h)
 void rpc_outbound_take(struct rpc_conn *c, struct rpc_head *h, struct outbound *o)
 {
 	if (!o)
-		o = slot_find(c, h->id);
+		o = slot_find(c, h->number);
 	if (!o) {
 		take_orphan(c, h);
 	} else if (h->error.text) {

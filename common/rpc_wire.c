@@ -12,6 +12,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* How every request and answer of ours begins. */
+#define HEAD "{\"jsonrpc\":\"2.0\",\"id\":"
+
 enum member {
 	MEMBER_VERSION = 1,
 	MEMBER_ID = 2,
@@ -44,10 +47,91 @@ static enum member member_of(const char *name, size_t len)
 	}
 }
 
-void rpc_head_init(struct rpc_head *h, const char *line, size_t len, struct arena *arena)
+#define ID_DIGITS 18 /* of a number that is an id of ours: it fits 64 bits */
+
+/* The digits that stand here, when there is nothing else to the number: our own ids. */
+static bool read_digits(struct json_reader *r, struct json_text *out, uint64_t *number)
 {
-	*h = (struct rpc_head){.line = line, .len = len, .first = true};
-	json_reader_init(&h->r, line, len, arena);
+	const char *p = r->at, *end = r->end - p > ID_DIGITS ? p + ID_DIGITS + 1 : r->end;
+	uint64_t v = 0;
+
+	if (p == end || *p < '1')
+		return false;
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
+		v = v * 10 + (uint64_t)(*p - '0');
+	if (p == end || (*p != ',' && *p != '}'))
+		return false;
+	*out = (struct json_text){r->at, (size_t)(p - r->at)};
+	*number = v;
+	r->at = p;
+	return true;
+}
+
+/* Passes over the bytes of a literal, if they stand here. */
+static inline bool pass(struct json_reader *r, const char *bytes, size_t len)
+{
+	if ((size_t)(r->end - r->at) < len || memcmp(r->at, bytes, len))
+		return false;
+	r->at += len;
+	return true;
+}
+
+#define PASS(r, literal) pass(r, literal, sizeof(literal) - 1)
+
+/* The rest of a string whose quote was passed, when its bytes stand for themselves. */
+static bool read_plain(struct json_reader *r, struct json_text *out)
+{
+	const char *quote = json_scan(r->at, r->end);
+
+	if (quote == r->end || *quote != '"')
+		return false;
+	*out = (struct json_text){r->at, (size_t)(quote - r->at)};
+	r->at = quote + 1;
+	return true;
+}
+
+/*
+ * The head as we write it ourselves (below): no white space, the members in one order. It is most
+ * of what comes, and is read at a third of the cost. False: it is none; nothing was read.
+ */
+static bool read_own_head(struct rpc_head *h)
+{
+	struct json_reader r = h->r;
+	struct json_text id, method, tag = {0};
+	unsigned seen = MEMBER_VERSION | MEMBER_ID;
+	uint64_t number;
+
+	if (!PASS(&r, HEAD) || !read_digits(&r, &id, &number))
+		return false;
+	if (PASS(&r, ",\"result\":")) {
+		seen |= MEMBER_RESULT;
+	} else {
+		if (!PASS(&r, ",\"method\":\"") || !read_plain(&r, &method))
+			return false;
+		if (PASS(&r, ",\"tag\":\"")) {
+			if (!read_plain(&r, &tag))
+				return false;
+			seen |= MEMBER_TAG;
+		}
+		if (!PASS(&r, ",\"params\":"))
+			return false;
+		seen |= MEMBER_METHOD | MEMBER_PARAMS;
+		h->method = method;
+		h->tag = tag;
+	}
+	h->id = id;
+	h->number = number;
+	h->is_version_2 = h->is_own = true;
+	h->first = false;
+	h->seen = seen;
+	h->r.at = r.at;
+	h->r.depth = 1;
+	return true;
+}
+
+/* What stands before the members of a head that is not as we write it ourselves. */
+static void enter_head(struct rpc_head *h)
+{
 	switch (json_peek(&h->r)) {
 	case JSON_KIND_OBJECT:
 		json_enter_object(&h->r);
@@ -91,33 +175,27 @@ static bool read_version(struct rpc_head *h)
 	return h->is_version_2;
 }
 
-/* The digits that stand here, when there is nothing else to the number: our own ids. */
-static bool read_digits(struct json_reader *r, struct json_text *out)
+static uint64_t number_of(struct json_text id)
 {
-	const char *p = r->at;
+	int64_t v;
 
-	if (p == r->end || *p < '1' || *p > '9')
-		return false;
-	while (p < r->end && *p >= '0' && *p <= '9')
-		p++;
-	if (p == r->end || (*p != ',' && *p != '}'))
-		return false;
-	*out = (struct json_text){r->at, (size_t)(p - r->at)};
-	r->at = p;
-	return true;
+	return number_read_int(id.text, id.len, &v) && v > 0 ? (uint64_t)v : 0;
 }
 
 /* Answers repeat the id as it stood, so it is kept as text. */
 static bool read_id(struct rpc_head *h)
 {
-	if (read_digits(&h->r, &h->id))
+	if (read_digits(&h->r, &h->id, &h->number))
 		return true;
 	switch (json_peek(&h->r)) {
 	case JSON_KIND_STRING:
 	case JSON_KIND_INTEGER:
 	case JSON_KIND_REAL:
 	case JSON_KIND_NULL:
-		return json_skip(&h->r, &h->id);
+		if (!json_skip(&h->r, &h->id))
+			return false;
+		h->number = number_of(h->id);
+		return true;
 	case JSON_KIND_OBJECT:
 	case JSON_KIND_ARRAY:
 	case JSON_KIND_TRUE:
@@ -127,65 +205,6 @@ static bool read_id(struct rpc_head *h)
 		break;
 	}
 	return false;
-}
-
-/* Passes over the bytes of a literal, if they stand here. */
-static inline bool pass(struct json_reader *r, const char *bytes, size_t len)
-{
-	if ((size_t)(r->end - r->at) < len || memcmp(r->at, bytes, len))
-		return false;
-	r->at += len;
-	return true;
-}
-
-#define PASS(r, literal) pass(r, literal, sizeof(literal) - 1)
-
-/* The rest of a string whose quote was passed, when its bytes stand for themselves. */
-static bool read_plain(struct json_reader *r, struct json_text *out)
-{
-	const char *quote = json_scan(r->at, r->end);
-
-	if (quote == r->end || *quote != '"')
-		return false;
-	*out = (struct json_text){r->at, (size_t)(quote - r->at)};
-	r->at = quote + 1;
-	return true;
-}
-
-/*
- * The head as we write it ourselves (below): no white space, the members in one order. It is most
- * of what comes, and is read at a third of the cost. AT_END: it is none; nothing was read.
- */
-static enum rpc_stop read_own_head(struct rpc_head *h)
-{
-	struct json_reader r = h->r;
-	struct json_text id, method, tag = {0};
-	unsigned seen = MEMBER_VERSION | MEMBER_ID;
-
-	if (!PASS(&r, "\"jsonrpc\":\"2.0\",\"id\":") || !read_digits(&r, &id))
-		return RPC_AT_END;
-	if (PASS(&r, ",\"result\":")) {
-		seen |= MEMBER_RESULT;
-	} else {
-		if (!PASS(&r, ",\"method\":\"") || !read_plain(&r, &method))
-			return RPC_AT_END;
-		if (PASS(&r, ",\"tag\":\"")) {
-			if (!read_plain(&r, &tag))
-				return RPC_AT_END;
-			seen |= MEMBER_TAG;
-		}
-		if (!PASS(&r, ",\"params\":"))
-			return RPC_AT_END;
-		seen |= MEMBER_METHOD | MEMBER_PARAMS;
-		h->method = method;
-		h->tag = tag;
-	}
-	h->id = id;
-	h->is_version_2 = true;
-	h->seen = seen;
-	h->first = false;
-	h->r.at = r.at;
-	return seen & MEMBER_RESULT ? RPC_AT_RESULT : RPC_AT_PARAMS;
 }
 
 /* The end of the object, or what is wrong. */
@@ -207,12 +226,8 @@ enum rpc_stop rpc_head_next(struct rpc_head *h)
 
 	if (h->problem)
 		return RPC_AT_END;
-	if (h->first) {
-		enum rpc_stop stop = read_own_head(h);
-
-		if (stop != RPC_AT_END)
-			return stop;
-	}
+	if (h->is_own && !h->r.problem && h->r.end - h->r.at == 1 && *h->r.at == '}')
+		return RPC_AT_END;
 	while (json_next_member(&h->r, &h->first, &name, &len)) {
 		enum member m = member_of(name, len);
 		bool ok = true;
@@ -260,6 +275,17 @@ enum rpc_stop rpc_head_next(struct rpc_head *h)
 	return finish(h);
 }
 
+enum rpc_stop rpc_head_begin(
+	struct rpc_head *h, const char *line, size_t len, size_t n_open, struct arena *arena)
+{
+	*h = (struct rpc_head){.line = line, .len = len, .first = true};
+	json_reader_init_counted(&h->r, line, len, n_open, arena);
+	if (read_own_head(h))
+		return h->seen & MEMBER_RESULT ? RPC_AT_RESULT : RPC_AT_PARAMS;
+	enter_head(h);
+	return rpc_head_next(h);
+}
+
 enum rpc_code rpc_head_code(const struct rpc_head *h)
 {
 	struct json_reader r;
@@ -272,14 +298,14 @@ enum rpc_code rpc_head_code(const struct rpc_head *h)
 /* ---- writing ---- */
 
 #define ADD_LITERAL(out, s) sbuf_add(out, s, sizeof(s) - 1)
-#define HEAD                "{\"jsonrpc\":\"2.0\",\"id\":"
 
 static void add_head(struct sbuf *out, uint64_t id)
 {
-	char head[sizeof(HEAD) + NUMBER_INT_SIZE] = HEAD;
+	const size_t n = sizeof(HEAD) - 1;
+	char *o = sbuf_room(out, n + NUMBER_INT_SIZE);
 
-	sbuf_add(
-		out, head, sizeof(HEAD) - 1 + number_put_int((int64_t)id, head + sizeof(HEAD) - 1));
+	memcpy(o, HEAD, n);
+	sbuf_added(out, n + number_put_int((int64_t)id, o + n));
 }
 
 static void add_string(struct sbuf *out, const char *s)
@@ -356,20 +382,6 @@ void rpc_descriptor_message(struct sbuf *out, const char *id)
 }
 
 /* ---- reading the small parts ---- */
-
-uint64_t rpc_id_number(struct json_text id)
-{
-	uint64_t v = 0;
-
-	if (!id.len || id.len > 18)
-		return 0;
-	for (size_t i = 0; i < id.len; i++) {
-		if (id.text[i] < '0' || id.text[i] > '9')
-			return 0;
-		v = v * 10 + (uint64_t)(id.text[i] - '0');
-	}
-	return v;
-}
 
 /* Finds member NAME of the object TEXT, which was checked before; the reader stands before its
  * value. */

@@ -24,9 +24,11 @@ struct rpc_head {
 	const char *line;
 	size_t len;
 	bool first;
+	bool is_own; /* as we write heads: nothing comes behind params or result */
 	unsigned seen; /* a bit a member; one that comes twice is refused */
 	bool is_version_2;
 	struct json_text id; /* as it stands; text NULL: none */
+	uint64_t number; /* that it is; 0: it is none of ours */
 	struct json_text method; /* decoded; text NULL: none */
 	struct json_text tag; /* decoded; text NULL: none */
 	struct json_text params; /* that were passed over; text NULL: none */
@@ -41,9 +43,11 @@ enum rpc_stop {
 	RPC_AT_END, /* all is read, or there is a problem */
 };
 
-/* ARENA takes names that had to be decoded. LINE must stay. */
-void rpc_head_init(struct rpc_head *h, const char *line, size_t len, struct arena *arena);
-/* Reads on. When it has stopped at a value, the caller reads that (or skips it) and calls again. */
+/* Reads as far as the first stop. ARENA takes names that had to be decoded. LINE must stay; N_OPEN
+ * is json_line_end's. */
+enum rpc_stop rpc_head_begin(
+	struct rpc_head *h, const char *line, size_t len, size_t n_open, struct arena *arena);
+/* Reads on, when the caller has read the value of the stop (or skipped it). */
 enum rpc_stop rpc_head_next(struct rpc_head *h);
 /* Which of the codes a message with a problem gets: not JSON at all, or no request. */
 enum rpc_code rpc_head_code(const struct rpc_head *h);
@@ -63,8 +67,6 @@ void rpc_descriptor_message(struct sbuf *out, const char *id);
 
 /* The error in an answer. */
 must_check struct err *rpc_error_read(struct json_text text, struct arena *a);
-/* A call's number from an id; 0 when it is none of ours. */
-uint64_t rpc_id_number(struct json_text id);
 /* "id" of the params of a notification; text NULL: there is none. */
 struct json_text rpc_notified_id(struct json_text params, struct arena *a);
 

@@ -359,7 +359,11 @@ static void tags_fiber(void *arg)
 	struct fiber *f;
 
 	assert_string_equal(fiber_tag(), "");
-	fiber_set_tag("task-1");
+	strcpy(long_tag, "task-1"); /* lint: fits */
+	fiber_lend_tag(long_tag);
+	assert_ptr_equal(fiber_tag(), long_tag);
+	fiber_set_tag(long_tag);
+	long_tag[0] = 'x';
 	CHECK_OK(fiber_spawn(&f, tagged_child, &has_run, "child %d of %s", 7, "test"));
 	assert_string_equal(fiber_name(f), "child 7 of test");
 	CHECK_OK(fiber_yield());

@@ -169,6 +169,36 @@ static void tells_depth(void **state)
 	}
 }
 
+/* A newline at every place of texts of every length, and brackets around it. */
+static void finds_line_ends(void **state)
+{
+	char text[200];
+
+	for (size_t len = 0; len < sizeof(text); len++) {
+		for (size_t at = 0; at <= len; at++) {
+			size_t n_open = 0, n = 0;
+
+			memset(text, 'x', len);
+			for (size_t i = at % 7; i < len; i += 7)
+				text[i] = i % 2 ? '[' : '{';
+			if (at < len)
+				text[at] = '\n';
+			for (size_t i = 0; i < at; i++)
+				n += text[i] != 'x';
+			assert_ptr_equal(json_line_end(text, text + len, &n_open), text + at);
+			assert_true(n_open >= n);
+			if (at < len)
+				text[at] = 'x';
+		}
+	}
+	/* More than it counts to in one place is still far too many. */
+	auto_sbuf b = {0};
+	size_t n_open = 0;
+	nested(&b, "[", "]", 100000);
+	json_line_end(sbuf_data(&b), sbuf_data(&b) + sbuf_len(&b), &n_open);
+	assert_true(n_open > JSON_MAX_DEPTH);
+}
+
 /* What is written counts its own depth, that of ready text included, and broad is not deep. */
 static void writer_tells_depth(void **state)
 {
@@ -520,7 +550,7 @@ static void agrees_with_jansson(void **state)
 }
 
 TEST_MAIN(TEST(takes_what_is_json), TEST(refuses_what_is_not), TEST(refuses_what_is_cut_off),
-	TEST(depth_is_64), TEST(tells_depth), TEST(writer_tells_depth),
+	TEST(depth_is_64), TEST(tells_depth), TEST(finds_line_ends), TEST(writer_tells_depth),
 	TEST(broad_text_is_not_deep), TEST(repeated_members_of_large_objects), TEST(peeks),
 	TEST(another_kind_is_no_problem), TEST(a_problem_ends_it), TEST(skip_tells_where),
 	TEST(writes_strings), TEST(puts_commas), TEST(agrees_with_jansson))

@@ -167,6 +167,33 @@ WITH_SERVER(many_calls_are_in_flight_at_once)
 	finish();
 }
 
+/* Calls that wait long keep their slots while the numbers go round the ring many times. */
+WITH_SERVER(slots_in_use_are_passed_over)
+{
+	static struct caller waiting[9];
+	auto_arena a = {0};
+	const char *answer;
+	char text[12];
+
+	start();
+	for (unsigned i = 0; i < ARRAY_LEN(waiting); i++) {
+		caller_start(&waiting[i], SAMPLE_WAIT, "");
+		until_waiting(i + 1);
+		for (unsigned k = 0; k < 100 + i; k++) {
+			snprintf(text, sizeof(text), "%u.%u", i, k);
+			CHECK_OK(sample_call(client, SAMPLE_ECHO, text, &a, &answer, NEVER));
+			assert_string_equal(answer, text);
+		}
+	}
+	assert_int_equal(sample.waiting, ARRAY_LEN(waiting));
+	cond_broadcast(&sample.may_end);
+	for (unsigned i = 0; i < ARRAY_LEN(waiting); i++) {
+		CHECK_OK(caller_end(&waiting[i]));
+		arena_fini(&waiting[i].arena);
+	}
+	finish();
+}
+
 WITH_SERVER(a_handler_calls_its_caller_back)
 {
 	auto_arena a = {0};
@@ -424,8 +451,8 @@ WITH_SERVER(the_socket_is_for_its_group)
 
 TEST_MAIN(TEST(answers_a_call), TEST(errors_come_back_as_they_were),
 	TEST(a_call_without_handler_says_its_name), TEST(many_calls_are_in_flight_at_once),
-	TEST(a_handler_calls_its_caller_back), TEST(the_tag_goes_along),
-	TEST(calls_by_name_and_text), TEST(a_deadline_ends_both_sides),
+	TEST(slots_in_use_are_passed_over), TEST(a_handler_calls_its_caller_back),
+	TEST(the_tag_goes_along), TEST(calls_by_name_and_text), TEST(a_deadline_ends_both_sides),
 	TEST(a_cancelled_call_is_cancelled_there), TEST(a_caller_that_goes_away_cancels),
 	TEST(a_lost_connection_is_told_and_made_anew), TEST(states_are_told),
 	TEST(too_large_messages_end_only_their_call), TEST(calls_beyond_the_limit_wait_their_turn),

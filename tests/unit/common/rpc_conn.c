@@ -348,6 +348,35 @@ WITH_SERVER(wrong_messages_are_answered)
 	stream_free(s);
 }
 
+/* A peer may write its answers in any form of JSON. */
+WITH_SERVER(answers_in_any_form)
+{
+	static const struct {
+		const char *before, *behind; /* the id */
+	} answers[] = {{"{ \"jsonrpc\": \"2.0\", \"id\": ", " , \"result\": \"x\" }\n"},
+		{"{\"result\":\"x\",\"id\":", ",\"jsonrpc\":\"2.0\"}\n"},
+		{"{\"jsonrpc\":\"2.0\",\"id\":", ",\"result\":\"x\"} \n"},
+		{"{\"jsonrpc\":\"2.0\",\"id\":", ",\"result\":\"x\",\"more\":[{}]}\n"}};
+	static const char id[] = "\"id\":";
+	struct stream *s = raw_new();
+
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		raw_send(s,
+			"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"back\","
+			"\"params\":{\"text\":\"x\"}}\n");
+		auto_str question = raw_line(s);
+		char *number = strstr(question, id);
+		assert_non_null(number);
+		number += strlen(id);
+		number[strcspn(number, ",")] = '\0';
+		raw_send(s, answers[i].before);
+		raw_send(s, number);
+		raw_send(s, answers[i].behind);
+		expect(s, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"x\"}");
+	}
+	stream_free(s);
+}
+
 /* ---- what is no JSON ends its connection ---- */
 
 /* BYTES and a newline are answered with CODE, and that is the last answer. */
@@ -459,5 +488,6 @@ TEST_MAIN(TEST(any_order_and_any_id), TEST(calls_that_wait_leave_the_connection)
 	TEST(nearly_the_usual_head), TEST(many_lines_in_one_write), TEST(one_byte_at_a_time),
 	TEST(half_closed_is_answered), TEST(half_closed_and_then_gone_cancels),
 	TEST(a_call_is_cancelled_by_notification), TEST(wrong_messages_are_answered),
-	TEST(truncated_at_each_byte), TEST(garbage), TEST(deep), TEST(oversized),
-	TEST(a_peer_that_does_not_read_is_cut_off), TEST(gone_in_the_middle_of_a_line))
+	TEST(answers_in_any_form), TEST(truncated_at_each_byte), TEST(garbage), TEST(deep),
+	TEST(oversized), TEST(a_peer_that_does_not_read_is_cut_off),
+	TEST(gone_in_the_middle_of_a_line))
