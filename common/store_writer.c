@@ -41,10 +41,13 @@ struct store_writer {
 	bool is_backing_up;
 };
 
-/* Under the lock. */
-static void wake(struct store_writer *w)
+/* Leaves the lock first: a thread that wakes up with it taken would only sleep once more. */
+static void unlock_and_wake(struct store_writer *w)
 {
-	if (w->is_waiting)
+	bool is_waiting = w->is_waiting;
+
+	pthread_mutex_unlock(&w->lock);
+	if (is_waiting)
 		pthread_cond_signal(&w->work);
 }
 
@@ -260,8 +263,7 @@ void store_writer_stop(struct store_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->wants_end = true;
-	wake(w);
-	pthread_mutex_unlock(&w->lock);
+	unlock_and_wake(w);
 	pthread_join(w->thread, NULL);
 	w->has_ended = true;
 }
@@ -280,24 +282,21 @@ void store_writer_add(struct store_writer *w, struct list *changes)
 {
 	pthread_mutex_lock(&w->lock);
 	list_splice_back(&w->queue, changes);
-	wake(w);
-	pthread_mutex_unlock(&w->lock);
+	unlock_and_wake(w);
 }
 
 void store_writer_probe(struct store_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->wants_probe = true;
-	wake(w);
-	pthread_mutex_unlock(&w->lock);
+	unlock_and_wake(w);
 }
 
 void store_writer_backup(struct store_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->wants_backup = true;
-	wake(w);
-	pthread_mutex_unlock(&w->lock);
+	unlock_and_wake(w);
 }
 
 void store_writer_news(struct store_writer *w, struct store_news *news)
