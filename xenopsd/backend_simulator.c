@@ -162,11 +162,13 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 	out->shadow_multiplier = d->shadow_multiplier;
 	out->guest_agent = d->guest_agent;
 	out->xenstore_data = d->xenstore_data;
-	out->numa_optimised = d->numa_policy != XENOPS_NUMA_POLICY_ANY;
-	out->numa_nodes = 1;
-	out->numa_node_memory_bytes.n = 1;
-	out->numa_node_memory_bytes.v = arena_new(a, int64_t);
-	*out->numa_node_memory_bytes.v = d->memory_bytes;
+	if (d->numa_policy != XENOPS_NUMA_POLICY_ANY) {
+		out->numa_optimised = true;
+		out->numa_nodes = 1;
+		out->numa_node_memory_bytes.n = 1;
+		out->numa_node_memory_bytes.v = arena_new(a, int64_t);
+		*out->numa_node_memory_bytes.v = d->memory_bytes;
+	}
 	out->pv_drivers_detected = d->guest_agent.n > 0;
 	if (*d->console) {
 		out->consoles.n = 1;
