@@ -366,6 +366,116 @@ class Suspends(LifeTest):
         return not record["current_operations"] and record["scheduled_to_be_resident_on"] == NULL
 
 
+class Hooks(LifeTest):
+    def test_a_program_of_the_host_forbids(self):
+        folder = self.stack.dir / "libexec" / "hooks" / "vm-pre-start"
+        folder.mkdir(parents=True)
+        program = folder / "10-no"
+        program.write_text("#!/bin/sh\necho not today\nexit 3\n")
+        program.chmod(0o755)
+        vm = self.make_vm()
+        self.assertEqual(
+            self.fails("XAPI_HOOK_FAILED", "VM.start", vm, False, False),
+            ["vm-pre-start/10-no", "none", "not today\n", "3"],
+        )
+        self.assertEqual(self.x("VM.get_power_state", vm), "Halted")
+        program.unlink()
+        self.x("VM.start", vm, False, False)
+
+
+class Checkpoints(Suspends):
+    """A snapshot with memory."""
+
+    # What suspending is tested for is not tested anew.
+    locals().update({name: None for name in dir(Suspends) if name.startswith("test_")})
+
+    def setUp(self):
+        super().setUp()
+        simulator = self.stack.dir / "run" / "simulator" / "run" / "simulator.sock"
+        self.simulator = Client(simulator)
+        self.addCleanup(self.simulator.close)
+        self.uuid = self.x("VM.get_uuid", self.vm)
+        self.agent = {"data/test": "what the guest remembers"}
+        self.simulator.call("Guest.set", vm=self.uuid, agent=self.agent)
+
+    def check_checkpoint(self, checkpoint):
+        record = self.x("VM.get_record", checkpoint)
+        self.assertEqual(record["power_state"], "Suspended")
+        self.assertEqual(record["snapshot_of"], self.vm)
+        self.assertTrue(record["is_a_snapshot"] and record["is_a_template"])
+        self.assertEqual(record["name_label"], "kept")
+        self.assertEqual(record["current_operations"], {})
+        self.assertIn(record["suspend_VDI"], self.memories())
+        disks = [self.x("VBD.get_VDI", vbd) for vbd in record["VBDs"]]
+        (disk,) = [disk for disk in disks if disk != NULL]
+        self.assertEqual(self.x("VDI.get_snapshot_of", disk), self.vdi)
+        return record["suspend_VDI"], disk
+
+    def check_goes_on(self):
+        record = self.x("VM.get_record", self.vm)
+        self.assertEqual(record["power_state"], "Running")
+        self.assertEqual(record["suspend_VDI"], NULL)
+        self.assertEqual(record["resident_on"], self.host)
+        self.assertTrue(self.x("VBD.get_currently_attached", self.vbd))
+        domain = self.simulator.call("Domain.stat", vm=self.uuid)
+        self.assertEqual(domain["guest_agent"], self.agent)
+
+    def test_of_a_running_vm(self):
+        self.assertIn("checkpoint", self.x("VM.get_allowed_operations", self.vm))
+        checkpoint = self.x("VM.checkpoint", self.vm, "kept")
+        memory, disk = self.check_checkpoint(checkpoint)
+        self.check_goes_on()
+        self.assertEqual(self.memories(), [memory])
+        self.assertEqual(self.x("VM.get_snapshots", self.vm), [checkpoint])
+        self.assertEqual(self.x("VM.get_parent", self.vm), checkpoint)
+        self.fails("VM_IS_SNAPSHOT", "VM.resume", checkpoint, False, False)
+        self.x("VM.destroy", checkpoint)
+        self.assertEqual(self.memories(), [])
+        self.x("VDI.destroy", disk)
+        self.check_goes_on()
+
+    def test_of_a_suspended_vm(self):
+        self.x("VM.suspend", self.vm)
+        own = self.x("VM.get_suspend_VDI", self.vm)
+        checkpoint = self.x("VM.checkpoint", self.vm, "kept")
+        memory, _ = self.check_checkpoint(checkpoint)
+        self.assertEqual(self.x("VM.get_power_state", self.vm), "Suspended")
+        self.assertEqual(sorted(self.memories()), sorted([own, memory]))
+        self.x("VM.resume", self.vm, False, False)
+        self.check_goes_on()
+        self.x("VM.hard_shutdown", checkpoint)
+        self.assertEqual(self.memories(), [])
+        self.assertEqual(self.x("VM.get_power_state", checkpoint), "Halted")
+
+    def test_of_a_halted_vm(self):
+        self.x("VM.hard_shutdown", self.vm)
+        self.assertEqual(
+            self.fails("VM_BAD_POWER_STATE", "VM.checkpoint", self.vm, "kept"),
+            [self.vm, "paused, suspended, running", "halted"],
+        )
+
+    def test_what_fails_leaves_it_running(self):
+        for atom in ("vm-save", "vm-saved"):
+            self.simulator.call("Fault.add", fault={"atom": atom})
+            self.fails("INTERNAL_ERROR", "VM.checkpoint", self.vm, "kept")
+            self.simulator.call("Fault.clear")
+            self.check_goes_on()
+            self.assertEqual(self.memories(), [])
+        self.assertEqual(self.x("VM.get_snapshots", self.vm), [])
+
+    def test_one_that_cannot_be_resumed_stays_suspended(self):
+        self.simulator.call("Fault.add", fault={"atom": "vm-restore"})
+        self.assertEqual(
+            self.fails("VM_CHECKPOINT_RESUME_FAILED", "VM.checkpoint", self.vm, "kept"),
+            [self.vm],
+        )
+        self.simulator.call("Fault.clear")
+        (checkpoint,) = self.x("VM.get_snapshots", self.vm)
+        self.check_checkpoint(checkpoint)
+        self.x("VM.resume", self.vm, False, False)
+        self.check_goes_on()
+
+
 class Devices(LifeTest):
     def test_devices_come_and_go_while_the_guest_runs(self):
         vm = self.make_whole_vm()

@@ -82,6 +82,12 @@ MAY_WAIT struct err *xapi_vm_snapshot(
 	return plan_vm_clone(c, &how, out);
 }
 
+MAY_WAIT struct err *xapi_vm_checkpoint(
+	struct call *c, const struct xenapi_vm_checkpoint_in *in, const char **out)
+{
+	return plan_vm_checkpoint(c, in->vm, in->new_name, out);
+}
+
 MAY_WAIT struct err *xapi_vm_provision(struct call *c, const struct xenapi_vm_provision_in *in)
 {
 	return plan_vm_provision(c, in->vm);

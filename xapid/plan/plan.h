@@ -46,7 +46,7 @@ int64_t plan_soon(void);
 
 struct plan_start {
 	const char *vm, *host;
-	enum xenapi_vm_operations op; /* start, start_on, resume or resume_on */
+	enum xenapi_vm_operations op; /* start, start_on, resume, resume_on, or checkpoint */
 	bool paused, force;
 };
 /* Of a halted VM, or of a suspended one, from its memory; that is used up then. */
@@ -66,6 +66,8 @@ MAY_WAIT must_check struct err *plan_vm_pause(struct call *c, const char *vm);
 MAY_WAIT must_check struct err *plan_vm_unpause(struct call *c, const char *vm);
 /* Writes a running VM's memory to a new VDI and takes it down. */
 MAY_WAIT must_check struct err *plan_vm_suspend(struct call *c, const char *vm);
+/* The same as a part of another operation on the VM, which is under way. */
+MAY_WAIT must_check struct err *plan_vm_suspend_within(struct call *c, const char *vm);
 /* A suspended VM's memory, or what is left of an older one, is of no use to anybody else: the VM
  * does not have it any more, and then the VDI goes. */
 MAY_WAIT must_check struct err *plan_vm_drop_memory(struct call *c, const char *vm);
@@ -73,11 +75,17 @@ MAY_WAIT must_check struct err *plan_vm_drop_memory(struct call *c, const char *
 /* A VM or template again, under another name, with disks of its own. */
 struct plan_clone {
 	const char *vm, *name;
-	enum xenapi_vm_operations op; /* clone, copy or snapshot */
+	enum xenapi_vm_operations op; /* clone, copy, snapshot or checkpoint */
 	const char *sr; /* where copies go; REF_NULL: each beside its original */
 };
 MAY_WAIT must_check struct err *plan_vm_clone(
 	struct call *c, const struct plan_clone *how, const char **out);
+/* The same where the operation is under way. */
+MAY_WAIT must_check struct err *plan_vm_clone_within(
+	struct call *c, const struct plan_clone *how, const char **out);
+/* A snapshot with the memory of the guest, which runs or is suspended. */
+MAY_WAIT must_check struct err *plan_vm_checkpoint(
+	struct call *c, const char *vm, const char *name, const char **out);
 /* Makes the disks that the template asks for; it is a VM afterwards. */
 MAY_WAIT must_check struct err *plan_vm_provision(struct call *c, const char *vm);
 MAY_WAIT must_check struct err *plan_vm_destroy(struct call *c, const char *vm);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * VM.clone, VM.copy and VM.snapshot: the disks first, each by smd, then all rows of the new VM in
- * one turn, so that nobody ever sees half a VM. What was made is taken back when a later step
- * fails.
+ * VM.clone, VM.copy, VM.snapshot and what VM.checkpoint keeps: the disks first, each by smd, then
+ * all rows of the new VM in one turn, so that nobody ever sees half a VM. What was made is taken
+ * back when a later step fails.
  */
 #include "common/clock.h"
 #include "common/undo.h"
@@ -28,13 +28,15 @@ struct cloning {
 	const struct plan_clone *how;
 	struct disk *disks;
 	size_t n_disks;
+	const char *memory; /* of the new VM, suspended as the original; NULL: it is halted */
 	const char **made; /* VDIs that are to go if it fails */
 	size_t n_made;
 };
 
 static bool is_snapshot(const struct cloning *k)
 {
-	return k->how->op == XENAPI_VM_OPERATIONS_SNAPSHOT;
+	return k->how->op == XENAPI_VM_OPERATIONS_SNAPSHOT ||
+		k->how->op == XENAPI_VM_OPERATIONS_CHECKPOINT;
 }
 
 /* ---- disks ---- */
@@ -60,7 +62,7 @@ static MAY_WAIT struct err *make_disks(struct cloning *k)
 	struct string_list vbds = metadata_list(&vm->VBDs, a);
 
 	k->disks = arena_calloc(a, vbds.n, sizeof(*k->disks));
-	k->made = arena_calloc(a, vbds.n, sizeof(*k->made));
+	k->made = arena_calloc(a, vbds.n + 1, sizeof(*k->made));
 	for (size_t i = 0; i < vbds.n; i++) {
 		struct disk *disk = &k->disks[k->n_disks++];
 		const struct xenapi_vbd *vbd;
@@ -74,6 +76,22 @@ static MAY_WAIT struct err *make_disks(struct cloning *k)
 		k->made[k->n_made++] = disk->vdi;
 		call_progress(k->call, (double)(i + 1) / (double)(vbds.n + 1));
 	}
+	return NULL;
+}
+
+/* What a checkpoint has beside a snapshot. */
+static MAY_WAIT struct err *make_memory(struct cloning *k)
+{
+	const struct xenapi_vm *vm = db_find(vm, k->how->vm);
+
+	if (k->how->op != XENAPI_VM_OPERATIONS_CHECKPOINT || !vm ||
+		vm->power_state != XENAPI_VM_POWER_STATE_SUSPENDED)
+		return NULL;
+	const char *vdi = arena_strdup(k->call->arena, vm->suspend_VDI);
+	if (!db_find(vdi, vdi))
+		return err(VM_HAS_NO_SUSPEND_VDI, k->how->vm);
+	TRY(make_disk(k, vdi, &k->memory));
+	k->made[k->n_made++] = k->memory;
 	return NULL;
 }
 
@@ -95,7 +113,7 @@ static MAY_WAIT struct err *destroy_disks(void *arg)
 
 /* ---- rows; nothing waits from here on ---- */
 
-static struct err *add_vbd(const struct disk *disk, const char *vm)
+static struct err *add_vbd(const struct disk *disk, const char *vm, bool is_suspended)
 {
 	const struct xenapi_vbd *original;
 	const char *ref;
@@ -107,14 +125,15 @@ static struct err *add_vbd(const struct disk *disk, const char *vm)
 	vbd.VDI = disk->vdi;
 	vbd.allowed_operations.n = 0;
 	vbd.current_operations.n = 0;
-	vbd.currently_attached = false;
+	vbd.currently_attached = is_suspended && original->currently_attached;
 	vbd.reserved = false;
 	vbd.metrics = REF_NULL;
 	TRY(db_create(vbd, &vbd, &ref));
 	return NULL;
 }
 
-static struct err *add_vif(const char *original_ref, const char *vm, bool keeps_mac)
+static struct err *add_vif(
+	const char *original_ref, const char *vm, bool keeps_mac, bool is_suspended)
 {
 	const struct xenapi_vif *original;
 	char mac[MAC_TEXT_SIZE];
@@ -125,7 +144,7 @@ static struct err *add_vif(const char *original_ref, const char *vm, bool keeps_
 	vif.VM = vm;
 	vif.allowed_operations.n = 0;
 	vif.current_operations.n = 0;
-	vif.currently_attached = false;
+	vif.currently_attached = is_suspended && original->currently_attached;
 	vif.reserved = false;
 	vif.metrics = REF_NULL;
 	if (!keeps_mac) {
@@ -188,6 +207,11 @@ static struct err *add_vm(struct cloning *k, const struct xenapi_vm *original, c
 	char seed[UUID_TEXT_SIZE];
 
 	begin_anew(&vm);
+	if (k->memory) {
+		vm.power_state = XENAPI_VM_POWER_STATE_SUSPENDED;
+		vm.suspend_VDI = k->memory;
+		vm.last_booted_record = original->last_booted_record;
+	}
 	set_origin(k, original, &vm);
 	TRY(add_metrics(original->metrics, &vm.metrics));
 	TRY(db_create(vm, &vm, out));
@@ -208,23 +232,31 @@ static struct err *add_rows(struct cloning *k, const char **out)
 	struct string_list vifs = metadata_list(&original->VIFs, k->call->arena);
 	TRY(add_vm(k, original, out));
 	for (size_t i = 0; i < k->n_disks; i++)
-		TRY(add_vbd(&k->disks[i], *out));
+		TRY(add_vbd(&k->disks[i], *out, k->memory != NULL));
 	for (size_t i = 0; i < vifs.n; i++)
-		TRY(add_vif(vifs.v[i], *out, is_snapshot(k)));
+		TRY(add_vif(vifs.v[i], *out, is_snapshot(k), k->memory != NULL));
 	rules_vm_changed(*out);
 	return NULL;
+}
+
+MAY_WAIT struct err *plan_vm_clone_within(
+	struct call *c, const struct plan_clone *how, const char **out)
+{
+	AUTO(undo_run) struct undo undo = {0};
+	struct cloning k = {.call = c, .how = how};
+
+	undo_push(&undo, destroy_disks, &k, "destroying the new disks");
+	TRY(make_disks(&k));
+	TRY(make_memory(&k));
+	TRY(call_check(c));
+	TRY(add_rows(&k, out));
+	return undo_commit(&undo);
 }
 
 MAY_WAIT struct err *plan_vm_clone(struct call *c, const struct plan_clone *how, const char **out)
 {
 	AUTO(op_end) struct op doing = {0};
-	AUTO(undo_run) struct undo undo = {0};
-	struct cloning k = {.call = c, .how = how};
 
 	TRY(op_begin(&doing, &vm_rules, how->vm, (int)how->op, call_task(c)));
-	undo_push(&undo, destroy_disks, &k, "destroying the new disks");
-	TRY(make_disks(&k));
-	TRY(call_check(c));
-	TRY(add_rows(&k, out));
-	return undo_commit(&undo);
+	return plan_vm_clone_within(c, how, out);
 }

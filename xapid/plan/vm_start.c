@@ -26,7 +26,9 @@ struct start {
 
 static bool is_resume(const struct plan_start *how)
 {
-	return how->op == XENAPI_VM_OPERATIONS_RESUME || how->op == XENAPI_VM_OPERATIONS_RESUME_ON;
+	return how->op == XENAPI_VM_OPERATIONS_RESUME ||
+		how->op == XENAPI_VM_OPERATIONS_RESUME_ON ||
+		how->op == XENAPI_VM_OPERATIONS_CHECKPOINT;
 }
 
 static struct err *check_host(const struct plan_start *how)
@@ -59,7 +61,9 @@ static MAY_WAIT struct err *mark(struct start *s, struct plan_ops *ops)
 	const char *vm = s->how->vm;
 	const struct xenapi_vm *row;
 
-	TRY(plan_op(ops, &vm_rules, vm, s->how->op, s->call));
+	/* A checkpoint's is under way. */
+	if (s->how->op != XENAPI_VM_OPERATIONS_CHECKPOINT)
+		TRY(plan_op(ops, &vm_rules, vm, s->how->op, s->call));
 	row = db_find(vm, vm);
 	struct string_list vbds = metadata_list(&row->VBDs, s->call->arena);
 	struct string_list vifs = metadata_list(&row->VIFs, s->call->arena);

@@ -112,13 +112,11 @@ static MAY_WAIT struct err *write_memory(struct suspend *s)
 	return plan_await_vm(&work, task, s->vm);
 }
 
-MAY_WAIT struct err *plan_vm_suspend(struct call *c, const char *vm)
+MAY_WAIT struct err *plan_vm_suspend_within(struct call *c, const char *vm)
 {
-	AUTO(op_end) struct op doing = {0};
 	AUTO(undo_run) struct undo undo = {0};
 	struct suspend s = {c, vm};
 
-	TRY(op_begin(&doing, &vm_rules, vm, XENAPI_VM_OPERATIONS_SUSPEND, call_task(c)));
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
 	TRY(plan_vm_drop_memory(c, vm));
 	undo_push(&undo, undo_suspend, &s, "taking back the suspend");
@@ -126,4 +124,12 @@ MAY_WAIT struct err *plan_vm_suspend(struct call *c, const char *vm)
 	TRY(write_memory(&s));
 	TRY(link_error(xenopsd_compare(vm), vm));
 	return undo_commit(&undo);
+}
+
+MAY_WAIT struct err *plan_vm_suspend(struct call *c, const char *vm)
+{
+	AUTO(op_end) struct op doing = {0};
+
+	TRY(op_begin(&doing, &vm_rules, vm, XENAPI_VM_OPERATIONS_SUSPEND, call_task(c)));
+	return plan_vm_suspend_within(c, vm);
 }
