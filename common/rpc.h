@@ -109,6 +109,18 @@ MAY_WAIT must_check struct err *rpc_hand_over(
 must_check struct err *rpc_take_descriptor(
 	const struct call *call, const char *param, const char *id, int *fd);
 
+/* ---- over a connection that somebody else has made: TCP, TLS ---- */
+
+/*
+ * Speaks on S, which it takes over, whoever is at the other end. ON_CLOSED is called once when the
+ * connection has closed, which rpc_hang_up brings about; C is valid until then.
+ */
+struct stream;
+must_check struct err *rpc_speak(struct rpc_conn **out, struct stream *s, const char *name,
+	const struct service *const *services, void (*on_closed)(struct rpc_conn *c, void *arg),
+	void *arg);
+void rpc_hang_up(struct rpc_conn *c, const char *why);
+
 /* Connections, calls in flight, bytes: for `diagnostics`. */
 struct json_writer;
 void rpc_dump(struct json_writer *w);

@@ -44,10 +44,16 @@ static void conn_run(void *arg);
 struct err *rpc_conn_new(struct rpc_conn **out, int fd, const char *name,
 	const struct rpc_limits *limits, const struct service *const *services)
 {
+	return rpc_conn_over(out, stream_new(fd), name, limits, services);
+}
+
+struct err *rpc_conn_over(struct rpc_conn **out, struct stream *s, const char *name,
+	const struct rpc_limits *limits, const struct service *const *services)
+{
 	struct rpc_conn *c = xnew(struct rpc_conn);
 
 	c->refs = 2; /* open, and the reader's */
-	c->stream = stream_new(fd);
+	c->stream = s;
 	c->name = xstrdup(name);
 	c->services = services;
 	c->limits = *limits;

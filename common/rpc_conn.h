@@ -56,6 +56,9 @@ struct rpc_conn {
 /* Takes over FD. NAME is copied. ON_CLOSED is called once, when it has closed. */
 must_check struct err *rpc_conn_new(struct rpc_conn **out, int fd, const char *name,
 	const struct rpc_limits *limits, const struct service *const *services);
+/* The same on a stream, which it takes over. */
+must_check struct err *rpc_conn_over(struct rpc_conn **out, struct stream *s, const char *name,
+	const struct rpc_limits *limits, const struct service *const *services);
 struct rpc_conn *rpc_conn_ref(struct rpc_conn *c);
 void rpc_conn_unref(struct rpc_conn *c);
 /* Harmless on one that is closed. */

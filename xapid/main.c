@@ -13,13 +13,17 @@
 #include "xapid/cli/cli.h"
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
+#include "xapid/forward/forward.h"
 #include "xapid/gate/gate.h"
 #include "xapid/host/host.h"
+#include "xapid/host/role.h"
 #include "xapid/link/link.h"
 #include "xapid/rules/rules.h"
 #include "xapid/xapid.h"
 
 #include "control.gen.h"
+
+#include <unistd.h>
 
 /* As in enum xapid_auth. */
 static const char *const auth_names[] = {"pam", "file", NULL};
@@ -125,6 +129,20 @@ static MAY_WAIT struct err *open_door(void)
 	return door_open(&conf);
 }
 
+static MAY_WAIT struct err *begin_as_master(void)
+{
+	TRY(host_start());
+	rules_start();
+	return links_start(daemon_paths()->run);
+}
+
+/* The copy of the master's database is whole. */
+static MAY_WAIT struct err *begin_as_member(void)
+{
+	TRY(host_start());
+	return links_start(daemon_paths()->run);
+}
+
 static MAY_WAIT struct err *init(void)
 {
 	auto_str path = xasprintf("%s/xapid.db", daemon_paths()->state);
@@ -133,14 +151,18 @@ static MAY_WAIT struct err *init(void)
 		.form_bytes = (size_t)xapid_conf.cache_size,
 	};
 
+	TRY(role_load());
 	TRY(db_open(&options));
 	TRY(gate_start());
-	TRY(host_start());
 	TRY(message_store_open());
-	rules_start();
 	rrd_serve();
 	import_vdi_serve();
-	TRY(links_start(daemon_paths()->run));
+	master_serve();
+	run_serve();
+	if (own_role.is_member)
+		TRY(forward_start(begin_as_member));
+	else
+		TRY(begin_as_master());
 	return open_door();
 }
 
@@ -153,9 +175,11 @@ static void fini(void)
 {
 	door_fini();
 	links_stop();
+	forward_stop();
 	gate_stop();
 	message_store_close();
 	db_close();
+	role_fini();
 }
 
 int main(int argc, char **argv)
@@ -174,5 +198,8 @@ int main(int argc, char **argv)
 		.fini = fini,
 	};
 
-	return daemon_run(argc, argv, &spec);
+	int status = daemon_run(argc, argv, &spec);
+	if (role_is_to_begin_anew() && !status)
+		execv("/proc/self/exe", argv);
+	return status;
 }

@@ -5,147 +5,18 @@
 #include "packaging/xenith/client.h"
 
 #include "common/clock.h"
+#include "common/http_client.h"
 #include "common/listen.h"
 #include "common/mem.h"
-#include "common/number.h"
 #include "common/stream.h"
 #include "core.gen.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
-#define HEAD_MAX   ((size_t)32 * 1024)
-#define ANSWER_MAX ((size_t)16 * 1024 * 1024)
-#define PIECE      ((size_t)256 * 1024)
-#define WITHIN     (600 * NS_PER_S) /* only against an end that hangs */
-
-/* ---- HTTP ---- */
-
-static struct err *not_http(const char *why)
-{
-	return err(BAD_REQUEST, why);
-}
-
-/* Reads until N bytes are there. */
-static MAY_WAIT struct err *await_bytes(struct stream *s, size_t n)
-{
-	bool is_end = false;
-
-	while (sbuf_len(stream_in(s)) < n) {
-		TRY(stream_fill(s, HEAD_MAX + ANSWER_MAX, &is_end, deadline_in(WITHIN)));
-		if (is_end)
-			return err(CONNECTION_LOST, "xapid");
-	}
-	return NULL;
-}
-
-/* The length of the head, with the empty line behind it. */
-static MAY_WAIT struct err *await_head(struct stream *s, size_t *len)
-{
-	for (size_t n = 1;; n = sbuf_len(stream_in(s)) + 1) {
-		TRY(await_bytes(s, n));
-		const char *head = sbuf_str(stream_in(s)), *end = strstr(head, "\r\n\r\n");
-
-		if (end) {
-			*len = (size_t)(end - head) + 4;
-			return NULL;
-		}
-		if (sbuf_len(stream_in(s)) > HEAD_MAX)
-			return not_http("the head of an answer does not end");
-	}
-}
-
-static struct err *read_head(char *head, unsigned *status, size_t *body_len)
-{
-	char *line = strsep(&head, "\n"), *space = strchr(line, ' ');
-	int64_t n;
-
-	*body_len = 0;
-	if (strncmp(line, "HTTP/1.", 7) != 0 || !space)
-		return not_http("the answer is no HTTP");
-	*status = (unsigned)strtoul(space, NULL, 10);
-	while ((line = strsep(&head, "\r\n"))) {
-		if (strncasecmp(line, "content-length:", 15) != 0)
-			continue;
-		line += 15 + strspn(line + 15, " ");
-		if (!number_read_int(line, strlen(line), &n) || n < 0 || (size_t)n > ANSWER_MAX)
-			return not_http("the length of an answer");
-		*body_len = (size_t)n;
-	}
-	return NULL;
-}
-
-/* The body of the answer to what was sent; an error for a status other than 200. */
-static MAY_WAIT struct err *read_answer(struct client *c, struct stream *s, struct json_text *body)
-{
-	struct sbuf *in = stream_in(s);
-	size_t head_len, len;
-	unsigned status;
-
-	TRY(await_head(s, &head_len));
-	char *head = arena_strndup(&c->arena, sbuf_data(in), head_len);
-	sbuf_consume(in, head_len);
-	TRY(read_head(head, &status, &len));
-	TRY(await_bytes(s, len));
-	*body = (struct json_text){arena_strndup(&c->arena, sbuf_data(in), len), len};
-	sbuf_consume(in, len);
-	return status == 200
-		? NULL
-		: not_http(arena_printf(&c->arena, "status %u: %s", status, body->text));
-}
-
-/* ---- JSON-RPC ---- */
-
-static void put_request(struct client *c, const char *message, const json_t *params)
-{
-	struct sbuf *out = stream_out(c->stream);
-	struct json_text text = json_value_text(params, &c->arena);
-
-	const char *body = arena_printf(&c->arena,
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%.*s}", message,
-		(int)text.len, text.text);
-	sbuf_printf(out,
-		"POST /jsonrpc HTTP/1.1\r\nhost: localhost\r\nuser-agent: xenith\r\n"
-		"content-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
-		strlen(body), body);
-	stream_flush_later(c->stream);
-}
-
-/* What a failed call answers with: its code, and its parameters. */
-static struct err *answered_error(struct client *c, const json_t *error)
-{
-	const char *code = json_string_value(json_object_get(error, "message"));
-	const json_t *data = json_object_get(error, "data");
-	size_t n = json_array_size(data);
-	const char **params = arena_calloc(&c->arena, n, sizeof(*params));
-
-	for (size_t i = 0; i < n; i++) {
-		const char *text = json_string_value(json_array_get(data, i));
-
-		params[i] = text ? text : "";
-	}
-	return err_new(NULL, 0, code ? code : "INTERNAL_ERROR", n, params);
-}
-
-static MAY_WAIT struct err *exchange(
-	struct client *c, const char *message, const json_t *params, json_t **result)
-{
-	struct json_text body;
-	json_t *answer = NULL;
-
-	put_request(c, message, params);
-	TRY(read_answer(c, c->stream, &body));
-	TRY(json_value_read("answer", body, &answer));
-	json_array_append_new(c->values, answer);
-	const json_t *error = json_object_get(answer, "error");
-	if (error)
-		return answered_error(c, error);
-	if (result)
-		*result = json_object_get(answer, "result");
-	return NULL;
-}
+#define PIECE  ((size_t)256 * 1024)
+#define WITHIN (600 * NS_PER_S) /* only against an end that hangs */
 
 MAY_WAIT struct err *client_call(
 	struct client *c, const char *message, json_t *params, json_t **result)
@@ -154,7 +25,8 @@ MAY_WAIT struct err *client_call(
 
 	if (c->session)
 		json_array_insert_new(all, 0, json_string(c->session));
-	TRY_CTX(exchange(c, message, all, result), "%s", message);
+	TRY_CTX(http_rpc_call(c->stream, &c->arena, c->values, message, all, result), "%s",
+		message);
 	return NULL;
 }
 
@@ -205,7 +77,7 @@ static MAY_WAIT struct err *put_over(
 	auto_err e = send_file(s, fd, size);
 	if (e && !err_is(e, &ERR_CONNECTION_LOST))
 		return take(e);
-	struct err *answer = read_answer(c, s, &body);
+	struct err *answer = http_answer(s, &c->arena, &body);
 	if (!e || (answer && !err_is(answer, &ERR_CONNECTION_LOST)))
 		return answer;
 	err_free(answer);

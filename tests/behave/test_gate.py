@@ -93,7 +93,7 @@ class Messages(GateTest):
             ("network.set_bridge", ["x", "y"], ["MESSAGE_METHOD_UNKNOWN", "network.set_bridge"]),
             ("VM.get_all", ["x"], ["MESSAGE_PARAMETER_COUNT_MISMATCH", "VM.get_all", "0", "1"]),
             ("VMPP.get_all_records", [], ["MESSAGE_REMOVED"]),
-            ("pool.join", ["a", "b", "c"], ["NOT_IMPLEMENTED", "pool.join"]),
+            ("pool.enable_redo_log", [NULL], ["NOT_IMPLEMENTED", "pool.enable_redo_log"]),
             ("host.request_backup", ["h", 0, True], ["INTERNAL_ERROR"]),
             (
                 "Async.VM.get_all",

@@ -6,10 +6,13 @@
 #include "common/clock.h"
 #include "common/vec.h"
 #include "xapid/db/db.h"
+#include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
 #include "xapid/host/host.h"
+#include "xapid/host/role.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/plan.h"
+#include "xapid/plan/pool.h"
 #include "xapid/rules/rules.h"
 
 #include <string.h>
@@ -260,8 +263,13 @@ MAY_WAIT struct err *xapi_host_list_methods(struct call *c, struct string_list *
 /* A host that is its own master does not lose him. */
 MAY_WAIT struct err *xapi_host_is_in_emergency_mode(struct call *c, bool *out)
 {
-	*out = false;
+	*out = own_role.is_member && !member_is_in_touch();
 	return NULL;
+}
+
+MAY_WAIT struct err *xapi_host_destroy(struct call *c, const struct xenapi_host_destroy_in *in)
+{
+	return plan_host_destroy(c, in->self);
 }
 
 MAY_WAIT struct err *xapi_host_set_power_on_mode(

@@ -6,6 +6,7 @@
 #include "xapid/gate/auth.h"
 #include "xapid/gate/call.h"
 #include "xapid/gate/session.h"
+#include "xapid/host/role.h"
 
 #include "xenapi.gen.h"
 
@@ -38,6 +39,14 @@ MAY_WAIT struct err *xapi_session_login_with_password(
 	return log_in(c, &spec, out);
 }
 
+static struct err *check_secret(struct secret secret)
+{
+	if (auth_is_pool_secret(secret.hidden))
+		return NULL;
+	return err_not_null(err_new(__FILE__, __LINE__, ERR_SESSION_AUTHENTICATION_FAILED.code, 2,
+		(const char *const[]){"", "the pool's secret is another"}));
+}
+
 MAY_WAIT struct err *xapi_session_slave_login(
 	struct call *c, const struct xenapi_session_slave_login_in *in, const char **out)
 {
@@ -45,13 +54,42 @@ MAY_WAIT struct err *xapi_session_slave_login(
 		.originator = "",
 		.role = "pool-admin",
 		.is_root = true,
-		.is_pool = true};
+		.is_pool = true,
+		.is_local = own_role.is_member};
 
-	if (!auth_is_pool_secret(in->psecret.hidden))
+	TRY(check_secret(in->psecret));
+	return log_in(c, &spec, out);
+}
+
+/* ---- on this host alone, whether there is a pool or not ---- */
+
+static const struct session_spec local = {
+	.user = "", .originator = "", .role = "pool-admin", .is_root = true, .is_local = true};
+
+MAY_WAIT struct err *xapi_session_slave_local_login(
+	struct call *c, const struct xenapi_session_slave_local_login_in *in, const char **out)
+{
+	TRY(check_secret(in->psecret));
+	return log_in(c, &local, out);
+}
+
+MAY_WAIT struct err *xapi_session_slave_local_login_with_password(struct call *c,
+	const struct xenapi_session_slave_local_login_with_password_in *in, const char **out)
+{
+	struct auth_account account = {.is_root = true};
+
+	if (xapi_call(c)->peer.origin != GATE_UNIX)
+		TRY(auth_check(xapi_call(c)->peer.address, in->uname, in->pwd, &account));
+	if (!account.is_root)
 		return err_not_null(
 			err_new(__FILE__, __LINE__, ERR_SESSION_AUTHENTICATION_FAILED.code, 2,
-				(const char *const[]){"", "the pool's secret is another"}));
-	return log_in(c, &spec, out);
+				(const char *const[]){in->uname, "this is for root alone"}));
+	return log_in(c, &local, out);
+}
+
+MAY_WAIT struct err *xapi_session_local_logout(struct call *c)
+{
+	return xapi_session_logout(c);
 }
 
 MAY_WAIT struct err *xapi_session_logout(struct call *c)

@@ -69,6 +69,7 @@ void db_close(void)
 	if (!db.is_open)
 		return;
 	diagnostics_remove(&section);
+	db_copy_end();
 	db_keep_close();
 	free_rows();
 	db_feed_fini();

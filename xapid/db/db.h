@@ -29,6 +29,7 @@
 #include "common/err.h"
 #include "common/schema.h"
 #include "common/store.h"
+#include "common/vec.h"
 
 #include "xenapi.gen.h"
 
@@ -57,6 +58,7 @@ void db_close(void);
 
 /* ---- reading ---- */
 
+struct sbuf;
 struct db_row; /* opaque but for the functions here */
 
 /* By the name of the class's struct: db_get(vm, ref, &vm). NULL as a reference is none. */
@@ -234,6 +236,63 @@ MAY_WAIT must_check struct err *db_barrier(uint64_t since, int64_t deadline);
 /* NULL while it can be written, else why not. */
 const char *db_read_only(void);
 
+/* ---- copies ---- */
+
+/*
+ * A member's database is a copy of its master's. What is written is done at once and handed to the
+ * master, a turn's changes as one; the barrier waits until they have come back from there, and are
+ * durable there. What the master tells is put over the copy, but for objects of which newer changes
+ * are still on their way.
+ */
+enum db_op_kind {
+	DB_OP_CREATE,
+	DB_OP_DELETE,
+	DB_OP_WRITE,
+	DB_OP_PUT, /* a key of a map */
+	DB_OP_REMOVE,
+	DB_OP_ADD, /* a member of a set */
+	DB_OP_DROP,
+	DB_OP_END, /* an operation has ended: for the rules, not for the database */
+};
+
+struct db_op {
+	enum db_op_kind kind;
+	const struct class *class;
+	char *ref;
+	const struct field *field; /* or NULL */
+	char *key; /* or NULL; of END, the task */
+	char *value; /* JSON, or NULL; of CREATE, the object whole */
+};
+
+struct db_ops {
+	uint64_t number; /* 1, 2, … */
+	vec_of(struct db_op) v;
+};
+
+/* After db_open: this is a copy. ON_OPS: there is something for the master. */
+void db_copy_begin(void (*on_ops)(void));
+bool db_is_copy(void);
+/* The oldest that is newer; NULL: none. */
+const struct db_ops *db_ops_after(uint64_t number);
+/* Those up to this one are in what the master tells from now on. */
+void db_ops_included(uint64_t number);
+/* The master could not do it: who waits for it is told. */
+void db_ops_refused(uint64_t number);
+/* Notes that an operation of TASK's on the object has ended. */
+void db_note_end(const char *ref, const char *task);
+
+struct db_copied {
+	const char *ref;
+	struct json_text whole; /* text NULL: it is gone */
+};
+/* Objects as the master has them; IS_FULL: there are no others. In one go. */
+must_check struct err *db_copy_apply(const struct db_copied *v, size_t n, bool is_full);
+
+/* At the master: does what a member's op says. An object that is gone meanwhile is fine. */
+must_check struct err *db_op_apply(const struct db_op *op);
+/* The object for a copy, as JSON. */
+void db_row_write_whole(const struct db_row *row, struct sbuf *out);
+
 /* ---- wire forms ---- */
 
 enum db_form { DB_FORM_JSON, DB_FORM_XML };
@@ -246,7 +305,6 @@ struct db_text {
  * with that element. Kept until the row changes; borrowed. */
 struct db_text db_form(struct db_row *row, enum db_form form);
 /* Any value the way the XenAPI writes it. */
-struct sbuf;
 void db_form_write(const struct type *t, const void *value, enum db_form form, struct sbuf *out);
 
 /* ---- for `diagnostics` and the control interface ---- */

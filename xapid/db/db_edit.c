@@ -88,7 +88,7 @@ struct err *db_map_put_at(
 		map.n++;
 	*(const char **)entry_at(&p, &map, i) = key;
 	memcpy(entry_at(&p, &map, i) + p.type->value_offset, value, p.type->of->size);
-	return db_row_write(p.row, p.field, &map);
+	return db_row_write_part(p.row, p.field, &map, &(struct db_part){DB_OP_PUT, key, value});
 }
 
 struct err *db_map_remove_at(const struct class *c, const char *ref, size_t offset, const char *key)
@@ -102,7 +102,7 @@ struct err *db_map_remove_at(const struct class *c, const char *ref, size_t offs
 	if (i == map.n)
 		return NULL;
 	remove_at(&p, &map, i);
-	return db_row_write(p.row, p.field, &map);
+	return db_row_write_part(p.row, p.field, &map, &(struct db_part){DB_OP_REMOVE, key, NULL});
 }
 
 /* ---- sets ---- */
@@ -126,7 +126,7 @@ struct err *db_set_add_at(const struct class *c, const char *ref, size_t offset,
 	if (member_index(&p, &set, value) < set.n)
 		return NULL;
 	memcpy(entry_at(&p, &set, set.n++), value, p.stride);
-	return db_row_write(p.row, p.field, &set);
+	return db_row_write_part(p.row, p.field, &set, &(struct db_part){DB_OP_ADD, NULL, value});
 }
 
 struct err *db_set_remove_at(
@@ -141,5 +141,5 @@ struct err *db_set_remove_at(
 	if (i == set.n)
 		return NULL;
 	remove_at(&p, &set, i);
-	return db_row_write(p.row, p.field, &set);
+	return db_row_write_part(p.row, p.field, &set, &(struct db_part){DB_OP_DROP, NULL, value});
 }

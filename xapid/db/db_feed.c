@@ -18,6 +18,7 @@ struct tombstone {
 static void turn_end(struct deferred *d)
 {
 	db_keep_flush();
+	db_copy_flush();
 	if (db.is_news) {
 		db.is_news = false;
 		cond_broadcast(&db.watchers);

@@ -26,7 +26,7 @@
 
 /* ---- rows as text ---- */
 
-static void encode(const struct db_row *row, struct sbuf *out)
+void db_row_encode(const struct db_row *row, bool is_whole, struct sbuf *out)
 {
 	const struct db_class *c = row->class;
 	struct json_writer w;
@@ -39,8 +39,9 @@ static void encode(const struct db_row *row, struct sbuf *out)
 		const struct field *f = c->fields[i].field;
 		const void *value = row->record + f->offset;
 
-		if (!c->fields[i].is_kept ||
-			codec_equal(f->type, value, (const char *)c->blank + f->offset))
+		bool is_wanted =
+			is_whole ? c->fields[i].link != LINK_COMPUTED : c->fields[i].is_kept;
+		if (!is_wanted || codec_equal(f->type, value, (const char *)c->blank + f->offset))
 			continue;
 		json_write_name(&w, f->name);
 		codec_write(f->type, value, 0, &w);
@@ -76,20 +77,20 @@ static struct err *decode_members(struct db_class *c, struct json_reader *r, cha
 	return r->problem ? damaged(c->class->name, r->problem) : NULL;
 }
 
-static struct err *decode(
-	const struct store_row *kept, struct arena *a, struct db_class **class, char **record)
+struct err *db_row_decode(const char *ref, const char *text, size_t len, struct arena *a,
+	struct db_class **class, char **record)
 {
 	struct json_reader r;
 	const char *name;
-	size_t len;
+	size_t name_len;
 	bool first = true;
 
-	json_reader_init(&r, kept->value, kept->size, a);
-	if (!json_enter_object(&r) || !json_next_member(&r, &first, &name, &len))
-		return damaged(kept->key, "not an object of a class");
-	const struct class *c = db_class_named(arena_strndup(a, name, len), false);
-	if (!c || !c->is_persistent)
-		return damaged(kept->key, "of a class that is not known");
+	json_reader_init(&r, text, len, a);
+	if (!json_enter_object(&r) || !json_next_member(&r, &first, &name, &name_len))
+		return damaged(ref, "not an object of a class");
+	const struct class *c = db_class_named(arena_strndup(a, name, name_len), false);
+	if (!c || c->flags & CLASS_STATELESS)
+		return damaged(ref, "of a class that is not known");
 	*class = db_class_of(c);
 	*record = arena_alloc(a, c->record->size);
 	memcpy(*record, (*class)->blank, c->record->size);
@@ -105,7 +106,7 @@ static struct err *load_row(const struct store_row *kept, void *arg)
 	struct db_class *c;
 	char *record;
 
-	TRY(decode(kept, &a, &c, &record));
+	TRY(db_row_decode(kept->key, kept->value, kept->size, &a, &c, &record));
 	struct db_row *row = db_row_new(c, db_name_make(kept->key));
 	for (uint32_t i = 0; i < c->class->n_fields; i++)
 		db_value_copy(c->fields[i].field->type, record + c->fields[i].field->offset,
@@ -225,7 +226,7 @@ static struct err *put(struct db_row *row, void *what, uint64_t *stored)
 
 	if (row->name->row != row)
 		return store_delete(db.store, TABLE_OBJECT, row->name->text, what, stored);
-	encode(row, &b);
+	db_row_encode(row, false, &b);
 	return store_put(
 		db.store, TABLE_OBJECT, row->name->text, sbuf_data(&b), sbuf_len(&b), what, stored);
 }
@@ -315,9 +316,15 @@ static bool is_undone_since(uint64_t since)
 
 struct err *db_barrier(uint64_t since, int64_t deadline)
 {
+	db_keep_flush();
+	if (db_is_copy()) {
+		db_copy_flush();
+		TRY(db_copy_barrier(deadline));
+		return is_undone_since(since) ? err(STORE_READ_ONLY, "the master refused it")
+					      : NULL;
+	}
 	if (!db.store)
 		return NULL;
-	db_keep_flush();
 	if (!list_is_empty(&db.batches)) {
 		const struct db_batch *newest = list_entry(db.batches.prev, struct db_batch, link);
 

@@ -11,6 +11,7 @@
  *	db_feed.c       what changed, in order; what was deleted
  *	db_keep.c       to and from the file
  *	db_form.c       wire forms
+ *	db_copy.c       a copy of another host's database
  */
 #ifndef XENITH_XAPID_DB_DB_PRIV_H
 #define XENITH_XAPID_DB_DB_PRIV_H
@@ -111,6 +112,7 @@ struct db {
 	struct db_batch *batch; /* of this turn, or NULL */
 	struct list batches; /* on their way */
 	bool is_undoing;
+	bool is_following; /* the consequences of a deletion, which is noted itself */
 	struct db_undone {
 		uint64_t since, until; /* generations; what came in between was taken back */
 	} undone[8]; /* a ring */
@@ -164,6 +166,14 @@ struct db_row *db_row_new(struct db_class *c, struct db_name *name);
 void db_row_insert(struct db_row *row);
 void db_row_free(struct db_row *row);
 must_check struct err *db_row_write(struct db_row *row, struct db_field *f, const void *value);
+/* A write that is the change of a part of the field. */
+struct db_part {
+	enum db_op_kind kind;
+	const char *key; /* of a map */
+	const void *value; /* NULL: it is taken away */
+};
+must_check struct err *db_row_write_part(
+	struct db_row *row, struct db_field *f, const void *value, const struct db_part *part);
 void db_delta_undo(struct db_delta *d);
 void db_delta_done(struct db_delta *d);
 static inline void *db_place(struct db_row *row, const struct db_field *f)
@@ -201,6 +211,21 @@ void db_keep_add(const struct db_delta *d);
 void db_keep_again(struct db_row *row);
 /* Hands what this turn changed to the store. */
 void db_keep_flush(void);
+
+/* The row as JSON, {"VM": {…}}: what is kept of it, or all that somebody wrote. */
+void db_row_encode(const struct db_row *row, bool is_whole, struct sbuf *out);
+must_check struct err *db_row_decode(const char *ref, const char *text, size_t len, struct arena *a,
+	struct db_class **class, char **record);
+
+/* ---- db_copy.c: of a copy; else nothing happens ---- */
+void db_copy_note_create(const struct db_row *row);
+void db_copy_note_delete(const struct db_row *row);
+void db_copy_note_write(struct db_row *row, const struct db_field *f, const struct db_part *part);
+/* What was noted in this turn is to be handed over. */
+void db_copy_flush(void);
+/* Waits until the original has all of it, and it came back. */
+MAY_WAIT must_check struct err *db_copy_barrier(int64_t deadline);
+void db_copy_end(void);
 
 /* ---- db_form.c ---- */
 void db_form_drop(struct db_row *row);

@@ -159,6 +159,7 @@ struct err *db_create_record(
 	struct db_row *row = db_row_new(c, db_name_make(ref));
 	fill(row, record);
 	db_row_insert(row);
+	db_copy_note_create(row);
 	if (class->is_persistent)
 		db_keep_add(&(struct db_delta){.kind = DELTA_CREATE, .row = row});
 	if (out)
@@ -168,6 +169,16 @@ struct err *db_create_record(
 
 /* ---- delete ---- */
 
+static struct err *unlink_users(struct db_row *row)
+{
+	bool was_following = db.is_following;
+
+	db.is_following = true;
+	struct err *e = db_unlink_users(row);
+	db.is_following = was_following;
+	return e;
+}
+
 struct err *db_delete_record(const struct class *class, const char *ref)
 {
 	struct db_row *row = db_row(class, ref);
@@ -175,7 +186,8 @@ struct err *db_delete_record(const struct class *class, const char *ref)
 	if (!row)
 		return err(HANDLE_INVALID, class->name, ref ? ref : "");
 	TRY(db_keep_check(class->is_persistent));
-	TRY(db_unlink_users(row));
+	db_copy_note_delete(row);
+	TRY(unlink_users(row));
 	take_out(row);
 	if (class->is_persistent)
 		db_keep_add(&(struct db_delta){.kind = DELTA_DELETE, .row = row});
@@ -202,6 +214,12 @@ static void exchange(struct db_row *row, struct db_field *f, void *value, void *
 
 struct err *db_row_write(struct db_row *row, struct db_field *f, const void *value)
 {
+	return db_row_write_part(row, f, value, NULL);
+}
+
+struct err *db_row_write_part(
+	struct db_row *row, struct db_field *f, const void *value, const struct db_part *part)
+{
 	const struct type *t = f->field->type;
 	struct db_delta d = {.kind = DELTA_WRITE, .row = row, .field = f};
 	_Alignas(8) char copy[DB_VALUE_SIZE];
@@ -220,6 +238,7 @@ struct err *db_row_write(struct db_row *row, struct db_field *f, const void *val
 		return e;
 	}
 	exchange(row, f, copy, d.old);
+	db_copy_note_write(row, f, part);
 	if (f->is_kept)
 		db_keep_add(&d);
 	else

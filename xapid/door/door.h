@@ -87,6 +87,8 @@ MAY_WAIT must_check struct err *exchange_write(struct exchange *x, const void *b
  * are handled for it any more.
  */
 struct stream *exchange_take_over(struct exchange *x);
+/* The same for good: the stream is the caller's, also after the handler has returned. */
+struct stream *exchange_give_away(struct exchange *x);
 
 /* ---- routes ---- */
 

@@ -268,7 +268,7 @@ static void serve(void *arg)
 	bool stays = serve_requests(c);
 
 	c->fiber = NULL;
-	if (!stays && !stream_broken(c->stream))
+	if (!stays && c->stream && !stream_broken(c->stream))
 		err_free(last_words(c));
 	list_remove(&c->link);
 	n_busy--;

@@ -253,6 +253,14 @@ struct stream *exchange_take_over(struct exchange *x)
 	return x->conn->stream;
 }
 
+struct stream *exchange_give_away(struct exchange *x)
+{
+	struct stream *s = exchange_take_over(x);
+
+	x->conn->stream = NULL;
+	return s;
+}
+
 /* ---- from the route to the end ---- */
 
 static unsigned status_of(const struct err *e)

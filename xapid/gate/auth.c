@@ -259,7 +259,20 @@ struct err *auth_check(
 
 /* ---- the pool's secret ---- */
 
-static struct err *make_pool_secret(const char *path)
+struct err *auth_write_pool_secret(const char *secret)
+{
+	auto_str path = xasprintf("%s/xapid-pool.secret", daemon_paths()->state);
+	int r = file_write(path, secret, strlen(secret), 0600, FILE_DURABLE);
+
+	return r < 0 ? err_errno(-r, "writing %s", path) : NULL;
+}
+
+const char *auth_pool_secret(void)
+{
+	return auth.pool_secret;
+}
+
+static struct err *make_pool_secret(void)
 {
 	unsigned char bytes[SECRET_BYTES];
 
@@ -267,8 +280,7 @@ static struct err *make_pool_secret(const char *path)
 	auth.pool_secret = xcalloc(1, SECRET_TEXT + 1);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(auth.pool_secret + 2 * i, 3, "%02x", bytes[i]);
-	int r = file_write(path, auth.pool_secret, SECRET_TEXT, 0600, FILE_DURABLE);
-	return r < 0 ? err_errno(-r, "writing %s", path) : NULL;
+	return auth_write_pool_secret(auth.pool_secret);
 }
 
 struct err *auth_load_pool_secret(void)
@@ -277,7 +289,7 @@ struct err *auth_load_pool_secret(void)
 	int r = file_read(path, MAX_TEXT, &auth.pool_secret, NULL);
 
 	if (r == -ENOENT)
-		return make_pool_secret(path);
+		return make_pool_secret();
 	if (r < 0)
 		return err_errno(-r, "reading %s", path);
 	auth.pool_secret[strcspn(auth.pool_secret, "\n")] = '\0';

@@ -28,6 +28,9 @@ MAY_WAIT must_check struct err *auth_check(
 /* One of the pool's own hosts shows this. Made at the first start. Blocks. */
 must_check struct err *auth_load_pool_secret(void);
 bool auth_is_pool_secret(const char *text);
+const char *auth_pool_secret(void);
+/* That of another pool, from the next start on. Durable when it returns; blocks. */
+must_check struct err *auth_write_pool_secret(const char *secret);
 
 void auth_start(void);
 void auth_stop(void);

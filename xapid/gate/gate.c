@@ -14,10 +14,12 @@
 #include "xapid/gate/audit.h"
 #include "xapid/gate/auth.h"
 #include "xapid/gate/job.h"
+#include "xapid/gate/order.h"
 #include "xapid/gate/roles.h"
 #include "xapid/gate/session.h"
 #include "xapid/gate/system.h"
 #include "xapid/gate/task.h"
+#include "xapid/host/role.h"
 #include "xapid/xapid.h"
 
 #include "xenapi.gen.h"
@@ -235,10 +237,15 @@ static struct err *begin_async(
 struct err *gate_call(const struct gate_request *rq, struct gate_result *out)
 {
 	struct target t;
+	bool is_here = true;
 
 	if (system_is_one(rq->method))
 		return system_call(rq, out);
 	TRY(find_target(rq, &t));
+	if (own_role.is_member)
+		TRY(order_check_member(rq, t.message, &is_here));
+	if (!is_here)
+		return order_relay(rq, out);
 	struct job *j = job_new(rq, &t);
 	struct err *e = admit(j, rq, &t);
 	if (e) {

@@ -90,6 +90,34 @@ MAY_WAIT must_check struct err *gate_enter(const struct gate_peer *peer,
 MAY_WAIT void gate_leave(
 	struct xapi_call *c, const struct err *e, const struct gate_result *result);
 
+/* ---- several hosts ---- */
+
+/* What the gate asks where a pool has several hosts (xapid/forward). */
+struct gate_router {
+	/* At the master: the host that is to run the message, whose arguments are IN or ARGS; NULL,
+	 * or this one: here. */
+	MAY_WAIT struct err *(*place)(
+		struct xapi_call *c, const void *in, const void *const *args, const char **host);
+	/* Has it run there. IN and OUT as in struct gate_order. */
+	MAY_WAIT struct err *(*run)(
+		struct xapi_call *c, const char *host, struct json_text in, struct json_text *out);
+	/* At a member: has the master serve a request of JSON's; OUT is a value of JSON. */
+	MAY_WAIT struct err *(*relay)(const struct gate_request *rq, struct json_text *out);
+};
+void gate_set_router(const struct gate_router *r);
+
+/* A message that the master has a member run: it has let the caller in already. */
+struct gate_order {
+	const char *message;
+	struct json_text in; /* the arguments: an object by name, of an implicit one an array */
+	const char *session, *task; /* refs */
+	const char *user, *subject, *role;
+	bool is_root;
+	struct arena *arena; /* for the result */
+};
+/* OUT: a value of the message's result. */
+MAY_WAIT must_check struct err *gate_obey(const struct gate_order *o, struct json_text *out);
+
 /* ---- start and end ---- */
 
 /* After the database was opened: no session and no task of before is there any more. */

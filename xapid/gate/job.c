@@ -11,10 +11,26 @@
 #include "common/mem.h"
 #include "core.gen.h"
 #include "xapid/db/db.h"
+#include "xapid/gate/order.h"
 #include "xapid/gate/task.h"
+#include "xapid/host/role.h"
 #include "xapid/xapid.h"
 
 #include "xenapi.gen.h"
+
+#include <string.h>
+
+static const struct gate_router *router;
+
+void gate_set_router(const struct gate_router *r)
+{
+	router = r;
+}
+
+const struct gate_router *job_router(void)
+{
+	return router;
+}
 
 /* ---- its task ---- */
 
@@ -59,7 +75,7 @@ static bool is_withheld(const struct message *m)
 		m->method == withheld->method && m->field == withheld->field;
 }
 
-static MAY_WAIT struct err *serve(struct job *j)
+static MAY_WAIT struct err *serve_here(struct job *j)
 {
 	const struct message *m = j->c.message;
 
@@ -71,6 +87,18 @@ static MAY_WAIT struct err *serve(struct job *j)
 	return handler ? handler(&j->c.call, j->in, j->out) : err(NOT_IMPLEMENTED, m->method->name);
 }
 
+static MAY_WAIT struct err *serve(struct job *j)
+{
+	const char *host = NULL;
+
+	if (!router || own_role.is_member)
+		return serve_here(j);
+	TRY(router->place(&j->c, j->in, j->args, &host));
+	if (!host || !strcmp(host, host_here()))
+		return serve_here(j);
+	return order_serve_there(j, host, router);
+}
+
 /* What comes of a cancelled task is that, whatever the wait said that ended first. */
 static struct err *as_seen_by_client(struct job *j, struct err *e)
 {
@@ -80,6 +108,13 @@ static struct err *as_seen_by_client(struct job *j, struct err *e)
 	return err(TASK_CANCELLED, j->c.task);
 }
 
+/* A member serves these whether it has found its master or not. */
+static bool needs_no_master(const struct message *m)
+{
+	return own_role.is_member && m->method &&
+		m->method->flags & (METHOD_EMERGENCY | METHOD_SESSIONLESS);
+}
+
 struct err *job_run(struct job *j)
 {
 	if (j->c.message->result)
@@ -87,7 +122,7 @@ struct err *job_run(struct job *j)
 			j->c.call.arena, j->c.message->result->size + sizeof(max_align_t));
 	j->c.since = db_generation();
 	struct err *e = serve(j);
-	if (!e) {
+	if (!e && !needs_no_master(j->c.message)) {
 		fiber_cancel_mask();
 		e = db_barrier(j->c.since, NEVER);
 		fiber_cancel_unmask();

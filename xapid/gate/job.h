@@ -32,6 +32,9 @@ must_check struct err *job_run_later(struct job *j);
 /* From now on whoever sends the message NAME gets NOT_IMPLEMENTED; "": all are served. */
 must_check struct err *job_withhold(const char *name);
 
+/* What gate_set_router was given; NULL: nothing. */
+const struct gate_router *job_router(void);
+
 /* What it answers with. */
 struct gate_result job_result(const struct job *j);
 

@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
+#include "xapid/host/role.h"
 
 #include "xenapi.gen.h"
 
@@ -115,7 +116,7 @@ static struct err *make_row(const struct session_spec *spec, const char *ref)
 {
 	struct xenapi_session row = db_blank(session);
 
-	row.this_host = db_first_ref(host);
+	row.this_host = host_here();
 	row.this_user = REF_NULL;
 	row.last_active = row.validation_time = now_seconds();
 	row.pool = spec->is_pool;
@@ -134,7 +135,9 @@ struct err *session_new(const struct session_spec *spec, struct session **out)
 	char ref[DB_REF_SIZE];
 
 	make_room(spec);
-	TRY(make_row(spec, db_new_ref(ref)));
+	db_new_ref(ref);
+	if (!spec->is_local)
+		TRY(make_row(spec, ref));
 	struct session *s = xnew(struct session);
 	s->ref = xstrdup(ref);
 	s->user = xstrdup(spec->user);
@@ -143,6 +146,7 @@ struct err *session_new(const struct session_spec *spec, struct session **out)
 	s->role = spec->role;
 	s->is_root = spec->is_root;
 	s->is_pool = spec->is_pool;
+	s->is_local = spec->is_local;
 	s->used = s->noted = clock_mono_ns();
 	map_put(&sessions.by_ref, s->ref, s);
 	list_push_back(&sessions.by_use, &s->by_use);
@@ -185,7 +189,7 @@ struct err *session_use(const char *ref, struct session **out)
 	s->used = clock_mono_ns();
 	list_remove(&s->by_use);
 	list_push_back(&sessions.by_use, &s->by_use);
-	if (s->used - s->noted >= NOTE_EVERY_NS) {
+	if (!s->is_local && s->used - s->noted >= NOTE_EVERY_NS) {
 		s->noted = s->used;
 		TRY(db_write(session, ref, last_active, now_seconds()));
 	}

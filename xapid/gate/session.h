@@ -19,6 +19,7 @@ struct session {
 	const char *role; /* of the model's roles */
 	bool is_root; /* a local superuser */
 	bool is_pool; /* another host of the pool */
+	bool is_local; /* of this host alone: no row tells of it */
 	int64_t used; /* clock_mono_ns of the newest call */
 	int64_t noted; /* when last_active of the row was written */
 	struct list by_use; /* the one that was used longest ago comes first */
@@ -33,6 +34,7 @@ struct session_spec {
 	const char *role;
 	bool is_root;
 	bool is_pool;
+	bool is_local; /* of this host alone, and not in the database */
 	const char *subject; /* ref; NULL: none */
 };
 

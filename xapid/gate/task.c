@@ -16,6 +16,7 @@
 #include "core.gen.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/session.h"
+#include "xapid/host/role.h"
 
 #include "xenapi.gen.h"
 
@@ -33,6 +34,7 @@ struct xtask {
 	void *arg;
 	bool is_cancelling;
 	bool has_ended;
+	bool is_adopted; /* the master's, and the message is run here */
 	double progress; /* as the row has it */
 	int64_t forget_at;
 	struct list by_time; /* of pending or of ended; the next to forget comes first */
@@ -40,7 +42,7 @@ struct xtask {
 
 static struct {
 	struct map by_ref; /* of struct xtask, owned */
-	struct list pending, ended;
+	struct list pending, ended, adopted;
 	struct timer forget;
 } tasks;
 
@@ -107,7 +109,7 @@ static struct err *make_row(const struct xtask_spec *spec, const char *ref)
 	row.created = clock_real_ns() / NS_PER_S;
 	row.status = XENAPI_TASK_STATUS_TYPE_PENDING;
 	row.session = spec->session && session_find(spec->session) ? spec->session : REF_NULL;
-	row.resident_on = db_first_ref(host);
+	row.resident_on = host_here();
 	row.type = "<none/>";
 	row.subtask_of = spec->parent && db_find(task, spec->parent) ? spec->parent : REF_NULL;
 	if (spec->cancel) {
@@ -135,6 +137,28 @@ struct err *xtask_create(const struct xtask_spec *spec, struct arena *a, const c
 		timer_arm(&tasks.forget, t->forget_at);
 	*ref = arena_strdup(a, text);
 	return NULL;
+}
+
+/* ---- one of the master's ---- */
+
+void xtask_adopt(const char *ref)
+{
+	if (map_has(&tasks.by_ref, ref))
+		return;
+	struct xtask *t = xnew(struct xtask);
+	t->ref = xstrdup(ref);
+	t->user = xstrdup("");
+	t->is_adopted = true;
+	map_put(&tasks.by_ref, t->ref, t);
+	list_push_back(&tasks.adopted, &t->by_time);
+}
+
+void xtask_let_go(const char *ref)
+{
+	struct xtask *t = map_get(&tasks.by_ref, ref);
+
+	if (t && t->is_adopted)
+		xtask_free(t);
 }
 
 /* ---- its progress and end ---- */
@@ -327,6 +351,7 @@ void xtask_start(void)
 {
 	list_init(&tasks.pending);
 	list_init(&tasks.ended);
+	list_init(&tasks.adopted);
 	timer_init(&tasks.forget, forget);
 }
 
@@ -337,7 +362,8 @@ void xtask_stop(void)
 	if (!tasks.pending.next)
 		return;
 	while ((t = list_first(&tasks.pending, struct xtask, by_time)) ||
-		(t = list_first(&tasks.ended, struct xtask, by_time)))
+		(t = list_first(&tasks.ended, struct xtask, by_time)) ||
+		(t = list_first(&tasks.adopted, struct xtask, by_time)))
 		xtask_free(t);
 	timer_disarm(&tasks.forget);
 	map_fini(&tasks.by_ref);

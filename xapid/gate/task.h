@@ -31,6 +31,11 @@ must_check struct err *xtask_create(
 /* All of the following do nothing when there is no such task (REF_NULL, or a client destroyed it)
  * or when it has ended: its status never changes again. */
 
+/* A task of the master's for which this host runs a message: its progress is told from here until
+ * xtask_let_go. */
+void xtask_adopt(const char *ref);
+void xtask_let_go(const char *ref);
+
 /* 0 to 1. */
 void xtask_progress(const char *ref, double fraction);
 /* Its end with success; RESULT is the XML of the value, "" for none. */

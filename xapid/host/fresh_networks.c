@@ -137,17 +137,20 @@ static const struct nic_facts *management(const struct host_facts *facts)
 	return best ? best : facts->nics.v;
 }
 
-static bool has_management(void)
+static bool has_management(const char *host)
 {
-	db_for_each (pif, row)
-		if (((const struct xenapi_pif *)db_record(row))->management)
+	db_for_each (pif, row) {
+		const struct xenapi_pif *pif = db_record(row);
+
+		if (pif->management && !strcmp(pif->host, host))
 			return true;
+	}
 	return false;
 }
 
 struct err *fresh_networks(const struct host_facts *facts, const char *host)
 {
-	const struct nic_facts *managed = has_management() ? NULL : management(facts);
+	const struct nic_facts *managed = has_management(host) ? NULL : management(facts);
 
 	for (size_t i = 0; i < facts->nics.n; i++) {
 		const struct nic_facts *nic = &facts->nics.v[i];

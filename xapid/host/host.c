@@ -15,6 +15,7 @@
 #include "xapid/db/db.h"
 #include "xapid/host/facts.h"
 #include "xapid/host/fresh.h"
+#include "xapid/host/role.h"
 #include "xapid/link/host_state.h"
 #include "xapid/xapid.h"
 
@@ -206,7 +207,7 @@ static const char *address_of(const struct host_facts *facts)
 
 static struct err *note(const struct host_facts *facts, struct arena *a)
 {
-	const char *host = arena_strdup(a, fresh_host());
+	const char *host = arena_strdup(a, host_here());
 
 	TRY(note_software(host, facts, a));
 	TRY(note_guess(host, facts, a));
@@ -220,6 +221,25 @@ static struct err *note(const struct host_facts *facts, struct arena *a)
 	return fresh_networks(facts, host);
 }
 
+/* Who this host is, and that it is the master, of which the file of its role may be the only one
+ * to know yet. No other host is there before it has called. */
+static struct err *take_role(void)
+{
+	const char *host = ref_is_null(host_here()) ? fresh_host() : host_here();
+	const struct xenapi_host *row;
+
+	TRY(db_get(host, host, &row));
+	TRY(db_write(pool, db_first_ref(pool), master, host));
+	if (strcmp(own_role.host, row->uuid) != 0) {
+		TRY(role_write(NULL, row->uuid));
+		free(own_role.host);
+		own_role.host = xstrdup(row->uuid);
+	}
+	db_for_each (host_metrics, metrics)
+		TRY(db_write(host_metrics, db_ref(metrics), live, false));
+	return NULL;
+}
+
 struct err *host_start(void)
 {
 	auto_arena a = {0};
@@ -227,9 +247,12 @@ struct err *host_start(void)
 	bool is_fresh = !db_first(pool);
 
 	TRY(host_facts_read(&a, &facts));
-	TRY(fresh_pool(&facts));
-	TRY(fresh_roles());
-	TRY(fresh_templates());
+	if (!own_role.is_member) {
+		TRY(fresh_pool(&facts));
+		TRY(fresh_roles());
+		TRY(fresh_templates());
+		TRY(take_role());
+	}
 	TRY(note(&facts, &a));
 	if (is_fresh)
 		log_info("this is a fresh host: '%s'", facts.hostname);

@@ -53,11 +53,14 @@ static struct err *note_cpu_info(
 		{"features_pv", cpu->features_pv},
 		{"features_hvm", cpu->features_hvm},
 	};
-	/* What all hosts of a pool have is the first of these; there is one host. */
+	/* What all hosts of a pool have is the first of these; the master says it. */
 	const struct string_map map = {v, ARRAY_LEN(v)}, of_pool = {v, 5};
 
 	TRY(db_write(host, host, cpu_info, map));
-	return db_first(pool) ? db_write(pool, db_first_ref(pool), cpu_info, of_pool) : NULL;
+	const struct xenapi_pool *pool = db_first(pool);
+	return pool && !strcmp(pool->master, host)
+		? db_write(pool, db_first_ref(pool), cpu_info, of_pool)
+		: NULL;
 }
 
 static const char *cpu_row(const char *host, int64_t number)

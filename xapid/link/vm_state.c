@@ -13,11 +13,6 @@
 
 #include <string.h>
 
-const char *host_here(void)
-{
-	return db_first_ref(host);
-}
-
 static enum xenapi_vm_power_state power_state(enum xenops_power_state state)
 {
 	switch (state) {

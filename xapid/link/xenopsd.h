@@ -7,6 +7,7 @@
 #ifndef XENITH_XAPID_LINK_XENOPSD_H
 #define XENITH_XAPID_LINK_XENOPSD_H
 
+#include "xapid/host/role.h"
 #include "xapid/link/link.h"
 
 #include "xenapi.gen.h"
@@ -43,8 +44,5 @@ must_check struct err *vif_state_note(const char *ref, const struct xenops_vif_s
 /* What the guest's agent says (guest.c); *CHANGED: what the guest can do did. */
 must_check struct err *guest_note(
 	const char *ref, const struct xenops_vm_state *state, bool *changed);
-
-/* The host that this xapid runs on; OpaqueRef:NULL before it was made. */
-const char *host_here(void);
 
 #endif

@@ -40,6 +40,7 @@ struct waiting {
 };
 
 static struct map waiting; /* by reference */
+static op_elsewhere_fn elsewhere; /* of a member */
 
 static const struct op_map *current_of(const struct op_rules *rules, const char *ref)
 {
@@ -140,6 +141,16 @@ MAY_WAIT struct err *op_wait(const struct op_rules *rules, const char *ref)
 	return e;
 }
 
+/* What stands for the operation in current_operations. */
+static char *key_of(const struct op_rules *rules, int what, const char *task)
+{
+	char made[UUID_TEXT_SIZE];
+
+	return ref_is_null(task)
+		? xasprintf("DummyRef:|%s|%s", uuid_random_text(made), op_name(rules, what))
+		: xstrdup(task);
+}
+
 struct err *op_begin_now(
 	struct op *op, const struct op_rules *rules, const char *ref, int what, const char *task)
 {
@@ -147,19 +158,34 @@ struct err *op_begin_now(
 
 	TRY(db_get_record(rules->class, ref, &record));
 	TRY(rules->check(ref, what, true));
-	char made[UUID_TEXT_SIZE];
-	auto_str key = ref_is_null(task)
-		? xasprintf("DummyRef:|%s|%s", uuid_random_text(made), op_name(rules, what))
-		: xstrdup(task);
+	auto_str key = key_of(rules, what, task);
 	TRY(db_map_put_at(rules->class, ref, rules->current, key, &what));
 	*op = (struct op){.rules = rules, .ref = xstrdup(ref), .task = take(key)};
 	op_list(rules, ref);
 	return NULL;
 }
 
+/* Where the master decides. Did the wait for him end otherwise, it may have begun. */
+static MAY_WAIT struct err *begin_elsewhere(
+	struct op *op, const struct op_rules *rules, const char *ref, int what, const char *task)
+{
+	auto_str key = key_of(rules, what, task);
+	auto_str own_ref = xstrdup(ref);
+	struct err *e = elsewhere(rules, own_ref, what, key);
+
+	if (e) {
+		db_note_end(own_ref, key);
+		return e;
+	}
+	*op = (struct op){.rules = rules, .ref = take(own_ref), .task = take(key)};
+	return NULL;
+}
+
 MAY_WAIT struct err *op_begin(
 	struct op *op, const struct op_rules *rules, const char *ref, int what, const char *task)
 {
+	if (elsewhere)
+		return begin_elsewhere(op, rules, ref, what, task);
 	for (;;) {
 		struct err *e = op_begin_now(op, rules, ref, what, task);
 
@@ -181,10 +207,43 @@ void op_end(struct op *op)
 			log_err(LOG_WARN_, e, "ending an operation on %s", op->ref);
 		op_list(op->rules, op->ref);
 	}
+	if (elsewhere)
+		db_note_end(op->ref, op->task);
 	wake(op->ref);
 	free(op->ref);
 	free(op->task);
 	*op = (struct op){0};
+}
+
+/* ---- of members ---- */
+
+void op_set_elsewhere(op_elsewhere_fn fn)
+{
+	elsewhere = fn;
+}
+
+MAY_WAIT struct err *op_begin_for(
+	const struct op_rules *rules, const char *ref, int what, const char *task)
+{
+	struct op op = {0};
+
+	TRY(op_begin(&op, rules, ref, what, task));
+	free(op.ref);
+	free(op.task);
+	return NULL;
+}
+
+void op_ended(const struct op_rules *rules, const char *ref, const char *task)
+{
+	struct op op = {.rules = rules, .ref = xstrdup(ref), .task = xstrdup(task)};
+
+	op_end(&op);
+}
+
+void op_look(const char *ref)
+{
+	if (waiting.n)
+		wake(ref);
 }
 
 void op_clear(const struct op_rules *rules)

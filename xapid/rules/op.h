@@ -50,6 +50,19 @@ must_check struct err *op_begin_now(
 /* Harmless on a zeroed one, and when the object has gone. */
 void op_end(struct op *op);
 
+/* ---- in a pool, where the master says who may begin ---- */
+
+/* At a member: begins it there, and returns when this host's database has it. NULL: here. */
+typedef MAY_WAIT struct err *(*op_elsewhere_fn)(
+	const struct op_rules *rules, const char *ref, int what, const char *task);
+void op_set_elsewhere(op_elsewhere_fn fn);
+/* At the master: begins it for a member; op_ended ends it. */
+MAY_WAIT must_check struct err *op_begin_for(
+	const struct op_rules *rules, const char *ref, int what, const char *task);
+void op_ended(const struct op_rules *rules, const char *ref, const char *task);
+/* The object may have changed otherwise: those who wait for its operations look again. */
+void op_look(const char *ref);
+
 /* Waits until the operations that the object has have changed; at once when it is gone. */
 MAY_WAIT must_check struct err *op_wait(const struct op_rules *rules, const char *ref);
 /* Whether an operation out of SET (bits) is under way on the object. */

@@ -40,7 +40,11 @@ bool sr_is_plugged(const struct xenapi_sr *sr, const char **pbd);
 /* Lists what may be done with everything that depends on it, after it has changed otherwise than by
  * an operation: power state, guest, blocked operations. */
 void rules_vm_changed(const char *ref);
+/* The rules of a class by its name; NULL: it has none. */
+const struct op_rules *rules_of(const char *class);
 /* At the start: clears what was under way, and lists everything anew. */
 void rules_start(void);
+/* Lists everything anew. */
+void rules_list(void);
 
 #endif

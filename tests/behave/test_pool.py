@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A pool of two hosts: two stacks on addresses of their own, the same ports."""
+
+import json
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import pool
+import xe
+from stack import BUILD, HANG, Stack, free_port
+from xenapi import NULL, Failure, Session
+
+MASTER = "127.0.0.1"
+MEMBER = "127.0.0.2"
+
+
+def in_order(value):
+    """Without the order of sets, which says nothing."""
+    if isinstance(value, dict):
+        return {key: in_order(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return sorted((in_order(part) for part in value), key=json.dumps)
+    return value
+
+
+def objects(stack):
+    """The database of a stack's xapid, by reference."""
+    done = subprocess.run(
+        [BUILD / "bin" / "xapid-cli", "--dir", stack.dir, "db-dump"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG,
+    )
+    found = {}
+    for line in done.stdout.splitlines():
+        class_name, ref, fields = line.split(" ", 2)
+        found[ref] = class_name, in_order(json.loads(fields))
+    return found
+
+
+class TwoHosts(pool.Case):
+    def setUp(self):
+        port = free_port()
+        self.a = Stack(self, "--address", MASTER, "--port", port)
+        self.b = Stack(self, "--address", MEMBER, "--port", port)
+        self.sr_folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(subprocess.run, ["rm", "-rf", str(self.sr_folder)], check=True)
+        self.connect(self.b.env())
+        self.alone = self.x
+        self.connect(self.a.env())
+        self.password = self.a.env()["XAPI_PASSWORD"]
+
+    def hosts(self, by=None):
+        """Those that live, by their addresses."""
+        call = by or self.x
+        return {
+            record["address"]: ref
+            for ref, record in call("host.get_all_records").items()
+            if call("host_metrics.get_live", record["metrics"])
+        }
+
+    def await_hosts(self, *addresses, by=None):
+        self.until(lambda: set(self.hosts(by)) == set(addresses), f"hosts {addresses}")
+        return self.hosts(by)
+
+    def join(self):
+        self.alone("pool.join", MASTER, "root", self.password)
+        self.master, self.member = self.await_hosts(MASTER, MEMBER).values()
+        if self.x("host.get_address", self.master) != MASTER:
+            self.master, self.member = self.member, self.master
+
+    def agree(self, one=None, other=None):
+        """Both hosts have the same database."""
+        one, other = one or self.a, other or self.b
+        end = time.monotonic() + HANG
+        while objects(one) != objects(other):
+            if time.monotonic() > end:
+                self.assertEqual(objects(one), objects(other))
+            time.sleep(0.1)
+
+    def refused(self, code, by, method, *args):
+        with self.assertRaises(Failure) as caught:
+            by(method, *args)
+        self.assertEqual(caught.exception.args[0], code, caught.exception.args)
+        return list(caught.exception.args[1:])
+
+    def make_there(self):
+        """A VM with a disk that only the member sees."""
+        config = {"location": str(self.sr_folder)}
+        sr = self.x("SR.create", self.member, config, "0", "There", "", "file", "user", False, {})
+        vm = self.make_vm()
+        self.vbd = self.make_vbd(vm, self.make_vdi(sr), "0")
+        return vm
+
+
+class Joining(TwoHosts):
+    def test_one_pool_of_two(self):
+        kept = self.alone("VM.create", {**pool.VM, "name_label": "kept"})
+        uuid = self.alone("host.get_uuid", self.alone("host.get_all")[0])
+        self.join()
+        self.assertEqual(self.x("host.get_uuid", self.member), uuid)
+        self.assertEqual(self.x("VM.get_name_label", kept), "kept")
+        self.assertEqual(len(self.x("pool.get_all")), 1)
+        self.assertEqual(self.x("pool.get_master", self.x("pool.get_all")[0]), self.master)
+        pifs = self.x("PIF.get_all_records").values()
+        self.assertEqual({pif["host"] for pif in pifs}, {self.master, self.member})
+        bridges = [n["bridge"] for n in self.x("network.get_all_records").values()]
+        self.assertEqual(len(bridges), len(set(bridges)))
+        self.agree()
+        self.x("VM.set_name_label", kept, "renamed")
+        self.agree()
+
+    def test_clients_are_sent_to_the_master(self):
+        self.join()
+        with self.assertRaises(Failure) as caught:
+            Session.of(self.b.env())
+        self.assertEqual(caught.exception.error, ["HOST_IS_SLAVE", MASTER])
+        at_member = Session.of(self.a.env())
+        at_member.url = self.b.env()["XAPI_URL"]
+        self.assertEqual(
+            at_member.post(
+                "/jsonrpc",
+                {"id": 1, "method": "VM.get_all", "params": [at_member.ref], "jsonrpc": "2.0"},
+            )["error"]["data"],
+            [MASTER],
+        )
+        answer = at_member.post(
+            "/jsonrpc", {"id": 1, "method": "VM.get_all", "params": ["x"], "jsonrpc": "2.0"}
+        )
+        self.assertEqual(answer["error"]["message"], "SESSION_INVALID")
+        status, out, _ = xe.run(self.b, "host-list", "--minimal")
+        self.assertEqual((status, out.count(",")), (0, 1))
+
+    def test_what_does_not_fit_does_not_join(self):
+        def fails(code, address=MASTER, password=self.password):
+            self.refused(code, self.alone, "pool.join", address, "root", password)
+            self.assertEqual(len(self.hosts()), 1)
+
+        fails("SESSION_AUTHENTICATION_FAILED", password="wrong")
+        fails("JOINING_HOST_CONNECTION_FAILED", address="127.0.0.3")
+        self.refused(
+            "OPERATION_NOT_ALLOWED",
+            self.alone,
+            "pool.join",
+            MEMBER,
+            "root",
+            self.b.env()["XAPI_PASSWORD"],
+        )
+        vm = self.alone("VM.create", {**pool.VM, "name_label": "runs"})
+        self.alone("VM.start", vm, False, False)
+        fails("JOINING_HOST_CANNOT_HAVE_RUNNING_VMS")
+        self.alone("VM.hard_shutdown", vm)
+        self.join()
+        self.refused(
+            "JOINING_HOST_CANNOT_BE_MASTER_OF_OTHER_HOSTS",
+            self.x,
+            "pool.join",
+            MEMBER,
+            "root",
+            self.password,
+        )
+
+    def test_a_host_leaves_and_comes_again(self):
+        self.join()
+        vm = self.make_there()
+        self.x("VM.start", vm, False, False)
+        self.fails("HOST_HAS_RESIDENT_VMS", "pool.eject", self.member)
+        self.x("VM.hard_shutdown", vm)
+        self.x("pool.eject", self.member)
+        self.assertEqual(list(self.hosts()), [MASTER])
+        self.assertEqual({r["host"] for r in self.x("PIF.get_all_records").values()}, {self.master})
+        self.assertNotIn("There", self.x("SR.get_all_records").__repr__())
+        self.until(lambda: Session.of(self.b.env()), "the host that has left")
+        self.alone = Session.of(self.b.env())
+        self.until(lambda: self.alone("SM.get_all"), "the drivers of smd")
+        self.assertEqual(len(self.alone("host.get_all")), 1)
+        self.assertNotEqual(self.alone("host.get_all"), [self.member])
+        self.join()
+        self.agree()
+
+
+class Running(TwoHosts):
+    def setUp(self):
+        super().setUp()
+        self.join()
+
+    def test_a_vm_lives_on_the_member(self):
+        vm = self.make_there()
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(self.x("VM.get_resident_on", vm), self.member)
+        self.assertEqual(self.state(vm), "Running")
+        self.assertTrue(self.x("VBD.get_currently_attached", self.vbd))
+        self.agree()
+        for method, state in (("VM.pause", "Paused"), ("VM.unpause", "Running")):
+            self.x(method, vm)
+            self.assertEqual(self.state(vm), state)
+        self.x("VM.hard_shutdown", vm)
+        self.assertEqual(self.x("VM.get_resident_on", vm), NULL)
+        self.x("VM.destroy", vm)
+        self.agree()
+
+    def test_where_a_vm_starts(self):
+        vm = self.make_vm(affinity=self.member)
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(self.x("VM.get_resident_on", vm), self.member)
+        self.x("VM.hard_shutdown", vm)
+        for host in (self.member, self.master):
+            self.x("VM.start_on", vm, host, False, False)
+            self.assertEqual(self.x("VM.get_resident_on", vm), host)
+            self.x("VM.hard_shutdown", vm)
+        self.x("host.disable", self.member)
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(self.x("VM.get_resident_on", vm), self.master)
+        self.fails("HOST_DISABLED", "VM.start_on", self.make_vm(), self.member, False, False)
+
+    def test_a_task_there_is_the_callers(self):
+        vm = self.make_vm(affinity=self.member)
+        task = self.x("Async.VM.start", vm, False, False)
+        self.until(lambda: self.x("task.get_status", task) != "pending", "the start")
+        self.assertEqual(self.x("task.get_status", task), "success")
+        self.assertEqual(self.x("task.get_progress", task), 1.0)
+        self.assertEqual(self.x("VM.get_current_operations", vm), {})
+        self.fails("VM_BAD_POWER_STATE", "VM.start", vm, False, False)
+        self.assertIn("simulated", self.x("host.dmesg", self.member))
+
+    def test_killed_and_back(self):
+        vm = self.make_there()
+        self.x("VM.start", vm, False, False)
+        self.b.kill("xapid")
+        self.await_hosts(MASTER, MEMBER)
+        self.assertEqual(self.state(vm), "Running")
+        self.agree()
+        self.a.kill("xapid", lambda: self.x("Async.VM.clean_reboot", vm))
+        self.x = Session.of(self.a.env())
+        self.await_hosts(MASTER, MEMBER)
+        self.until(lambda: self.x("VM.get_current_operations", vm) == {}, "the reboot's end")
+        self.agree()
+        self.b.kill("xapid", lambda: self.x("Async.VM.hard_shutdown", vm))
+        self.await_hosts(MASTER, MEMBER)
+        self.until(lambda: self.x("VM.get_current_operations", vm) == {}, "the shutdown's end")
+        if self.state(vm) != "Halted":
+            self.x("VM.hard_shutdown", vm)
+        self.agree()
+
+    def test_a_member_that_is_away(self):
+        vm = self.make_there()
+        self.b.xenith("down")
+        self.await_hosts(MASTER)
+        self.fails("HOST_OFFLINE", "VM.start_on", vm, self.member, False, False)
+        self.fails("HOST_OFFLINE", "pool.eject", self.member)
+        self.x("host.destroy", self.member)
+        self.assertEqual(len(self.x("host.get_all")), 1)
+
+
+class Masters(TwoHosts):
+    def setUp(self):
+        super().setUp()
+        self.join()
+
+    def as_master(self, stack):
+        self.until(lambda: Session.of(stack.env()), "the new master")
+        return Session.of(stack.env())
+
+    def test_the_part_is_given_to_another(self):
+        vm = self.make_there()
+        self.x("pool.designate_new_master", self.member)
+        self.x = self.as_master(self.b)
+        self.await_hosts(MASTER, MEMBER)
+        self.assertEqual(self.x("pool.get_master", self.x("pool.get_all")[0]), self.member)
+        with self.assertRaises(Failure) as caught:
+            Session.of(self.a.env())
+        self.assertEqual(caught.exception.error, ["HOST_IS_SLAVE", MEMBER])
+        self.x("VM.start", vm, False, False)
+        self.agree()
+
+    def test_the_master_is_lost(self):
+        vm = self.make_there()
+        self.agree()
+        self.a.xenith("down")
+        local = Local(self.b.env())
+        self.until(lambda: local("host.is_in_emergency_mode"), "an emergency")
+        local("pool.emergency_transition_to_master")
+        self.x = self.as_master(self.b)
+        self.assertEqual(self.x("VM.get_record", vm)["power_state"], "Halted")
+        self.assertEqual(self.x("pool.get_master", self.x("pool.get_all")[0]), self.member)
+        self.x("VM.start", vm, False, False)
+
+
+class Local(Session):
+    """Root of one host, whether it has found its master or not."""
+
+    def __init__(self, env):
+        super().__init__(env["XAPI_URL"], env["XAPI_USER"], env["XAPI_PASSWORD"])
+
+    def login(self):
+        import xmlrpc.client
+
+        import xenapi
+
+        self.proxy = xmlrpc.client.ServerProxy(
+            self.url, transport=xenapi._Transport(), allow_none=True
+        )
+        self.ref = self.plain("session.slave_local_login_with_password", *self.account)

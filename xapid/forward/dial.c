@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Connections to other hosts of the pool (forward.h). All serve the XenAPI on the same ports.
+ */
+#include "common/clock.h"
+#include "common/http_client.h"
+#include "common/mem.h"
+#include "common/stream.h"
+#include "common/tcp.h"
+#include "common/tls.h"
+#include "xapid/forward/forward.h"
+#include "xapid/xapid.h"
+
+static struct tls_context *context;
+
+static MAY_WAIT struct err *encrypt(struct stream *s, int64_t deadline)
+{
+	static const struct tls_client_spec anybody = {.verify = TLS_VERIFY_NONE};
+
+	if (!context)
+		TRY(tls_client_new(&context, &anybody));
+	return tls_connect(s, context, NULL, deadline);
+}
+
+MAY_WAIT struct err *dial(const char *address, struct stream **out, int64_t deadline)
+{
+	bool is_tls = xapid_conf.tls_port;
+	int fd;
+
+	TRY(tcp_connect(address, (uint16_t)(is_tls ? xapid_conf.tls_port : xapid_conf.port), &fd,
+		deadline));
+	struct stream *s = stream_new(fd);
+	struct err *e = is_tls ? encrypt(s, deadline) : NULL;
+	if (e)
+		stream_free(s);
+	else
+		*out = s;
+	return e;
+}
+
+MAY_WAIT struct err *dial_link(
+	const char *address, const char *secret, struct stream **out, int64_t deadline)
+{
+	auto_arena a = {0};
+	struct stream *s;
+
+	TRY(dial(address, &s, deadline));
+	sbuf_printf(stream_out(s),
+		"CONNECT /pool_link HTTP/1.1\r\nhost: %s\r\nuser-agent: xapid\r\n"
+		"cookie: pool_secret=%s\r\n\r\n",
+		address, secret);
+	stream_flush_later(s);
+	struct err *e = http_answer_head(s, &a);
+	if (e)
+		stream_free(s);
+	else
+		*out = s;
+	return e;
+}
+
+void dial_fini(void)
+{
+	tls_context_free(take(context));
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A pool of several hosts. The master has the database and talks to clients; a member has a copy,
+ * and runs what concerns its own guests, disks and devices when the master says so. A member keeps
+ * one connection to its master's door (idl/peer.idl is what is said on it), opened with the pool's
+ * secret: changes of the database come over it, the member's own go back, and so do calls.
+ *
+ *	dial.c    connections to other hosts' doors
+ *	master.c  the members that are there, and what they are told
+ *	member.c  the connection to the master, and the copy
+ *	place.c   which host runs a message
+ *	run.c     has it run there
+ *	merge.c   the objects of a host that joins or leaves
+ */
+#ifndef XENITH_XAPID_FORWARD_FORWARD_H
+#define XENITH_XAPID_FORWARD_FORWARD_H
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/json_value.h"
+#include "common/schema.h"
+#include "xapid/db/db.h"
+
+#include "peer.gen.h"
+
+struct rpc_conn;
+struct stream;
+struct xapi_call;
+
+/* ---- start and end ---- */
+
+/* After the database and the gate. A member begins to look for its master, and calls WHEN_FOUND in
+ * a fiber as soon as its copy is whole for the first time. */
+must_check struct err *forward_start(MAY_WAIT struct err *(*when_found)(void));
+/* After the last fiber. */
+void forward_stop(void);
+
+/* ---- of a member ---- */
+
+/* Whether there is a connection to the master, and all that he has is here. */
+bool member_is_in_touch(void);
+/* Waits until it was for the first time, and WHEN_FOUND has returned. */
+MAY_WAIT must_check struct err *member_await_begun(void);
+/* Why not, as far as it is known; "" when nothing went wrong. */
+const char *member_problem(void);
+
+/* ---- of the master ---- */
+
+/* The connection to a member; NULL: it is away. The reference is that of the host. */
+struct rpc_conn *master_member(const char *host);
+/* Waits until the member has all that is in the database now. HOST_OFFLINE. */
+MAY_WAIT must_check struct err *master_await_copy(const char *host, int64_t deadline);
+
+/* ---- dial.c ---- */
+
+/* To the door of another host, with TLS where we serve it ourselves. */
+MAY_WAIT must_check struct err *dial(const char *address, struct stream **out, int64_t deadline);
+/* The same to what only hosts of the pool may do there: idl/peer.idl is spoken from then on. */
+MAY_WAIT must_check struct err *dial_link(
+	const char *address, const char *secret, struct stream **out, int64_t deadline);
+void dial_fini(void);
+
+/* ---- merge.c ---- */
+
+/* What a host brings along when it joins a pool. */
+void merge_collect(struct arena *a, struct peer_copied_list *out);
+/* At the master: they are the pool's now. */
+must_check struct err *merge_add(const char *host_uuid, const struct peer_copied_list *objects);
+/* Everything that is of this host alone goes. */
+must_check struct err *merge_remove(const char *host);
+
+/* ---- run.c, place.c ---- */
+
+/* Has a member run MESSAGE for the caller; IN and OUT as in struct gate_order. HOST_OFFLINE,
+ * CANNOT_CONTACT_HOST. */
+MAY_WAIT must_check struct err *run_message(struct xapi_call *c, const char *host,
+	const char *message, struct json_text in, struct json_text *out);
+void run_serve(void);
+void run_stop(void);
+struct gate_request;
+MAY_WAIT must_check struct err *member_relay(const struct gate_request *rq, struct json_text *out);
+void master_serve(void);
+void master_stop(void);
+MAY_WAIT must_check struct err *place_message(
+	struct xapi_call *c, const void *in, const void *const *args, const char **host);
+
+/* For `peer` calls over a connection: METHOD is PEER_METHOD_…. */
+#define peer_call(conn, method, in, a, out, deadline) \
+	rpc_call_conn((conn), &peer_methods[method], (in), (a), (out), (deadline))
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which host runs a message (forward.h): that on which the VM, the device or the connection to the
+ * storage is that it is about; for a VM that starts, one that is chosen. What is about the database
+ * alone the master does itself.
+ */
+#include "common/rpc.h"
+#include "common/vec.h"
+#include "xapid/forward/forward.h"
+#include "xapid/gate/call.h"
+#include "xapid/gate/task.h"
+#include "xapid/host/role.h"
+
+#include <string.h>
+
+/* ---- what is asked ---- */
+
+/* Messages that want the host of the object that their first argument names. */
+static const char *const vm_messages[] = {"VM.pause", "VM.unpause", "VM.suspend",
+	"VM.clean_shutdown", "VM.hard_shutdown", "VM.shutdown", "VM.clean_reboot", "VM.hard_reboot",
+	"VM.power_state_reset", "VM.snapshot", "VM.checkpoint", "VM.clone", "VM.copy",
+	"VM.provision", "VM.revert", "VM.set_VCPUs_number_live", "VM.set_memory_dynamic_range",
+	"VM.set_memory_limits", "VM.set_memory", "VM.set_memory_target_live",
+	"VM.wait_memory_target_live", "VM.send_sysrq", "VM.send_trigger", "VM.call_plugin",
+	"VM.get_data_sources", "VM.record_data_source", "VM.query_data_source",
+	"VM.forget_data_source_archives", "VM.get_cooperative", "VM.add_to_VCPUs_params_live",
+	"VM.call_host_plugin", NULL};
+static const char *const host_messages[] = {"host.dmesg", "host.dmesg_clear",
+	"host.send_debug_keys", "host.compute_free_memory", "host.compute_memory_overhead",
+	"host.call_plugin", "host.call_extension", "host.has_extension", "host.get_servertime",
+	"host.get_server_localtime", "host.get_data_sources", "host.record_data_source",
+	"host.query_data_source", "host.forget_data_source_archives", "host.get_log",
+	"host.syslog_reconfigure", "host.set_hostname_live", "host.restart_agent", NULL};
+static const char *const sr_messages[] = {"SR.scan", "SR.destroy", "SR.update", "SR.forget",
+	"SR.get_data_sources", "SR.record_data_source", "SR.query_data_source", NULL};
+static const char *const vdi_messages[] = {"VDI.snapshot", "VDI.clone", "VDI.copy", "VDI.resize",
+	"VDI.resize_online", "VDI.update", "VDI.forget", "VDI.set_name_label",
+	"VDI.set_name_description", "VDI.set_read_only", "VDI.set_sharable", "VDI.get_nbd_info",
+	"VDI.enable_cbt", "VDI.disable_cbt", "VDI.data_destroy", "VDI.list_changed_blocks", NULL};
+
+static bool is_among(const char *const *list, const char *name)
+{
+	for (; *list; list++)
+		if (!strcmp(*list, name))
+			return true;
+	return false;
+}
+
+/* The argument NAME of an explicit message; NULL: it has none. */
+static const char *arg_named(const struct method *m, const void *in, const char *name)
+{
+	for (uint32_t i = 0; i < m->in->n; i++)
+		if (!strcmp(m->in->fields[i].name, name))
+			return *(const char *const *)((const char *)in + m->in->fields[i].offset);
+	return NULL;
+}
+
+static const char *first_arg(const struct method *m, const void *in)
+{
+	if (!m->in->n || m->in->fields[0].type->kind != TYPE_STRING)
+		return NULL;
+	return *(const char *const *)((const char *)in + m->in->fields[0].offset);
+}
+
+/* ---- where things are ---- */
+
+static bool is_there(const char *host)
+{
+	return !strcmp(host, host_here()) || master_member(host);
+}
+
+/* Whether the host sees the SR; *PBD: how. */
+static bool has_sr(const char *host, const struct xenapi_sr *sr)
+{
+	for (size_t i = 0; i < sr->PBDs.n; i++) {
+		const struct xenapi_pbd *pbd = db_find(pbd, sr->PBDs.v[i]);
+
+		if (pbd && pbd->currently_attached && !strcmp(pbd->host, host))
+			return true;
+	}
+	return false;
+}
+
+/* One that sees the SR, this one if it does; where none does, one that could. */
+static const char *host_of_sr(const char *ref)
+{
+	const struct xenapi_sr *sr = db_find(sr, ref);
+	const char *found = NULL;
+
+	if (!sr || has_sr(host_here(), sr))
+		return NULL;
+	for (size_t i = 0; i < sr->PBDs.n; i++) {
+		const struct xenapi_pbd *pbd = db_find(pbd, sr->PBDs.v[i]);
+
+		if (pbd && pbd->currently_attached)
+			return pbd->host;
+		if (pbd && (!found || !strcmp(pbd->host, host_here())))
+			found = pbd->host;
+	}
+	return found;
+}
+
+static const char *host_of_vdi(const char *ref)
+{
+	const struct xenapi_vdi *vdi = db_find(vdi, ref);
+
+	return vdi ? host_of_sr(vdi->SR) : NULL;
+}
+
+static bool sees_disks(const char *host, const struct xenapi_vm *vm)
+{
+	for (size_t i = 0; i < vm->VBDs.n; i++) {
+		const struct xenapi_vbd *vbd = db_find(vbd, vm->VBDs.v[i]);
+		const struct xenapi_vdi *vdi = vbd ? db_find(vdi, vbd->VDI) : NULL;
+		const struct xenapi_sr *sr = vdi ? db_find(sr, vdi->SR) : NULL;
+
+		if (sr && !has_sr(host, sr))
+			return false;
+	}
+	const struct xenapi_vdi *memory = db_find(vdi, vm->suspend_VDI);
+	const struct xenapi_sr *sr = memory ? db_find(sr, memory->SR) : NULL;
+	return !sr || has_sr(host, sr);
+}
+
+/* Of a VM that runs, where it does; else a host that sees its disks. */
+static const char *host_of_vm(const char *ref)
+{
+	const struct xenapi_vm *vm = db_find(vm, ref);
+
+	if (!vm || !ref_is_null(vm->resident_on))
+		return vm ? vm->resident_on : NULL;
+	if (sees_disks(host_here(), vm))
+		return NULL;
+	db_for_each (host, row)
+		if (is_there(db_ref(row)) && sees_disks(db_ref(row), vm))
+			return db_ref(row);
+	return NULL;
+}
+
+/* ---- where a VM starts ---- */
+
+/* What the host has free but for what is promised to VMs that are about to start there. */
+static int64_t free_memory(const char *ref)
+{
+	const struct xenapi_host *host = db_find(host, ref);
+	const struct xenapi_host_metrics *metrics = db_find(host_metrics, host->metrics);
+	int64_t free = metrics ? metrics->memory_free : 0;
+
+	db_for_each (vm, row) {
+		const struct xenapi_vm *vm = db_record(row);
+
+		if (!strcmp(vm->scheduled_to_be_resident_on, ref))
+			free -= vm->memory_static_max;
+	}
+	return free;
+}
+
+static bool can_start(const char *ref, const struct xenapi_vm *vm)
+{
+	const struct xenapi_host *host = db_find(host, ref);
+
+	return host->enabled && is_there(ref) && sees_disks(ref, vm) &&
+		free_memory(ref) >= vm->memory_dynamic_min;
+}
+
+/* That which the VM prefers if it can go there, else that with the most memory; of equal ones the
+ * master. */
+static struct err *choose(const char *ref, const char **out)
+{
+	const struct xenapi_vm *vm;
+	const char *best = NULL;
+	int64_t most = 0;
+
+	TRY(db_get(vm, ref, &vm));
+	if (db_find(host, vm->affinity) && can_start(vm->affinity, vm)) {
+		*out = vm->affinity;
+		return NULL;
+	}
+	db_for_each (host, row) {
+		const char *host = db_ref(row);
+
+		if (!can_start(host, vm))
+			continue;
+		int64_t has = free_memory(host);
+		if (best && (has < most || (has == most && strcmp(host, host_here()) != 0)))
+			continue;
+		best = host;
+		most = has;
+	}
+	*out = best;
+	return NULL;
+}
+
+/* ---- messages ---- */
+
+static struct err *place_vm(
+	const char *name, const struct method *m, const void *in, const char **out)
+{
+	if (!strcmp(name, "VM.start") || !strcmp(name, "VM.resume"))
+		return choose(first_arg(m, in), out);
+	if (!strcmp(name, "VM.start_on") || !strcmp(name, "VM.resume_on"))
+		*out = arg_named(m, in, "host");
+	else if (is_among(vm_messages, name))
+		*out = host_of_vm(first_arg(m, in));
+	return NULL;
+}
+
+static const char *host_of_device(const char *vm)
+{
+	const struct xenapi_vm *row = vm ? db_find(vm, vm) : NULL;
+
+	return row && !ref_is_null(row->resident_on) ? row->resident_on : NULL;
+}
+
+static const char *place_device(const struct class *class, const char *ref)
+{
+	if (class == &xenapi_class_vbd) {
+		const struct xenapi_vbd *vbd = db_find(vbd, ref);
+
+		return host_of_device(vbd ? vbd->VM : NULL);
+	}
+	const struct xenapi_vif *vif = db_find(vif, ref);
+	return host_of_device(vif ? vif->VM : NULL);
+}
+
+static const char *place_connection(const struct class *class, const char *ref)
+{
+	if (class == &xenapi_class_pbd) {
+		const struct xenapi_pbd *pbd = db_find(pbd, ref);
+
+		return pbd ? pbd->host : NULL;
+	}
+	const struct xenapi_pif *pif = db_find(pif, ref);
+	return pif ? pif->host : NULL;
+}
+
+/* A part of a call that a member runs: the member has it. */
+static const char *place_task(const char *name, const char *ref)
+{
+	const struct xenapi_task *task = db_find(task, ref);
+
+	return task && !strcmp(name, "task.cancel") && !xtask_is_pending(ref) ? task->resident_on
+									      : NULL;
+}
+
+static struct err *place_explicit(const struct message *m, const void *in, const char **out)
+{
+	const char *name = m->method->name, *ref = first_arg(m->method, in);
+	const struct class *c = m->class;
+
+	if (c == &xenapi_class_vm)
+		return place_vm(name, m->method, in, out);
+	if (!ref)
+		return NULL;
+	if (c == &xenapi_class_vbd || c == &xenapi_class_vif)
+		*out = place_device(c, ref);
+	else if (c == &xenapi_class_pbd || c == &xenapi_class_pif)
+		*out = place_connection(c, ref);
+	else if (c == &xenapi_class_task)
+		*out = place_task(name, ref);
+	else if (is_among(host_messages, name) || !strcmp(name, "SR.create") ||
+		!strcmp(name, "SR.probe"))
+		*out = db_find(host, ref) ? ref : NULL;
+	else if (is_among(sr_messages, name))
+		*out = host_of_sr(ref);
+	else if (is_among(vdi_messages, name))
+		*out = host_of_vdi(ref);
+	return NULL;
+}
+
+static const char *place_implicit(const struct message *m, const void *const *args)
+{
+	if (m->class == &xenapi_class_vdi && m->kind == MESSAGE_CREATE)
+		return host_of_sr(((const struct xenapi_vdi *)args[0])->SR);
+	if (m->class == &xenapi_class_vdi && m->kind == MESSAGE_DESTROY)
+		return host_of_vdi(*(const char *const *)args[0]);
+	if (m->class == &xenapi_class_vm && m->kind == MESSAGE_DESTROY)
+		return host_of_vm(*(const char *const *)args[0]);
+	return NULL;
+}
+
+MAY_WAIT struct err *place_message(
+	struct xapi_call *c, const void *in, const void *const *args, const char **host)
+{
+	*host = NULL;
+	if (db_count(host) < 2)
+		return NULL;
+	if (c->message->method)
+		TRY(place_explicit(c->message, in, host));
+	else
+		*host = place_implicit(c->message, args);
+	if (*host && (ref_is_null(*host) || !db_find(host, *host)))
+		*host = NULL;
+	return NULL;
+}
