@@ -33,6 +33,21 @@ int64_t cli_deadline(const struct cli *cli)
 	return cli->deadline;
 }
 
+bool cli_waits(const struct cli *cli)
+{
+	return !cli->options.no_wait;
+}
+
+bool cli_wants_json(const struct cli *cli)
+{
+	return cli->options.json;
+}
+
+bool cli_is_interrupted(const struct cli *cli)
+{
+	return cli->is_interrupted;
+}
+
 static const char *socket_path(struct cli *cli)
 {
 	const struct cli_options *o = &cli->options;
@@ -115,13 +130,32 @@ static MAY_WAIT struct err *run_method(struct cli *cli, const struct method *m, 
 	return NULL;
 }
 
+static bool is_id(const struct type *t)
+{
+	return t->kind == TYPE_STRING && t->name && t != &type_string;
+}
+
+/* Names that were given for ids. */
+static MAY_WAIT struct err *find_ids(struct cli *cli, const struct type *record, void *in)
+{
+	for (uint32_t i = 0; cli->spec->find && i < record->n; i++) {
+		const struct field *f = &record->fields[i];
+		const struct type *t = f->type->kind == TYPE_OPTION ? f->type->of : f->type;
+		const char **value = (const char **)((char *)in + f->offset);
+
+		if (is_id(t) && *value)
+			TRY(cli->spec->find(cli, t, *value, value));
+	}
+	return NULL;
+}
+
 /* A call: its arguments become its C form. */
-static MAY_WAIT struct err *run_call(struct cli *cli, const struct method *m)
+static MAY_WAIT struct err *run_call(struct cli *cli, const struct method *m, int argc, char **argv)
 {
 	void *in = arena_alloc(&cli->arena, m->in->size + 1);
 	auto_sbuf text = {0};
 
-	TRY(cli_args_read(m, cli->argc - 1, cli->argv + 1, &cli->options, &cli->arena, &text));
+	TRY(cli_args_read(m, argc, argv, &cli->options, &cli->arena, &text));
 	if (cli->options.help) {
 		cli_help_method(cli->spec, m, &text);
 		write_out(&text);
@@ -129,7 +163,58 @@ static MAY_WAIT struct err *run_call(struct cli *cli, const struct method *m)
 	}
 	TRY(codec_decode(m->in, "", sbuf_data(&text), sbuf_len(&text), &cli->arena, in));
 	set_deadline(cli);
+	TRY(find_ids(cli, m->in, in));
 	return run_method(cli, m, in);
+}
+
+struct err *cli_run_call(struct cli *cli, const char *method, int argc, char **argv)
+{
+	const struct method *m = cli_find_method(cli->spec, method);
+
+	return m ? run_call(cli, m, argc, argv) : cli_usage(method, "is no command");
+}
+
+/* Takes argv[*i] if it is an option of this command; one that is none is refused. */
+static struct err *own_option(
+	struct cli *cli, const struct cli_command *command, int *i, bool *is_taken)
+{
+	const char *arg = cli->argv[*i], *value = "";
+	size_t len = strcspn(arg, "="), k = 0;
+
+	*is_taken = false;
+	if (!command->options || strncmp(arg, "--", 2) != 0)
+		return NULL;
+	while (command->options[k].name &&
+		(strlen(command->options[k].name) != len ||
+			memcmp(command->options[k].name, arg, len) != 0))
+		k++;
+	const struct cli_option *option = &command->options[k];
+	if (!option->name)
+		return cli_usage(arg, "is no option of this command (--help shows them)");
+	if (option->value)
+		TRY(cli_option_value(cli->argc, cli->argv, i, len, &value));
+	else if (arg[len])
+		return cli_usage(option->name, "takes no value");
+	cli->given[k] = value;
+	*is_taken = true;
+	return NULL;
+}
+
+static size_t count_options(const struct cli_command *command)
+{
+	size_t n = 0;
+
+	while (command->options && command->options[n].name)
+		n++;
+	return n;
+}
+
+const char *cli_given(const struct cli *cli, const char *option)
+{
+	for (size_t i = 0; i < count_options(cli->command); i++)
+		if (!strcmp(cli->command->options[i].name, option))
+			return cli->given[i];
+	return NULL;
 }
 
 /* A command of its own: what is no general option is its arguments. */
@@ -139,10 +224,14 @@ static MAY_WAIT struct err *run_command(struct cli *cli, const struct cli_comman
 	auto_sbuf help = {0};
 	int argc = 0;
 
+	cli->command = command;
+	cli->given = arena_calloc(&cli->arena, count_options(command) + 1, sizeof(*cli->given));
 	for (int i = 1; i < cli->argc; i++) {
 		bool is_taken;
 
 		TRY(cli_option_read(&cli->options, cli->argc, cli->argv, &i, &is_taken));
+		if (!is_taken)
+			TRY(own_option(cli, command, &i, &is_taken));
 		if (!is_taken)
 			argv[argc++] = cli->argv[i];
 	}
@@ -163,7 +252,8 @@ static MAY_WAIT struct err *run(struct cli *cli)
 
 	if (command)
 		return run_command(cli, command);
-	return m ? run_call(cli, m) : cli_usage(name, "is no command");
+	return m ? run_call(cli, m, cli->argc - 1, cli->argv + 1)
+		 : cli_usage(name, "is no command");
 }
 
 /* Takes the general options before the command. */

@@ -22,12 +22,20 @@ enum cli_exit {
 	CLI_TIMEOUT = 4,
 };
 
-/* A command beside those of the tables. ARGV holds what follows its name. */
+/* An option, as the help and the completion show it. */
+struct cli_option {
+	const char *name; /* "--dir" */
+	const char *value; /* "D"; NULL: it takes none */
+	const char *doc;
+};
+
+/* A command beside those of the tables. ARGV holds what follows its name, but for options. */
 struct cli_command {
 	const char *name;
 	const char *arguments; /* "VM", for the help; NULL: none */
 	const char *doc; /* first line: for the list of commands */
 	MAY_WAIT struct err *(*run)(struct cli *cli, int argc, char **argv);
+	const struct cli_option *options; /* beside the general ones; the last has no name */
 };
 
 struct cli_spec {
@@ -37,6 +45,10 @@ struct cli_spec {
 	const struct interface *const *interfaces; /* NULL-terminated; core is added */
 	const struct cli_command *commands;
 	size_t n_commands;
+	/* What TEXT means that was given for a parameter of this id's type: names beside ids.
+	 * NULL: ids alone. */
+	MAY_WAIT struct err *(*find)(
+		struct cli *cli, const struct type *id, const char *text, const char **out);
 };
 
 /* The whole program; returns its exit code (enum cli_exit). */
@@ -50,12 +62,22 @@ struct arena *cli_arena(struct cli *cli);
 struct rpc_client *cli_client(struct cli *cli);
 /* What --timeout says, or NEVER. */
 int64_t cli_deadline(const struct cli *cli);
+/* What was given for an option of the command ("" where it takes none), or NULL. */
+const char *cli_given(const struct cli *cli, const char *option);
+/* Whether a task is to be waited for, and a result shown as JSON. */
+bool cli_waits(const struct cli *cli);
+bool cli_wants_json(const struct cli *cli);
+/* Ctrl-C came: what is under way ends. */
+bool cli_is_interrupted(const struct cli *cli);
 /* A wrong use of the program: exit code 2. */
 must_check struct err *cli_usage(const char *what, const char *reason);
 /* Calls M with IN; waits for the task where there is one (with progress on a terminal). OUT, of the
  * type of the result, may be NULL. */
 MAY_WAIT must_check struct err *cli_call(
 	struct cli *cli, const struct method *m, const void *in, void *out);
+/* As if the call had been typed with these arguments and options. */
+MAY_WAIT must_check struct err *cli_run_call(
+	struct cli *cli, const char *method, int argc, char **argv);
 /* Writes a value to stdout as the user wants it: for people, or as JSON. */
 void cli_print(struct cli *cli, const struct type *t, const void *value);
 

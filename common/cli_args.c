@@ -37,8 +37,7 @@ static struct err *timeout_read(const char *text, double *out)
 	return NULL;
 }
 
-/* The value of the option argv[*i], of which NAME_LEN characters are its name. */
-static struct err *option_value(int argc, char **argv, int *i, size_t name_len, const char **out)
+struct err *cli_option_value(int argc, char **argv, int *i, size_t name_len, const char **out)
 {
 	const char *arg = argv[*i];
 
@@ -72,7 +71,7 @@ struct err *cli_option_read(struct cli_options *o, int argc, char **argv, int *i
 	if (!option)
 		return NULL;
 	if (option->value)
-		TRY(option_value(argc, argv, i, len, &value));
+		TRY(cli_option_value(argc, argv, i, len, &value));
 	else if (arg[len])
 		return cli_usage(option->name, "takes no value");
 	if (!strcmp(option->name, "--dir"))
@@ -147,7 +146,7 @@ static struct err *parameter_read(
 	if (!f)
 		return NULL;
 	if (!cli_is_flag(f) || name[len])
-		TRY(option_value(argc, argv, i, len + 2, &value));
+		TRY(cli_option_value(argc, argv, i, len + 2, &value));
 	vec_push(&given[f - m->in->fields].texts, value);
 	return NULL;
 }

@@ -19,6 +19,19 @@ static void add_general_options(struct sbuf *out)
 		sbuf_printf(out, "%s%s", i ? " " : "", cli_option_table[i].name);
 }
 
+/* One line of the case that chooses the options of a command beside the calls. */
+static void add_own(const struct cli_command *command, struct sbuf *out)
+{
+	const struct cli_option *o = command->options;
+
+	if (!o)
+		return;
+	sbuf_printf(out, "\t%s) options=\"", command->name);
+	for (const char *gap = ""; o->name; o++, gap = " ")
+		sbuf_printf(out, "%s%s", gap, o->name);
+	sbuf_adds(out, "\" ;;\n");
+}
+
 static const struct type *inner(const struct type *t)
 {
 	while (t->kind == TYPE_OPTION || t->kind == TYPE_LIST)
@@ -111,6 +124,8 @@ void cli_complete_bash(const struct cli_spec *spec, struct sbuf *out)
 		"\t\treturn\n"
 		"\tfi\n"
 		"\tcase $command in\n");
+	for (size_t i = 0; i < spec->n_commands; i++)
+		add_own(&spec->commands[i], out);
 	for_each_method(spec, add_method, &a, out);
 	sbuf_adds(out, "\tesac\n\tCOMPREPLY=($(compgen -W \"$options ");
 	add_general_options(out);

@@ -128,15 +128,18 @@ static void add_records(const struct method *m, struct arena *a, struct sbuf *ou
 	}
 }
 
+static void add_option(const struct cli_option *o, struct arena *a, struct sbuf *out)
+{
+	const char *name =
+		arena_printf(a, "%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+
+	add_entry(out, name, o->doc, strlen(o->doc), OPTION_COLUMN);
+}
+
 static void add_options(struct sbuf *out, struct arena *a)
 {
-	for (size_t i = 0; i < cli_n_options; i++) {
-		const struct cli_option *o = &cli_option_table[i];
-		const char *name = arena_printf(
-			a, "%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-
-		add_entry(out, name, o->doc, strlen(o->doc), OPTION_COLUMN);
-	}
+	for (size_t i = 0; i < cli_n_options; i++)
+		add_option(&cli_option_table[i], a, out);
 }
 
 void cli_help_method(const struct cli_spec *spec, const struct method *m, struct sbuf *out)
@@ -186,6 +189,10 @@ void cli_help_command(
 	sbuf_printf(out, "usage: %s %s%s%s\n\n", spec->program, command->name,
 		command->arguments ? " " : "", command->arguments ? command->arguments : "");
 	add_wrapped(out, command->doc, strlen(command->doc), 0, 0);
+	if (command->options)
+		sbuf_adds(out, "\nOptions:\n");
+	for (const struct cli_option *o = command->options; o && o->name; o++)
+		add_option(o, &a, out);
 	sbuf_adds(out, "\nGeneral options:\n");
 	add_options(out, &a);
 }

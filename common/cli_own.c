@@ -39,12 +39,13 @@ static MAY_WAIT struct err *run_diagnostics(struct cli *cli, int argc, char **ar
 
 static MAY_WAIT struct err *run_wait(struct cli *cli, int argc, char **argv)
 {
-	struct json_text result = {"null", 4};
+	struct json_text result = {0};
 
 	if (argc != 1)
 		return cli_usage("TASK", "is the one argument");
 	TRY(cli_wait_task(cli, argv[0], &type_any, &result));
-	cli_print(cli, &type_any, &result);
+	if (result.text)
+		cli_print(cli, &type_any, &result);
 	return NULL;
 }
 
@@ -128,14 +129,14 @@ static MAY_WAIT struct err *run_help(struct cli *cli, int argc, char **argv)
 }
 
 const struct cli_command cli_own_commands[] = {
-	{"tasks", NULL, "Shows the daemon's tasks.", run_tasks},
-	{"wait", "TASK", "Waits for the end of a task and prints its result.", run_wait},
+	{"tasks", NULL, "Shows the daemon's tasks.", run_tasks, NULL},
+	{"wait", "TASK", "Waits for the end of a task and prints its result.", run_wait, NULL},
 	{"events", "[CLASS]…",
-		"Prints each change of the daemon's objects as it comes, until Ctrl-C.",
-		run_events},
-	{"diagnostics", NULL, "Shows the daemon's inside.", run_diagnostics},
+		"Prints each change of the daemon's objects as it comes, until Ctrl-C.", run_events,
+		NULL},
+	{"diagnostics", NULL, "Shows the daemon's inside.", run_diagnostics, NULL},
 	{"completion", "bash", "Prints a script that makes the shell complete commands.",
-		run_completion},
-	{"help", "[COMMAND]", "Explains the program, or a command.", run_help},
+		run_completion, NULL},
+	{"help", "[COMMAND]", "Explains the program, or a command.", run_help, NULL},
 };
 const size_t cli_n_own_commands = ARRAY_LEN(cli_own_commands);

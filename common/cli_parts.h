@@ -11,7 +11,7 @@
 #include "common/json.h"
 #include "common/sbuf.h"
 
-/* The options that every command has. */
+/* What was given of the options that every command has. */
 struct cli_options {
 	const char *dir; /* NULL: the installed system */
 	const char *socket; /* NULL: by dir and daemon */
@@ -26,6 +26,8 @@ struct cli {
 	struct cli_options options;
 	struct arena arena;
 	struct rpc_client *client;
+	const struct cli_command *command; /* NULL: a call */
+	const char **given; /* for its options; in the arena */
 	int64_t deadline;
 	int argc;
 	char **argv;
@@ -33,18 +35,17 @@ struct cli {
 	int exit_code;
 };
 
-/* An option that every command has, as the help and the completion show it. */
-struct cli_option {
-	const char *name; /* "--dir" */
-	const char *value; /* "D", NULL: it takes none */
-	const char *doc;
-};
+/* The options that every command has. */
 extern const struct cli_option cli_option_table[];
 extern const size_t cli_n_options;
 
 /* Takes argv[*i] (and its value, *i moves on) if it is such an option; *IS_TAKEN says so. */
 must_check struct err *cli_option_read(
 	struct cli_options *o, int argc, char **argv, int *i, bool *is_taken);
+
+/* The value of the option argv[*i], of which NAME_LEN characters are its name. */
+must_check struct err *cli_option_value(
+	int argc, char **argv, int *i, size_t name_len, const char **out);
 
 /*
  * What follows the name of a command, for method M: options that are its parameters and arguments

@@ -135,6 +135,8 @@ static struct err *task_result(
 		return task_error(t);
 	if (result->kind == TYPE_VOID || !out)
 		return NULL;
+	if (!t->result && result->kind == TYPE_ANY)
+		return NULL; /* whoever takes anything takes nothing too */
 	if (!t->result)
 		return err_new(NULL, 0, ERR_INTERNAL_ERROR.code, 1,
 			(const char *const[]){"the task has no result"});

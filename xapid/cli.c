@@ -79,9 +79,9 @@ int main(int argc, char **argv)
 	static const struct cli_command commands[] = {
 		{"db-dump", "[CLASS]…",
 			"Prints every object, or those of some classes: class, reference, fields.",
-			dump},
+			dump, NULL},
 		{"db-tail", NULL, "Prints each change of an object as it comes, until Ctrl-C.",
-			tail},
+			tail, NULL},
 	};
 	const struct cli_spec spec = {
 		.program = "xapid-cli",

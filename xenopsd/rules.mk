@@ -1,8 +1,8 @@
 # xenopsd, its backends (shared objects, loaded by name), and its debug CLI.
-xenopsd_src := $(filter-out xenopsd/cli.c xenopsd/qmp.c xenopsd/backend_%,$(wildcard xenopsd/*.c))
+xenopsd_src := $(filter-out xenopsd/qmp.c xenopsd/backend_%,$(wildcard xenopsd/*.c))
 $(eval $(call program,xenopsd,$(xenopsd_src)))
 $(eval $(call installs,$(B)/bin/xenopsd,sbin))
-$(eval $(call program,xenops-cli,xenopsd/cli.c))
+$(eval $(call program,xenops-cli,$(wildcard xenopsd/cli/*.c)))
 $(eval $(call installs,$(B)/bin/xenops-cli,bin))
 
 # All of common/ and of what idlc made is in the program, for the backends, and exported.

@@ -16,8 +16,14 @@
 
 static const struct interface *const interfaces[] = {&xenops_interface, NULL};
 
+static const struct cli_option console_options[] = {
+	{"--quiet", NULL, "say nothing"},
+	{"--log", "PATH", "keep what is shown"},
+	{0},
+};
+
 static const struct cli_command commands[] = {
-	{"console", "VM", "Shows the console of a VM. Ctrl-] leaves it.", NULL},
+	{"console", "VM", "Shows the console of a VM. Ctrl-] leaves it.", NULL, console_options},
 };
 
 static const struct cli_spec spec = {
@@ -66,6 +72,25 @@ static void explains_a_call(void **state)
 		"  Does_not_exist            There is no object of this class and id.\n"
 		"  Bad_power_state           The VM is not in the power state that this needs.\n"
 		"  Media_present             There is a medium in the drive.\n");
+}
+
+static void explains_a_command(void **state)
+{
+	auto_sbuf help = {0};
+
+	cli_help_command(&spec, &commands[0], &help);
+	const char *text = sbuf_str(&help);
+	const char *general = strstr(text, "\nGeneral options:\n");
+	assert_non_null(general);
+	*(char *)general = '\0';
+	assert_string_equal(text,
+		"usage: xenops-cli console VM\n"
+		"\n"
+		"Shows the console of a VM. Ctrl-] leaves it.\n"
+		"\n"
+		"Options:\n"
+		"  --quiet                   say nothing\n"
+		"  --log PATH                keep what is shown\n");
 }
 
 /* The line of HELP that begins with two spaces and NAME, or NULL. */
@@ -143,5 +168,5 @@ static void has_no_name_twice(void **state)
 	}
 }
 
-TEST_MAIN(TEST(explains_a_call), TEST(tells_how_a_switch_is_given), TEST(lists_every_command),
-	TEST(finds_a_call_by_either_name), TEST(has_no_name_twice))
+TEST_MAIN(TEST(explains_a_call), TEST(explains_a_command), TEST(tells_how_a_switch_is_given),
+	TEST(lists_every_command), TEST(finds_a_call_by_either_name), TEST(has_no_name_twice))
