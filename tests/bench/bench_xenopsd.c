@@ -11,6 +11,7 @@
 #include "common/map.h"
 #include "common/mem.h"
 #include "core.gen.h"
+#include "storage.gen.h"
 #include "tests/bench/bench.h"
 #include "tests/bench/host.h"
 #include "xenops.gen.h"
@@ -78,13 +79,16 @@ static MAY_WAIT void watch(void *arg)
 	}
 }
 
-static MAY_WAIT void client_begin(void)
+static MAY_WAIT void client_begin(const char *socket)
 {
-	client.calls = host_connect("xenopsd.sock");
-	client.watch = host_connect("xenopsd.sock");
+	unsigned n = client.any.n_changes;
+
+	client.calls = host_connect(socket);
+	client.watch = host_connect(socket);
 	cond_init(&client.barrier.changed);
 	cond_init(&client.any.changed);
 	must(fiber_spawn(NULL, watch, NULL, "watch"));
+	wait_for(&client.any, n); /* for all that there is */
 }
 
 static void client_end(void)
@@ -105,10 +109,9 @@ static MAY_WAIT void wait_for_events(void)
 	wait_for(&client.barrier, n);
 }
 
-/* Until the task has ended well; then it is forgotten. */
-static MAY_WAIT void wait_for_task(const char *id)
+/* Until the task has ended well, then it is forgotten; what it tells, in the arena. */
+static MAY_WAIT struct core_task wait_for_task(const char *id, struct arena *a)
 {
-	auto_arena a = {0};
 	struct waiter w = {0};
 	struct core_task task;
 	const struct core_task_destroy_in destroy = {.task = id};
@@ -119,7 +122,7 @@ static MAY_WAIT void wait_for_task(const char *id)
 		unsigned n = w.n_changes;
 
 		must(core_task_stat(
-			client.calls, &(struct core_task_stat_in){.task = id}, &a, &task, NEVER));
+			client.calls, &(struct core_task_stat_in){.task = id}, a, &task, NEVER));
 		if (task.state != CORE_TASK_STATE_RUNNING)
 			break;
 		wait_for(&w, n);
@@ -127,7 +130,57 @@ static MAY_WAIT void wait_for_task(const char *id)
 	map_remove(&client.waiters, id);
 	if (task.state != CORE_TASK_STATE_DONE)
 		must(err(INTERNAL_ERROR, task.error ? task.error->code : "cancelled"));
-	must(core_task_destroy(client.calls, &destroy, &a, NEVER));
+	must(core_task_destroy(client.calls, &destroy, a, NEVER));
+	return task;
+}
+
+/* ---- VDIs of smd, two for each VM ---- */
+
+#define SR "00000000-0000-4000-8000-0000000000aa"
+
+static char vdis[WARM_UP + VMS][2][40];
+
+static unsigned number_of(const char *vm)
+{
+	return (unsigned)strtoul(strrchr(vm, '-') + 1, NULL, 10);
+}
+
+static MAY_WAIT void make_sr(void)
+{
+	auto_arena a = {0};
+	struct storage_secret_map_entry location = {"location", {host_path("sr", &a)}};
+	const struct storage_secret_map config = {&location, 1};
+	const struct storage_sr_create_in create = {.sr = SR,
+		.type = "file",
+		.device_config = config,
+		.name_label = "",
+		.name_description = ""};
+	const struct storage_sr_attach_in attach = {
+		.sr = SR, .type = "file", .device_config = config};
+	const char *task;
+
+	must(storage_sr_create(client.calls, &create, &a, &task, NEVER));
+	wait_for_task(task, &a);
+	must(storage_sr_attach(client.calls, &attach, &a, &task, NEVER));
+	wait_for_task(task, &a);
+}
+
+static MAY_WAIT void make_vdis(const char *vm)
+{
+	for (int i = 0; i < 2; i++) {
+		auto_arena a = {0};
+		struct storage_vdi_create_in in = {.sr = SR};
+		struct storage_vdi vdi;
+		const char *id;
+
+		codec_init_record(&storage_type_vdi_spec, &a, &in.spec);
+		in.spec.virtual_size_bytes = MIB;
+		must(storage_vdi_create(client.calls, &in, &a, &id, NEVER));
+		struct core_task task = wait_for_task(id, &a);
+		must(codec_decode(&storage_type_vdi, "result", task.result->text, task.result->len,
+			&a, &vdi));
+		snprintf(vdis[number_of(vm)][i], sizeof(vdis[0][0]), "%s", vdi.vdi);
+	}
 }
 
 /* ---- lives of VMs ---- */
@@ -145,9 +198,9 @@ static MAY_WAIT void add_vm(const char *id)
 	must(xenops_vm_add(client.calls, &in, &a, NEVER));
 }
 
-static MAY_WAIT void add_vbd(const char *vm, const char *name, struct arena *a)
+static MAY_WAIT void add_vbd(
+	const char *vm, const char *name, struct xenops_disk disk, struct arena *a)
 {
-	struct xenops_disk disk = {.kind = XENOPS_DISK_LOCAL, .local = "/dev/null"};
 	struct xenops_vbd_add_in in = {0};
 
 	codec_init_record(&xenops_type_vbd, a, &in.vbd);
@@ -189,7 +242,7 @@ static MAY_WAIT void start(const char *id)
 
 	must(xenops_vm_start(
 		client.calls, &(struct xenops_vm_start_in){.vm = id}, &a, &task, NEVER));
-	wait_for_task(task);
+	wait_for_task(task, &a);
 }
 
 static MAY_WAIT void shut_down(const char *id)
@@ -199,7 +252,7 @@ static MAY_WAIT void shut_down(const char *id)
 
 	must(xenops_vm_shutdown(
 		client.calls, &(struct xenops_vm_shutdown_in){.vm = id}, &a, &task, NEVER));
-	wait_for_task(task);
+	wait_for_task(task, &a);
 }
 
 static MAY_WAIT void remove_vm(const char *id)
@@ -209,14 +262,21 @@ static MAY_WAIT void remove_vm(const char *id)
 	must(xenops_vm_remove(client.calls, &(struct xenops_vm_remove_in){.vm = id}, &a, NEVER));
 }
 
+static MAY_WAIT void add_paths(const char *id, struct arena *a)
+{
+	const struct xenops_disk disk = {.kind = XENOPS_DISK_LOCAL, .local = "/dev/null"};
+
+	add_vbd(id, "xvda", disk, a);
+	add_vbd(id, "xvdb", disk, a);
+}
+
 /* Four adds and a start. */
 static MAY_WAIT void bring_up(const char *id)
 {
 	auto_arena a = {0};
 
 	add_vm(id);
-	add_vbd(id, "xvda", &a);
-	add_vbd(id, "xvdb", &a);
+	add_paths(id, &a);
 	add_vusb(id, &a);
 	start(id);
 }
@@ -226,9 +286,22 @@ static MAY_WAIT void bring_up_with_vif(const char *id)
 	auto_arena a = {0};
 
 	add_vm(id);
-	add_vbd(id, "xvda", &a);
-	add_vbd(id, "xvdb", &a);
+	add_paths(id, &a);
 	add_vif(id, &a);
+	start(id);
+}
+
+static MAY_WAIT void bring_up_with_vdis(const char *id)
+{
+	auto_arena a = {0};
+
+	add_vm(id);
+	for (int i = 0; i < 2; i++)
+		add_vbd(id, i ? "xvdb" : "xvda",
+			(struct xenops_disk){.kind = XENOPS_DISK_VDI,
+				.vdi = {.sr = SR, .vdi = vdis[number_of(id)][i]}},
+			&a);
+	add_vusb(id, &a);
 	start(id);
 }
 
@@ -299,6 +372,19 @@ static MAY_WAIT void starts_with_vifs(struct bench_figures *out)
 	rpc_client_free(networkd);
 	seconds_of(bring_up_with_vif, 0, WARM_UP);
 	out->value = seconds_of(bring_up_with_vif, WARM_UP, VMS);
+}
+
+static MAY_WAIT void starts_with_vdis(struct bench_figures *out)
+{
+	client_end();
+	host_start("smd", "");
+	client_begin("smd.sock");
+	make_sr();
+	seconds_of(make_vdis, 0, WARM_UP + VMS);
+	client_end();
+	client_begin("xenopsd.sock");
+	seconds_of(bring_up_with_vdis, 0, WARM_UP);
+	out->value = seconds_of(bring_up_with_vdis, WARM_UP, VMS);
 }
 
 static MAY_WAIT void cycles(struct bench_figures *out)
@@ -375,7 +461,7 @@ static MAY_WAIT void run(void *arg)
 
 	host_begin();
 	host_start("xenopsd", "backend = simulator\n");
-	client_begin();
+	client_begin("xenopsd.sock");
 	r->fn(r->out);
 	client_end();
 	host_end();
@@ -413,6 +499,12 @@ int main(int argc, char **argv)
 			.unit = "s",
 			.fn = round_of,
 			.arg = (void *)starts_with_vifs,
+			.base = seconds,
+			.pin = BENCH_PAIR},
+		{.name = "the same, with VDIs of smd",
+			.unit = "s",
+			.fn = round_of,
+			.arg = (void *)starts_with_vdis,
 			.base = seconds,
 			.pin = BENCH_PAIR},
 		{.name = "VM: add, start, shutdown, remove",

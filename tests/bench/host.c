@@ -92,6 +92,11 @@ struct rpc_client *host_connect(const char *socket)
 	}
 }
 
+const char *host_path(const char *name, struct arena *a)
+{
+	return arena_printf(a, "%s/%s", dir, name);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
 	return remove(path);

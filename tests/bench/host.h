@@ -24,6 +24,8 @@ void host_begin(void);
 MAY_WAIT void host_start(const char *daemon, const char *conf);
 /* A new connection to a socket below the run directory, "xenopsd.sock". */
 MAY_WAIT struct rpc_client *host_connect(const char *socket);
+/* A path in the host's folder. */
+const char *host_path(const char *name, struct arena *a);
 /* Ends the daemons, and the processes that they left. */
 MAY_WAIT void host_end(void);
 
