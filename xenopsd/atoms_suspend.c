@@ -183,11 +183,21 @@ const struct atom atom_vm_suspended = {
 
 /* ---- going on ---- */
 
+/* A guest that has gone on is not suspended any more, whatever comes: then it is let be (repair.c).
+ */
+static MAY_WAIT struct err *undo_fast_resume_begin(struct plan *p, struct device *device)
+{
+	struct domain_look look;
+
+	TRY(xenopsd.backend->vm_look(p->vm, &look));
+	return look.end == GUEST_SUSPENDED ? kept(p, device) : NULL;
+}
+
 /* Killed from here on, the guest goes on. */
 const struct atom atom_fast_resume_begin = {
 	.name = "fast-resume-begin",
 	.run = suspend_begin,
-	.undo = kept,
+	.undo = undo_fast_resume_begin,
 	.undo_name = "undo-fast-resume-begin",
 };
 

@@ -135,14 +135,18 @@ static MAY_WAIT struct err *go_on(struct vm *vm)
 
 struct err *vm_settle(struct vm *vm)
 {
+	struct err *e = NULL;
+
 	if (vm->phase == XENOPSD_PHASE_SUSPENDING)
-		return go_on(vm);
-	if (vm->phase == XENOPSD_PHASE_SAVED || vm->phase == XENOPSD_PHASE_RESUMING ||
-		vm->phase == XENOPSD_PHASE_KEPT) {
+		e = go_on(vm);
+	if (vm->phase == XENOPSD_PHASE_KEPT)
+		TRY(vm_set_phase(vm, XENOPSD_PHASE_SAVED));
+	if (vm->phase == XENOPSD_PHASE_SAVED || vm->phase == XENOPSD_PHASE_RESUMING) {
 		log_info("vm=%s is taken away: it is suspended", vm->id);
-		return put_away(vm);
+		e = put_away(vm);
 	}
-	return NULL;
+	end_later(vm);
+	return e;
 }
 
 /* ---- going on ---- */

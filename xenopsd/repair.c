@@ -67,14 +67,18 @@ static MAY_WAIT struct err *empty_drive(struct device *vbd)
 	return files_put_state(vbd->vm);
 }
 
-/* The guest has it, but it may not have reached its bridge. */
-static MAY_WAIT struct err *reconnect(struct device *vif)
+#define TELL(member, device) \
+	(xenopsd.backend->member ? xenopsd.backend->member((device)->vm, (device)) : NULL)
+
+/* The guest has it, but it may not have reached its bridge, nor be as its config says. */
+static MAY_WAIT struct err *make_vif_so(struct device *vif)
 {
 	auto_arena a = {0};
 	struct vif_interfaces on_host;
 
-	if (xenopsd.backend->vif_set_carrier)
-		TRY(xenopsd.backend->vif_set_carrier(vif->vm, vif));
+	TRY(TELL(vif_set_carrier, vif));
+	TRY(TELL(vif_set_addresses, vif));
+	TRY(TELL(vif_set_pvs_proxy, vif));
 	TRY(xenopsd.backend->vif_interfaces(vif->vm, vif, &a, &on_host));
 	for (size_t i = 0; i < on_host.n; i++)
 		TRY(nic_plug(vif, on_host.names[i]));
@@ -92,7 +96,16 @@ static MAY_WAIT struct err *repair_device(struct device *d)
 		return take_back(d);
 	if (d->is_changing)
 		return empty_drive(d);
-	return d->class == DEVICE_VIF ? reconnect(d) : NULL;
+	if (d->class == DEVICE_VIF)
+		return make_vif_so(d);
+	return d->class == DEVICE_VBD ? TELL(vbd_set_qos, d) : NULL;
+}
+
+static MAY_WAIT struct err *repair_devices(struct vm *vm)
+{
+	vec_for_each (i, &vm->devices)
+		TRY(repair_device(vm->devices.v[i]));
+	return NULL;
 }
 
 static MAY_WAIT struct err *repair_up(struct vm *vm)
@@ -100,8 +113,7 @@ static MAY_WAIT struct err *repair_up(struct vm *vm)
 	if (vm->domid < 0)
 		return vm_stop(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	TRY(disk_detach_image(vm));
-	vec_for_each (i, &vm->devices)
-		TRY(repair_device(vm->devices.v[i]));
+	TRY(repair_devices(vm));
 	/* The guest may have ended while nobody listened. */
 	backend_changed(vm->id);
 	return NULL;
@@ -118,7 +130,7 @@ static MAY_WAIT struct err *repair(struct vm *vm)
 	case XENOPSD_PHASE_SUSPENDED:
 		return NULL;
 	case XENOPSD_PHASE_KEPT:
-		return look.is_there ? NULL : vm_settle(vm);
+		return look.is_there ? repair_devices(vm) : vm_settle(vm);
 	case XENOPSD_PHASE_UP:
 		return repair_up(vm);
 	case XENOPSD_PHASE_STARTING:
@@ -142,7 +154,7 @@ static MAY_WAIT struct err *try_once(const char *id, bool *out)
 	AUTO(turn_end) struct turn turn = {0};
 
 	TRY(turn_begin(&turn, id, "repair", TURN_WORK));
-	turn.vm->is_repair_pending = false;
+	turn.vm->is_repair_pending = true; /* nobody else need begin one */
 	auto_err e = repair(turn.vm);
 	if (err_is(e, &ERR_SHUTTING_DOWN))
 		return take(e);

@@ -309,11 +309,12 @@ class Case(unittest.TestCase):
         for (vm, kind), devices in zip(lists, answers):
             told[vm]["devices"] += [(kind, device) for device in devices]
         domains = {d["spec"]["vm"]: d for d in self.simulator.call("Domain.list")}
-        is_up = {"running", "paused"}
-        self.assertEqual(
-            sorted(domains), sorted(v for v in told if told[v]["state"]["power_state"] in is_up)
-        )
+        has_domain = {vm for vm, stat in told.items() if stat["state"]["domids"]}
+        self.assertEqual(set(domains), has_domain)
         for vm, stat in told.items():
+            if stat["state"]["power_state"] != "suspended":  # its domain may be kept
+                is_up = stat["state"]["power_state"] in ("running", "paused")
+                self.assertEqual(vm in domains, is_up)
             plugged = [(k, d) for k, d in stat["devices"] if d["state"]["plugged"]]
             if vm in domains:
                 self.check_domain(domains[vm], stat["state"], plugged)
@@ -330,15 +331,36 @@ class Case(unittest.TestCase):
         self.assertEqual(len(state["consoles"]), 1)
         self.assertTrue(state["last_start"])
         is_paused = domain["power"] == "paused" or domain["held"]
-        self.assertEqual(state["power_state"], "paused" if is_paused else "running")
+        power = "paused" if is_paused else "running"
+        if domain.get("end") == "suspended":
+            power = "suspended"
+        self.assertEqual(state["power_state"], power)
         self.assertEqual(state["vcpus"], domain["vcpus"])
         expected = {(kind, name_of(kind, d)): d for kind, d in plugged}
-        found = {(d["kind"], d["name"]): d["backend"] for d in domain["devices"]}
+        found = {(d["kind"], d["name"]): d for d in domain["devices"]}
         self.assertEqual(sorted(found), sorted(expected))
         for key, device in expected.items():
+            self.check_settings(found[key]["settings"], key[0], device[key[0]])
             if key[0] == "vbd":
-                self.assertEqual(bool(found[key]), "backend" in device["state"], device)
+                is_full = bool(found[key]["backend"])
+                self.assertEqual(is_full, "backend" in device["state"], device)
                 self.assertEqual(device["vbd"].get("backend"), device["state"].get("backend"))
+
+    def check_settings(self, found, kind, config):
+        """What the host was told of a device is as in its config."""
+        expected = {}
+        if kind == "vif":
+            expected["carrier"] = str(config["carrier"]).lower()
+            for key in ("ipv4", "ipv6"):
+                static = config.get(f"{key}_configuration")
+                if static:
+                    words = [*static["addresses"], static.get("gateway", "-")]
+                    expected[key] = " ".join(words)
+            if "pvs_proxy" in config:
+                expected["pvs_site"] = config["pvs_proxy"]["site"]
+        if kind == "vbd" and "qos" in config:
+            expected["qos"] = f"{config['qos']['scheduler']} {config['qos']['level']}"
+        self.assertEqual(found, expected)
 
     def check_datapaths(self, vbds):
         expected = {
