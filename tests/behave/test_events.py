@@ -4,6 +4,7 @@
 import threading
 import unittest
 
+from pipeline import Pipeline
 from xapid import Xapid
 from xenapi import Failure
 
@@ -183,6 +184,32 @@ class OfMessages(EventsTest):
         _, result = self.wait(["message"], token)
         ref = self.post("SEEN")
         self.assertEqual([event["ref"] for event in result()["events"]], [ref])
+
+    def test_a_token_from_an_inject(self):
+        """Whoever begins with it and then reads all hears of what is deleted from then on."""
+        first = self.post("FIRST")
+        (pool,) = self.client("pool.get_all")
+        token = self.client("event.inject", "pool", pool)
+        self.assertEqual(self.client("message.get_all"), [first])
+        self.client("message.destroy", first)
+        events = self.client.json("event.from", ["message"], token, 60)["events"]
+        self.assertEqual([(e["operation"], e["ref"]) for e in events], [("del", first)])
+
+    def test_more_are_deleted_than_remembered(self):
+        (pool,) = self.client.json("pool.get_all_records").values()
+        self.post("BEFORE")
+        token = self.client.json("event.from", ["message"], "", 0)["token"]
+        post = [self.client.ref, "NAME", 3, "Pool", pool["uuid"], "body"]
+        with Pipeline(self.client.url) as pipeline:
+            refs = pipeline.answers([("message.create", post)] * 1001)
+            drop = [("message.destroy", [self.client.ref, ref]) for ref in refs]
+            self.assertEqual(set(pipeline.answers(drop[:1000])), {""})
+            answer = self.client.json("event.from", ["message"], token, 0)
+            self.assertEqual([event["ref"] for event in answer["events"]], refs[1000:])
+            pipeline.answers(drop[1000:])
+        with self.assertRaises(Failure) as caught:
+            self.client.json("event.from", ["message"], token, 60)
+        self.assertEqual(caught.exception.error, ["EVENTS_LOST"])
 
     def test_errors(self):
         for method, args, error in (

@@ -61,9 +61,13 @@ static struct event_point present(void)
 }
 
 /* Deletions that are not remembered any more may be among what is new to the client. */
-static struct err *check_not_lost(uint64_t since)
+static struct err *check_not_lost(struct event_point since)
 {
-	return since && since < db_tombstones_from() ? err(EVENTS_LOST) : NULL;
+	if (since.generation && since.generation < db_tombstones_from())
+		return err(EVENTS_LOST);
+	if (since.messages && since.messages < message_store_removed_from())
+		return err(EVENTS_LOST);
+	return NULL;
 }
 
 /* Until there is something, or it is time; *NEWEST is how far was looked. */
@@ -72,7 +76,7 @@ static MAY_WAIT struct err *wait_for_events(const char *session, const struct su
 {
 	for (;;) {
 		TRY(session_check(session));
-		TRY(check_not_lost(since.generation));
+		TRY(check_not_lost(since));
 		*newest = present();
 		if (subscription_has_news(s, since))
 			return NULL;
@@ -110,7 +114,7 @@ MAY_WAIT struct err *xapi_event_inject(
 
 	if (!row)
 		return err(HANDLE_INVALID, in->class, in->ref);
-	*out = make_token(c->arena, (struct event_point){db_generation(), 0});
+	*out = make_token(c->arena, present());
 	db_touch(row);
 	return NULL;
 }

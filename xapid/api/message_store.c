@@ -37,6 +37,7 @@ static struct {
 	uint64_t newest; /* number of a file */
 	uint64_t generation;
 	vec_of(struct removed_message) removed;
+	uint64_t removed_from; /* the count of the newest that is not remembered */
 } store;
 
 static void message_free(struct stored_message *m)
@@ -195,8 +196,10 @@ static void remember(const struct stored_message *m)
 	struct removed_message removed = {.made = m->generation, .removed = ++store.generation};
 
 	snprintf(removed.ref, sizeof(removed.ref), "%s", m->ref);
-	if (store.removed.n == MAX_REMOVED)
+	if (store.removed.n == MAX_REMOVED) {
+		store.removed_from = store.removed.v[0].removed;
 		vec_remove(&store.removed, 0);
+	}
 	vec_push(&store.removed, removed);
 }
 
@@ -242,4 +245,9 @@ const struct removed_message *message_store_removed(size_t *n)
 {
 	*n = store.removed.n;
 	return store.removed.v;
+}
+
+uint64_t message_store_removed_from(void)
+{
+	return store.removed_from;
 }

@@ -48,5 +48,7 @@ const struct stored_message *message_store_next(const struct stored_message *m);
 uint64_t message_store_generation(void);
 /* Those that were removed, oldest first; *N: how many are remembered. */
 const struct removed_message *message_store_removed(size_t *n);
+/* Who was told of changes up to a count below this one may have missed a removal. */
+uint64_t message_store_removed_from(void);
 
 #endif
