@@ -12,7 +12,7 @@ from pool import NO_QOS, NULL, VM
 from xapid import Xapid
 
 STEPS = 100_000
-PARTS = 4  # that many tests share them
+PARTS = 10  # that many tests share them
 PASSWORD = "secret of root"
 KEPT = {"pool", "network"}  # without networkd no network is destroyed
 MANY = 20  # objects of a class, about
@@ -285,7 +285,7 @@ class Events(unittest.TestCase):
             one.poll()
 
     def views_equal_the_database(self, part):
-        budget = Budget("events", STEPS // PARTS, least=300, share=1 / PARTS, part=part)
+        budget = Budget("events", STEPS // PARTS, least=100, share=1 / PARTS, part=part)
         self.dice, self.n_done = budget.dice, 0
         changes = Changes(self)
         subscribers = [Subscriber(self, self.filters(changes)) for _ in range(12)]

@@ -49,7 +49,7 @@ class Xapid:
         )
         self.start()
 
-    def start(self):
+    def spawn(self):
         with open(self.dir / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [str(BUILD / "bin" / "xapid"), "--dir", str(self.dir)],
@@ -57,6 +57,10 @@ class Xapid:
                 stdout=log,
                 stderr=log,
             )
+
+    def start(self):
+        """It is there when this returns."""
+        self.spawn()
         end = time.monotonic() + HANG
         while True:
             try:
