@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The life of VMs through the XenAPI, on the simulator: Python's own xmlrpc.client is the client."""
 
+import json
 import unittest
 
 from jsonrpc import Client
@@ -474,6 +475,110 @@ class Checkpoints(Suspends):
         self.check_checkpoint(checkpoint)
         self.x("VM.resume", self.vm, False, False)
         self.check_goes_on()
+
+
+class Guests(LifeTest):
+    """What a running guest is asked to do."""
+
+    def setUp(self):
+        super().setUp()
+        self.vm = self.make_whole_vm()
+        self.uuid = self.x("VM.get_uuid", self.vm)
+
+    def start(self):
+        self.x("VM.start", self.vm, False, False)
+        self.simulator = Client(self.stack.dir / "run" / "simulator" / "run" / "simulator.sock")
+        self.addCleanup(self.simulator.close)
+
+    def domain(self):
+        return self.simulator.call("Domain.stat", vm=self.uuid)
+
+    def test_sleep_in_memory(self):
+        for call in ("VM.s3_suspend", "VM.s3_resume"):
+            self.assertEqual(
+                self.fails("VM_BAD_POWER_STATE", call, self.vm), [self.vm, "running", "halted"]
+            )
+        self.start()
+        self.x("VM.s3_suspend", self.vm)
+        self.assertTrue(self.domain()["asleep"])
+        self.assertEqual(self.x("VM.get_power_state", self.vm), "Running")
+        self.x("VM.s3_resume", self.vm)
+        self.assertFalse(self.domain()["asleep"])
+
+    def test_processors(self):
+        call = "VM.set_VCPUs_number_live"
+        self.fails("VM_BAD_POWER_STATE", call, self.vm, "2")
+        self.start()
+        self.x(call, self.vm, "2")
+        self.assertEqual(self.domain()["vcpus"], 2)
+        self.assertEqual(self.x("VM.get_VCPUs_at_startup", self.vm), "2")
+        metrics = self.x("VM.get_metrics", self.vm)
+        self.assertEqual(self.x("VM_metrics.get_VCPUs_number", metrics), "2")
+        for bad in ("0", "3"):
+            self.fails("INVALID_VALUE", call, self.vm, bad)
+        self.assertEqual(self.domain()["vcpus"], 2)
+
+    def call_plugin(self, fn, **args):
+        return self.x("VM.call_plugin", self.vm, "guest-agent-operation", fn, args)
+
+    def test_agent(self):
+        self.fails("VM_BAD_POWER_STATE", "VM.call_plugin", *self.script("ver"))
+        self.start()
+        failure = self.fails("XENAPI_PLUGIN_FAILURE", "VM.call_plugin", *self.script("ver"))
+        self.assertIn("no agent", failure[0])
+        self.simulator.call("Guest.set", vm=self.uuid, agent={"data/os_name": "x"})
+        self.assertEqual(
+            json.loads(self.call_plugin("run-script", script="ver")),
+            {"rc": 0, "stdout": "ver", "stderr": ""},
+        )
+        for how, ts in (("on", "1"), ("off", "0")):
+            self.assertEqual(self.call_plugin(f"request-rdp-{how}"), "")
+            self.assertEqual(self.domain()["guest_agent"]["data/ts"], ts)
+        self.fails("XENAPI_PLUGIN_FAILURE", "VM.call_plugin", *self.script("x" * 1025))
+        self.fails(
+            "XENAPI_PLUGIN_FAILURE",
+            "VM.call_plugin",
+            self.vm,
+            "guest-agent-operation",
+            "run-script",
+            {},
+        )
+        self.fails("XENAPI_MISSING_PLUGIN", "VM.call_plugin", self.vm, "other", "fn", {})
+
+    def script(self, text):
+        return self.vm, "guest-agent-operation", "run-script", {"script": text}
+
+    def addresses(self):
+        (vif,) = [d for d in self.domain()["devices"] if d["kind"] == "vif"]
+        return {k: v for k, v in vif["settings"].items() if k.startswith("ip")}
+
+    def test_addresses(self):
+        for version, address, gateway in (
+            ("4", "10.1.2.3/24", "10.1.2.1"),
+            ("6", "fd00::3/64", ""),
+        ):
+            call = f"VIF.configure_ipv{version}"
+            for bad in ("", "x/24", address.split("/")[0], address + "9"):
+                self.fails("INVALID_CIDR_ADDRESS_SPECIFIED", call, self.vif, "Static", bad, "")
+            self.fails("INVALID_IP_ADDRESS_SPECIFIED", call, self.vif, "Static", address, "x")
+            self.x(call, self.vif, "Static", address, gateway)
+            record = self.x("VIF.get_record", self.vif)
+            self.assertEqual(record[f"ipv{version}_configuration_mode"], "Static")
+            self.assertEqual(record[f"ipv{version}_addresses"], [address])
+            self.assertEqual(record[f"ipv{version}_gateway"], gateway)
+        self.start()
+        expected = {"ipv4": "10.1.2.3/24 10.1.2.1", "ipv6": "fd00::3/64 -"}
+        self.assertEqual(self.addresses(), expected)
+        self.x("VIF.configure_ipv4", self.vif, "Static", "10.1.2.4/24", "")
+        self.assertEqual(self.addresses(), {**expected, "ipv4": "10.1.2.4/24 -"})
+        self.simulator.call("Fault.add", fault={"atom": "vif-set-addresses"})
+        self.fails("INTERNAL_ERROR", "VIF.configure_ipv4", self.vif, "None", "", "")
+        self.simulator.call("Fault.clear")
+        self.assertEqual(self.x("VIF.get_ipv4_addresses", self.vif), ["10.1.2.4/24"])
+        for version in ("4", "6"):
+            self.x(f"VIF.configure_ipv{version}", self.vif, "None", "", "")
+            self.assertEqual(self.x(f"VIF.get_ipv{version}_addresses", self.vif), [])
+        self.assertEqual(self.addresses(), {})
 
 
 class Devices(LifeTest):

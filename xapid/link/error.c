@@ -33,6 +33,7 @@ static const struct translation {
 	{"Cannot_free_this_much_memory", "HOST_NOT_ENOUGH_FREE_MEMORY", "kK"},
 	{"Vms_failed_to_cooperate", "VMS_FAILED_TO_COOPERATE", ""},
 	{"Failed_to_start_emulator", "FAILED_TO_START_EMULATOR", "v12"},
+	{"Failed_to_run_script", "XENAPI_PLUGIN_FAILURE", "0--"},
 	{"Hook_failed", "XAPI_HOOK_FAILED", "0123"},
 	{"IO_error", "VDI_IO_ERROR", "-"},
 	{"Image_unusable", "VDI_IO_ERROR", "0"},

@@ -72,6 +72,30 @@ MAY_WAIT must_check struct err *plan_vm_suspend_within(struct call *c, const cha
  * does not have it any more, and then the VDI goes. */
 MAY_WAIT must_check struct err *plan_vm_drop_memory(struct call *c, const char *vm);
 
+/* ---- guests that run (vm_guest.c) ---- */
+
+/* It sleeps in memory, or wakes. */
+MAY_WAIT must_check struct err *plan_vm_s3suspend(struct call *c, const char *vm);
+MAY_WAIT must_check struct err *plan_vm_s3resume(struct call *c, const char *vm);
+MAY_WAIT must_check struct err *plan_vm_set_vcpus(struct call *c, const char *vm, int64_t vcpus);
+/* Its agent allows remote desktops, or no longer. */
+MAY_WAIT must_check struct err *plan_vm_request_rdp(struct call *c, const char *vm, bool enabled);
+/* Its agent runs a script; OUT is JSON with rc, stdout and stderr. */
+MAY_WAIT must_check struct err *plan_vm_run_script(
+	struct call *c, const char *vm, const char *script, const char **out);
+
+/* What its agent is told of a VIF. */
+struct plan_addresses {
+	bool is_v6;
+	const char *address; /* with its prefix length; "": the guest sees to it */
+	const char *gateway; /* "": none */
+};
+/* Tells it, where the VIF is plugged. */
+MAY_WAIT must_check struct err *plan_vif_configure(
+	struct call *c, const char *vif, const struct plan_addresses *how);
+
+/* ---- copies of VMs ---- */
+
 /* A VM or template again, under another name, with disks of its own. */
 struct plan_clone {
 	const char *vm, *name;
