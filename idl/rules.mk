@@ -47,7 +47,7 @@ $(LIBGEN): $(gen_obj) $(LIBGEN:.a=.list)
 	@rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 # Everything but idlc itself is compiled after the generated headers are there.
-$(filter-out $(idlc_obj),$(common_obj)) $(gen_obj): | $(GEN_HEADERS)
+$(filter-out $(idlc_obj),$(common_obj) $(merged_obj)) $(gen_obj): | $(GEN_HEADERS)
 
 # ---- what is read by people and other programs ----
 .PHONY: reference api-sum

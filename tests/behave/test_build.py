@@ -87,6 +87,12 @@ class Build(unittest.TestCase):
         compiled = self.compiled(self.steps())
         self.assertEqual(len(compiled), 1, compiled)
 
+    def test_what_is_optimised_as_one_is_merged_anew(self):
+        self.touch("common/json.c")
+        lines = self.steps()
+        self.assertEqual(self.compiled(lines), ["common/json.c"])
+        self.assertIn(("merge", "build/obj/common/merged.o"), lines)
+
     def test_a_header_makes_anew_what_includes_it(self):
         self.touch("common/vec.h")
         users = sorted(
