@@ -273,7 +273,7 @@ static MAY_WAIT struct err *serve(struct rpc_conn *c, bool *is_reader)
 			TRY(stream_fill(c->stream, c->limits.message_size + 2, &is_end, NEVER));
 	}
 	rpc_outbound_abandon(c, UINT64_MAX, "the peer has closed the connection");
-	return NULL;
+	return c->ends_with_peer ? err(CONNECTION_LOST, c->name) : NULL;
 }
 
 /* The peer is not heard any more, but may still want answers. */

@@ -24,6 +24,7 @@ struct rpc_conn {
 	const struct service *const *services; /* borrowed; NULL: calls are not served here */
 	struct rpc_limits limits;
 	struct list link; /* among all connections */
+	bool ends_with_peer; /* one that sends no more wants no answers either */
 	bool is_refused; /* the peer does not speak the protocol: closes after our last words */
 	struct fiber *reader; /* that reads it; NULL: the last call in flight closes */
 	size_t scanned; /* unread bytes that hold no newline */

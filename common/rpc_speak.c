@@ -15,6 +15,7 @@ struct err *rpc_speak(struct rpc_conn **out, struct stream *s, const char *name,
 	struct rpc_conn *c;
 
 	TRY(rpc_conn_over(&c, s, name, &limits, services));
+	c->ends_with_peer = true; /* it was killed, say: over TCP that is all there is to see */
 	c->on_closed = on_closed;
 	c->on_closed_arg = arg;
 	*out = c;

@@ -9,6 +9,7 @@ import time
 
 import pool
 import xe
+from jsonrpc import Client
 from stack import BUILD, HANG, Stack, free_port
 from xenapi import NULL, Failure, Session
 
@@ -42,10 +43,14 @@ def objects(stack):
 
 
 class TwoHosts(pool.Case):
+    has_tls = False
+
     def setUp(self):
-        port = free_port()
-        self.a = Stack(self, "--address", MASTER, "--port", port)
-        self.b = Stack(self, "--address", MEMBER, "--port", port)
+        ports = ["--port", free_port()]
+        if self.has_tls:
+            ports += ["--tls-port", free_port()]
+        self.a = Stack(self, "--address", MASTER, *ports)
+        self.b = Stack(self, "--address", MEMBER, *ports)
         self.sr_folder = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(subprocess.run, ["rm", "-rf", str(self.sr_folder)], check=True)
         self.connect(self.b.env())
@@ -226,6 +231,35 @@ class Running(TwoHosts):
         self.fails("VM_BAD_POWER_STATE", "VM.start", vm, False, False)
         self.assertIn("simulated", self.x("host.dmesg", self.member))
 
+    def test_a_task_there_is_cancelled(self):
+        vm = self.make_there()
+        path = self.b.dir / "run" / "simulator" / "run" / "simulator.sock"
+        with Client(path) as client:
+            client.call("Fault.add", fault={"atom": "vbd-plug", "action": "hang"})
+            task = self.x("Async.VM.start", vm, False, False)
+            self.until(lambda: client.call("Fault.list")[0]["hanging"], "the plug")
+            self.assertIn("start", self.x("VM.get_current_operations", vm).values())
+            self.x("task.cancel", task)
+            client.call("Fault.clear")
+        self.until(lambda: self.x("task.get_status", task) == "cancelled", "the task's end")
+        self.assertEqual(self.state(vm), "Halted")
+        self.assertEqual(self.x("VM.get_current_operations", vm), {})
+        self.agree()
+        self.x("VM.start", vm, False, False)
+
+    def test_an_appliance_on_both(self):
+        there = self.make_there()
+        here = self.make_vm(affinity=self.master)
+        made = {"name_label": "both", "name_description": ""}
+        appliance = self.x("VM_appliance.create", made)
+        for vm in (here, there):
+            self.x("VM.set_appliance", vm, appliance)
+        self.x("VM_appliance.start", appliance, False)
+        self.assertEqual(self.x("VM.get_resident_on", here), self.master)
+        self.assertEqual(self.x("VM.get_resident_on", there), self.member)
+        self.x("VM_appliance.hard_shutdown", appliance)
+        self.assertEqual({self.state(vm) for vm in (here, there)}, {"Halted"})
+
     def test_killed_and_back(self):
         vm = self.make_there()
         self.x("VM.start", vm, False, False)
@@ -256,6 +290,8 @@ class Running(TwoHosts):
 
 
 class Masters(TwoHosts):
+    has_tls = True
+
     def setUp(self):
         super().setUp()
         self.join()

@@ -83,6 +83,9 @@ void master_serve(void);
 void master_stop(void);
 MAY_WAIT must_check struct err *place_message(
 	struct xapi_call *c, const void *in, const void *const *args, const char **host);
+/* The same for a plan: the host for the VM's start, or for what concerns it where it is. NULL:
+ * this one. */
+must_check struct err *place_vm_message(const char *message, const char *vm, const char **host);
 
 /* For `peer` calls over a connection: METHOD is PEER_METHOD_…. */
 #define peer_call(conn, method, in, a, out, deadline) \

@@ -122,13 +122,15 @@ static bool sees_disks(const char *host, const struct xenapi_vm *vm)
 	return !sr || has_sr(host, sr);
 }
 
-/* Of a VM that runs, where it does; else a host that sees its disks. */
+/* Of a VM that runs or is about to, where it does; else a host that sees its disks. */
 static const char *host_of_vm(const char *ref)
 {
 	const struct xenapi_vm *vm = db_find(vm, ref);
 
 	if (!vm || !ref_is_null(vm->resident_on))
 		return vm ? vm->resident_on : NULL;
+	if (!ref_is_null(vm->scheduled_to_be_resident_on))
+		return vm->scheduled_to_be_resident_on;
 	if (sees_disks(host_here(), vm))
 		return NULL;
 	db_for_each (host, row)
@@ -202,6 +204,20 @@ static struct err *place_vm(
 		*out = arg_named(m, in, "host");
 	else if (is_among(vm_messages, name))
 		*out = host_of_vm(first_arg(m, in));
+	return NULL;
+}
+
+struct err *place_vm_message(const char *message, const char *vm, const char **host)
+{
+	*host = NULL;
+	if (own_role.is_member || db_count(host) < 2)
+		return NULL;
+	if (!strcmp(message, "VM.start"))
+		TRY(choose(vm, host));
+	else
+		*host = host_of_vm(vm);
+	if (*host && (!strcmp(*host, host_here()) || !db_find(host, *host)))
+		*host = NULL;
 	return NULL;
 }
 

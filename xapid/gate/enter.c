@@ -13,6 +13,7 @@
 #include "xapid/gate/roles.h"
 #include "xapid/gate/session.h"
 #include "xapid/gate/task.h"
+#include "xapid/host/role.h"
 
 #include "xenapi.gen.h"
 
@@ -61,6 +62,8 @@ static MAY_WAIT struct err *identify(struct entered *x, const struct gate_creden
 		set_root(&x->c, false);
 		return NULL;
 	}
+	if (cred->session_id && own_role.is_member && !session_find(cred->session_id))
+		return session_describe_copied(cred->session_id, &x->c);
 	if (cred->session_id) {
 		TRY(session_use(cred->session_id, &s));
 		session_describe(s, &x->c);

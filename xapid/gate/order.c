@@ -162,6 +162,11 @@ static void describe(struct job *j, const struct gate_order *o, const struct mes
 	};
 }
 
+static void cancel_fiber(const char *ref, void *arg)
+{
+	fiber_cancel(arg);
+}
+
 MAY_WAIT struct err *gate_obey(const struct gate_order *o, struct json_text *out)
 {
 	const struct message *m = message_resolve(o->message);
@@ -173,7 +178,7 @@ MAY_WAIT struct err *gate_obey(const struct gate_order *o, struct json_text *out
 	describe(j, o, m);
 	TRY(read_args(j, o->in));
 	log_info("%s for the master, user='%s'", o->message, o->user);
-	xtask_adopt(o->task);
+	xtask_adopt(o->task, cancel_fiber, fiber_current());
 	struct err *e = job_run(j);
 	xtask_let_go(o->task);
 	TRY(e);

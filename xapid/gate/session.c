@@ -13,6 +13,7 @@
 #include "common/mem.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
+#include "xapid/gate/subject.h"
 #include "xapid/host/role.h"
 
 #include "xenapi.gen.h"
@@ -173,6 +174,24 @@ void session_describe(const struct session *s, struct xapi_call *call)
 	call->role = s->role;
 	call->is_root = s->is_root;
 	call->is_pool = s->is_pool;
+}
+
+struct err *session_describe_copied(const char *ref, struct xapi_call *call)
+{
+	struct arena *a = call->call.arena;
+	const struct xenapi_session *row = db_find(session, ref);
+	const char *role = row && row->is_local_superuser ? "pool-admin"
+		: row                                     ? subject_role(row->subject)
+							  : NULL;
+
+	if (!role)
+		return err(SESSION_INVALID, ref);
+	call->session = arena_strdup(a, ref);
+	call->user = arena_strdup(a, row->auth_user_name);
+	call->subject = arena_strdup(a, row->subject);
+	call->role = role;
+	call->is_root = row->is_local_superuser;
+	return NULL;
 }
 
 struct err *session_check(const char *ref)

@@ -51,6 +51,8 @@ void session_set_role(const char *subject, const char *role);
 /* Who calls, for CALL and those that it asks; copied into its arena. */
 struct xapi_call;
 void session_describe(const struct session *s, struct xapi_call *call);
+/* The same of a session of the master's, on a member, as far as the database tells. */
+must_check struct err *session_describe_copied(const char *ref, struct xapi_call *call);
 /* Logs it out: calls that wait end. */
 void session_end(struct session *s);
 

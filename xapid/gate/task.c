@@ -141,7 +141,7 @@ struct err *xtask_create(const struct xtask_spec *spec, struct arena *a, const c
 
 /* ---- one of the master's ---- */
 
-void xtask_adopt(const char *ref)
+void xtask_adopt(const char *ref, void (*cancel)(const char *ref, void *arg), void *arg)
 {
 	if (map_has(&tasks.by_ref, ref))
 		return;
@@ -149,6 +149,8 @@ void xtask_adopt(const char *ref)
 	t->ref = xstrdup(ref);
 	t->user = xstrdup("");
 	t->is_adopted = true;
+	t->cancel = cancel;
+	t->arg = arg;
 	map_put(&tasks.by_ref, t->ref, t);
 	list_push_back(&tasks.adopted, &t->by_time);
 }

@@ -9,6 +9,7 @@
 #include "common/fiber.h"
 #include "common/log.h"
 #include "xapid/db/db.h"
+#include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/plan.h"
@@ -58,9 +59,35 @@ static struct members members_of(
 	return out;
 }
 
+static const char *const messages[] = {
+	[OP(START)] = "VM.start",
+	[OP(CLEAN_SHUTDOWN)] = "VM.clean_shutdown",
+	[OP(HARD_SHUTDOWN)] = "VM.hard_shutdown",
+	[OP(SHUTDOWN)] = "VM.shutdown",
+};
+
+static MAY_WAIT struct err *do_there(struct call *c, const char *host, const char *vm,
+	enum xenapi_vm_appliance_operation op, bool paused)
+{
+	const char *in = op == OP(START)
+		? arena_printf(c->arena, "{\"vm\":\"%s\",\"start_paused\":%s,\"force\":false}", vm,
+			  paused ? "true" : "false")
+		: arena_printf(c->arena, "{\"vm\":\"%s\"}", vm);
+	struct json_text out;
+
+	return run_message(
+		xapi_call(c), host, messages[op], (struct json_text){in, strlen(in)}, &out);
+}
+
 static MAY_WAIT struct err *do_one(
 	struct call *c, const char *vm, enum xenapi_vm_appliance_operation op, bool paused)
 {
+	const char *there;
+
+	TRY(place_vm_message(messages[op], vm, &there));
+	if (there)
+		return do_there(c, there, vm, op, paused);
+
 	const struct plan_start start = {.vm = vm,
 		.host = arena_strdup(c->arena, host_here()),
 		.op = XENAPI_VM_OPERATIONS_START,
