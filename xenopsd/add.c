@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/updates.h"
 #include "core.gen.h"
+#include "xenopsd/arrivals.h"
 #include "xenopsd/files.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
@@ -74,6 +75,7 @@ struct err *change_vm(struct vm *vm, const struct xenops_vm *config)
 
 struct err *drop_vm(struct vm *vm)
 {
+	TRY(arrivals_keep(vm));
 	TRY(files_drop_vm(vm));
 	vec_for_each (i, &vm->devices)
 		updates_remove(device_classes[vm->devices.v[i]->class].class, vm->devices.v[i]->id);

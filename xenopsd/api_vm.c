@@ -10,6 +10,7 @@
 #include "xenopsd/backend.h"
 #include "xenopsd/files.h"
 #include "xenopsd/memory.h"
+#include "xenopsd/metadata.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
 #include "xenopsd/xenopsd.h"
@@ -147,124 +148,18 @@ MAY_WAIT struct err *api_vm_remove(struct call *c, const struct xenops_vm_remove
 	return drop_vm(turn.vm);
 }
 
-/* The devices of one class as an array of records of the class. */
-struct given {
-	enum device_class class;
-	const void *v;
-	size_t n;
-};
-
-#define GIVEN(metadata) \
-	{ \
-		{DEVICE_VBD, (metadata)->vbds.v, (metadata)->vbds.n}, \
-			{DEVICE_VIF, (metadata)->vifs.v, (metadata)->vifs.n}, \
-			{DEVICE_PCI, (metadata)->pcis.v, (metadata)->pcis.n}, \
-			{DEVICE_VGPU, (metadata)->vgpus.v, (metadata)->vgpus.n}, \
-			{DEVICE_VUSB, (metadata)->vusbs.v, (metadata)->vusbs.n}, \
-	}
-
-static const void *given_at(const struct given *g, size_t i)
-{
-	return (const char *)g->v + i * device_classes[g->class].type->size;
-}
-
-/* Each config begins with the device's id. */
-static const char *given_id(const struct given *g, size_t i)
-{
-	return *(const char *const *)given_at(g, i);
-}
-
-static bool is_given(const struct given *g, const struct device *d)
-{
-	for (size_t i = 0; i < g[d->class].n; i++)
-		if (!strcmp(given_id(&g[d->class], i), d->id))
-			return true;
-	return false;
-}
-
-static struct err *check_given(const struct given *g, const char *vm_id)
-{
-	size_t len = strlen(vm_id);
-
-	for (size_t class = 0; class < N_DEVICE_CLASSES; class ++) {
-		for (size_t i = 0; i < g[class].n; i++) {
-			const char *id = given_id(&g[class], i);
-
-			TRY(device_check_id((enum device_class) class, id));
-			if (strncmp(id, vm_id, len) || id[len] != '/')
-				return err(INVALID_VALUE, "metadata", "a device of another VM");
-		}
-	}
-	return NULL;
-}
-
-static MAY_WAIT struct err *drop_missing(struct vm *vm, const struct given *g)
-{
-	for (size_t i = 0; i < vm->devices.n;) {
-		if (is_given(g, vm->devices.v[i]))
-			i++;
-		else
-			TRY(drop_device(vm->devices.v[i]));
-	}
-	return NULL;
-}
-
-static struct err *put_all(
-	struct vm *vm, const struct given *given, const struct xenops_metadata *m)
-{
-	for (size_t class = 0; class < N_DEVICE_CLASSES; class ++)
-		for (size_t i = 0; i < given[class].n; i++)
-			TRY(put_device(vm, (enum device_class) class, given_at(&given[class], i)));
-	if (m->domain && vm->phase == XENOPSD_PHASE_HALTED)
-		TRY(files_import_state(vm, *m->domain));
-	return NULL;
-}
-
-static MAY_WAIT struct err *make_like(
-	struct vm *vm, const struct given *given, const struct xenops_metadata *m)
-{
-	TRY(drop_missing(vm, given));
-	TRY(change_vm(vm, &m->vm));
-	return put_all(vm, given, m);
-}
-
-static struct err *make_new(const struct given *given, const struct xenops_metadata *m)
-{
-	struct vm *vm;
-
-	TRY(add_vm_begin(&m->vm, &vm));
-	return add_vm_end(vm, put_all(vm, given, m));
-}
-
 MAY_WAIT struct err *api_vm_import_metadata(
 	struct call *c, const struct xenops_vm_import_metadata_in *in, const char **out)
 {
 	AUTO(turn_end) struct turn turn = {0};
-	const struct given given[] = GIVEN(&in->metadata);
 	const char *id = in->metadata.vm.vm;
 
-	TRY(check_given(given, id));
+	TRY(metadata_check(&in->metadata));
 	*out = id;
 	if (!vm_find(id))
-		return make_new(given, &in->metadata);
+		return metadata_add(&in->metadata);
 	TRY(turn_begin(&turn, id, "VM.import_metadata", TURN_QUICK));
-	return make_like(turn.vm, given, &in->metadata);
-}
-
-/* Copies the configs of a class into an array of records of its type. */
-static void export_class(
-	const struct vm *vm, enum device_class class, struct arena *a, struct any_list *out)
-{
-	const struct type *type = device_classes[class].type;
-	size_t i = 0;
-
-	vm_for_each (counted, vm, class)
-		i++;
-	out->n = i;
-	out->v = arena_calloc(a, i, type->size);
-	i = 0;
-	vm_for_each (d, vm, class)
-		codec_copy(type, &d->vbd, a, (char *)out->v + i++ * type->size);
+	return metadata_apply(turn.vm, &in->metadata);
 }
 
 MAY_WAIT struct err *api_vm_export_metadata(
@@ -273,13 +168,7 @@ MAY_WAIT struct err *api_vm_export_metadata(
 	struct vm *vm;
 
 	TRY(vm_get(in->vm, &vm));
-	codec_init_record(&xenops_type_metadata, c->arena, out);
-	codec_copy(&xenops_type_vm, &vm->config, c->arena, &out->vm);
-	export_class(vm, DEVICE_VBD, c->arena, (struct any_list *)&out->vbds);
-	export_class(vm, DEVICE_VIF, c->arena, (struct any_list *)&out->vifs);
-	export_class(vm, DEVICE_PCI, c->arena, (struct any_list *)&out->pcis);
-	export_class(vm, DEVICE_VGPU, c->arena, (struct any_list *)&out->vgpus);
-	export_class(vm, DEVICE_VUSB, c->arena, (struct any_list *)&out->vusbs);
+	metadata_of(vm, c->arena, out);
 	if (vm->phase == XENOPSD_PHASE_SUSPENDED) {
 		out->domain = arena_new(c->arena, struct json_text);
 		*out->domain = files_export_state(vm, c->arena);

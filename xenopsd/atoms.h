@@ -53,6 +53,39 @@ extern const struct atom atom_vm_soft_reset;
 /* Writes the memory of a guest that has crashed to a file. */
 extern const struct atom atom_vm_coredump;
 
+/* ---- atoms_migrate.c, of the sender ---- */
+
+/* Notes that its memory goes elsewhere. Undone: that the VM is up. */
+extern const struct atom atom_migrate_begin;
+/* Connects to the receiver, tells it of the VM, and waits until it is ready. */
+extern const struct atom atom_migrate_connect, atom_migrate_await_ready;
+extern const struct atom atom_vm_save_running;
+/* The host ends using the disk of a guest that stands. Undone: it uses it again. */
+extern const struct atom atom_vbd_deactivate;
+/* Notes that the receiver decides. */
+extern const struct atom atom_migrate_hand_over;
+/* Tells the receiver so, and waits for what it has decided. */
+extern const struct atom atom_migrate_done, atom_migrate_await_runs;
+/* The VM stays: its disks are used again, the guest goes on, and that is noted. */
+extern const struct atom atom_vbd_reactivate, atom_migrate_stay;
+/* The VM has gone: that is noted, the receiver is told that it is, and the VM is removed. */
+extern const struct atom atom_migrate_gone, atom_migrate_thank, atom_migrate_drop;
+
+/* ---- atoms_receive.c, of the receiver ---- */
+
+/* The disk comes to this host while another one still uses it. */
+extern const struct atom atom_vbd_attach_early;
+/* The memory may come. */
+extern const struct atom atom_receive_ready;
+/* The guest stands at the sender, and its disks are free. */
+extern const struct atom atom_receive_await_done;
+/* Notes that the VM is here: there is no way back. */
+extern const struct atom atom_receive_arrive;
+/* Tells the sender so, and forgets the migration when it knows. */
+extern const struct atom atom_receive_runs, atom_receive_await_thanks;
+/* Nothing of the VM stays on this host. */
+extern const struct atom atom_receive_drop;
+
 /* ---- atoms_hook.c ---- */
 
 /* One that fails forbids what comes. */

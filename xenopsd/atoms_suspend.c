@@ -109,8 +109,11 @@ static MAY_WAIT struct err *guest_suspend(struct plan *p, struct device *device)
 	return NULL;
 }
 
+/* Without its disks it cannot: when these are here again, it does. */
 static MAY_WAIT struct err *guest_go_on(struct plan *p, struct device *device)
 {
+	if (p->phase == XENOPSD_PHASE_MIGRATING && p->has_left)
+		return NULL;
 	return xenopsd.backend->vm_fast_resume(p->vm);
 }
 

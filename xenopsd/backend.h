@@ -143,6 +143,11 @@ struct backend_ops {
 	MAY_WAIT struct err *(*vm_run_script)(struct vm *vm, const char *script, struct arena *a,
 		struct xenops_script_result *out);
 
+	/* Of a migration: writes the memory of a guest that runs into the image, round after round
+	 * what it has changed meanwhile, until that is little; vm_save then writes the rest, and
+	 * vm_restore reads all of it, before the disks are there. NULL: its guests do not
+	 * migrate. */
+	MAY_WAIT struct err *(*vm_save_running)(struct vm *vm, struct image *image);
 	/* Writes the guest, which has suspended, into the image (image.h). The domain stays. */
 	MAY_WAIT struct err *(*vm_save)(struct vm *vm, struct image *image);
 	/* In the place of vm_build, from such an image, which it may keep until the device model

@@ -11,7 +11,6 @@
 #include "core.gen.h"
 #include "simulator.gen.h"
 #include "xenopsd/backend.h"
-#include "xenopsd/image.h"
 
 #include <string.h>
 
@@ -236,45 +235,6 @@ static MAY_WAIT struct err *vm_build(struct vm *vm, struct task *task)
 		TRY(CALL(domain_set_xenstore_data, .vm = vm->id,
 			.xenstore_data = vm->config.xenstore_data));
 	return CALL(domain_build, .vm = vm->id);
-}
-
-/* ---- suspending ---- */
-
-/* The domain as JSON: its memory is nothing but a number. */
-static MAY_WAIT struct err *vm_save(struct vm *vm, struct image *image)
-{
-	auto_arena a = {0};
-	auto_sbuf text = {0};
-	const struct simulator_domain_save_in in = {.vm = vm->id};
-	struct simulator_saved_domain saved;
-
-	TRY(simulator_domain_save(simulator_client(), &in, &a, &saved, NEVER));
-	codec_encode(&simulator_type_saved_domain, &saved, &text);
-	return image_write(image, sbuf_data(&text), sbuf_len(&text));
-}
-
-static MAY_WAIT struct err *load(struct image *image, struct sbuf *out)
-{
-	char block[4096];
-	size_t n;
-
-	do {
-		TRY(image_read(image, block, sizeof(block), &n));
-		sbuf_add(out, block, n);
-	} while (n);
-	return NULL;
-}
-
-static MAY_WAIT struct err *vm_restore(struct vm *vm, struct image *image)
-{
-	auto_arena a = {0};
-	auto_sbuf text = {0};
-	struct simulator_saved_domain saved;
-
-	TRY(load(image, &text));
-	TRY(codec_decode(&simulator_type_saved_domain, "image", sbuf_data(&text), sbuf_len(&text),
-		&a, &saved));
-	return CALL(domain_restore, .vm = vm->id, .saved = saved);
 }
 
 static MAY_WAIT struct err *vm_fast_resume(struct vm *vm)
@@ -648,8 +608,9 @@ const struct backend_ops xenopsd_backend = {
 	.vm_pause = vm_pause,
 	.vm_unpause = vm_unpause,
 	.vm_request_end = vm_request_end,
-	.vm_save = vm_save,
-	.vm_restore = vm_restore,
+	.vm_save_running = simulator_save_running,
+	.vm_save = simulator_save,
+	.vm_restore = simulator_restore,
 	.vm_fast_resume = vm_fast_resume,
 	.vm_s3suspend = vm_s3suspend,
 	.vm_s3resume = vm_s3resume,

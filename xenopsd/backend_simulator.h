@@ -18,4 +18,12 @@ struct rpc_client *simulator_client(void);
 /* Asks the process whether the atom is to fail or hang, if there is any such plan. */
 MAY_WAIT must_check struct err *simulator_fault(const char *atom, const char *vm_id);
 
+struct image;
+struct vm;
+
+/* backend_simulator_save.c: functions of the backend's table. */
+MAY_WAIT must_check struct err *simulator_save_running(struct vm *vm, struct image *image);
+MAY_WAIT must_check struct err *simulator_save(struct vm *vm, struct image *image);
+MAY_WAIT must_check struct err *simulator_restore(struct vm *vm, struct image *image);
+
 #endif

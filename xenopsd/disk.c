@@ -94,17 +94,26 @@ static struct err *way_to_path(
 	return NULL;
 }
 
-static MAY_WAIT struct err *attach(const char *dp, const char *vm,
+static MAY_WAIT struct err *attach_alone(const char *dp, const char *vm,
 	const struct xenops_vdi_path *vdi, bool read_write, struct arena *a,
 	struct storage_implementation_list *out)
 {
 	struct storage_vdi_attach_in attach = {
 		.dp = dp, .sr = vdi->sr, .vdi = vdi->vdi, .read_write = read_write, .vm = vm};
-	struct storage_vdi_activate_in activate = {
-		.dp = dp, .sr = vdi->sr, .vdi = vdi->vdi, .vm = vm};
 
 	TRY_CTX(storage_vdi_attach(smd, &attach, a, out, deadline_in(CALL_NS)),
 		"attaching VDI %s of SR %s by smd", vdi->vdi, vdi->sr);
+	return NULL;
+}
+
+static MAY_WAIT struct err *attach(const char *dp, const char *vm,
+	const struct xenops_vdi_path *vdi, bool read_write, struct arena *a,
+	struct storage_implementation_list *out)
+{
+	struct storage_vdi_activate_in activate = {
+		.dp = dp, .sr = vdi->sr, .vdi = vdi->vdi, .vm = vm};
+
+	TRY(attach_alone(dp, vm, vdi, read_write, a, out));
 	auto_err e = storage_vdi_activate(smd, &activate, a, deadline_in(CALL_NS));
 	/* Refused would mean that nothing has been done; it is attached. */
 	if (err_is(e, &ERR_CONNECTION_REFUSED))
@@ -123,6 +132,32 @@ struct err *disk_attach(const struct device *vbd, const struct xenops_disk *disk
 		return way_to_path(disk->local, a, out);
 	return attach(
 		vbd->id, vbd->vm->id, &disk->vdi, vbd->vbd.mode == XENOPS_VBD_MODE_RW, a, out);
+}
+
+struct err *disk_attach_early(const struct device *vbd)
+{
+	const struct xenops_vdi_path *vdi = vdi_of(vbd);
+	struct storage_implementation_list ways;
+	auto_arena a = {0};
+
+	if (!vdi)
+		return NULL;
+	return attach_alone(
+		vbd->id, vbd->vm->id, vdi, vbd->vbd.mode == XENOPS_VBD_MODE_RW, &a, &ways);
+}
+
+struct err *disk_deactivate(const struct device *vbd)
+{
+	const struct xenops_vdi_path *vdi = vdi_of(vbd);
+	auto_arena a = {0};
+
+	if (!vdi)
+		return NULL;
+	struct storage_vdi_deactivate_in in = {
+		.dp = vbd->id, .sr = vdi->sr, .vdi = vdi->vdi, .vm = vbd->vm->id};
+	TRY_CTX(storage_vdi_deactivate(smd, &in, &a, deadline_in(CALL_NS)),
+		"deactivating VDI %s of SR %s by smd", vdi->vdi, vdi->sr);
+	return NULL;
 }
 
 static MAY_WAIT struct err *detach(const char *dp)

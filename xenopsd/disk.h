@@ -19,6 +19,10 @@ MAY_WAIT must_check struct err *disk_epoch_end(const struct device *vbd);
 /* Attaches and activates DISK (NULL: none) for the VBD. OUT: the ways to its bytes, best first. */
 MAY_WAIT must_check struct err *disk_attach(const struct device *vbd,
 	const struct xenops_disk *disk, struct arena *a, struct storage_implementation_list *out);
+/* Ends reading and writing, so that another host can begin; disk_attach takes it up again. */
+MAY_WAIT must_check struct err *disk_deactivate(const struct device *vbd);
+/* Attaches it alone, ahead of disk_attach: another host may still have it active. */
+MAY_WAIT must_check struct err *disk_attach_early(const struct device *vbd);
 /* Deactivates and detaches what the VBD has; nothing is no error. */
 MAY_WAIT must_check struct err *disk_detach(const struct device *vbd);
 

@@ -80,6 +80,12 @@ static struct xenopsd_state state_of(const struct vm *vm, struct arena *a)
 
 	if (vm->last_start_s)
 		state.last_start = (int64_t *)&vm->last_start_s;
+	state.came_by = vm->came_by ?: "";
+	if (vm->migration.token) {
+		state.migration = arena_new(a, struct xenopsd_migration);
+		*state.migration = (struct xenopsd_migration){
+			vm->migration.token, {vm->migration.url}, vm->migration.memory ?: ""};
+	}
 	state.active.v = arena_calloc(a, vm->devices.n, sizeof(*state.active.v));
 	state.changing.v = arena_calloc(a, vm->devices.n, sizeof(*state.changing.v));
 	vec_for_each (i, &vm->devices) {
@@ -201,17 +207,42 @@ static bool is_among(const char *name, const struct string_list *names)
 	return false;
 }
 
+void files_mark_active(struct vm *vm, const struct string_list *active)
+{
+	vec_for_each (i, &vm->devices) {
+		auto_str name = device_file(vm->devices.v[i]);
+
+		if (is_among(name, active))
+			vm->devices.v[i]->is_active = true;
+	}
+}
+
+void files_list_active(const struct vm *vm, struct arena *a, struct string_list *out)
+{
+	*out = state_of(vm, a).active;
+}
+
+static void take_migration(struct vm *vm, const struct xenopsd_state *state)
+{
+	const struct xenopsd_migration *m = state->migration;
+
+	if (*state->came_by)
+		vm->came_by = xstrdup(state->came_by);
+	if (m)
+		vm->migration = (struct vm_migration){
+			xstrdup(m->token), xstrdup(m->url.hidden), xstrdup(m->memory)};
+}
+
 static void take_state(struct vm *vm, const struct xenopsd_state *state)
 {
 	vm->phase = state->phase;
 	vm->has_image = state->has_image;
 	vm->ends_for = state->ends_for;
 	vm->last_start_s = state->last_start ? *state->last_start : 0;
+	files_mark_active(vm, &state->active);
 	vec_for_each (i, &vm->devices) {
 		auto_str name = device_file(vm->devices.v[i]);
 
-		if (is_among(name, &state->active))
-			vm->devices.v[i]->is_active = true;
 		vm->devices.v[i]->is_changing = is_among(name, &state->changing);
 	}
 }
@@ -223,6 +254,7 @@ static struct err *load_state(struct vm *vm)
 
 	TRY(read_file(vm->dir, "state", &xenopsd_type_state, &a, &state));
 	take_state(vm, &state);
+	take_migration(vm, &state);
 	return NULL;
 }
 
@@ -262,8 +294,11 @@ struct err *files_load(void)
 struct json_text files_export_state(const struct vm *vm, struct arena *a)
 {
 	auto_sbuf text = {0};
-	const struct xenopsd_state state = state_of(vm, a);
+	struct xenopsd_state state = state_of(vm, a);
 
+	/* Who takes it in is not asked for how it came here. */
+	state.came_by = "";
+	state.migration = NULL;
 	codec_encode(&xenopsd_type_state, &state, &text);
 	return (struct json_text){
 		arena_strndup(a, sbuf_data(&text), sbuf_len(&text)), sbuf_len(&text)};

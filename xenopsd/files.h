@@ -21,6 +21,10 @@ must_check struct err *files_drop_device(const struct device *d);
  * being added or removed, and goes. Before the socket opens. */
 must_check struct err *files_load(void);
 
+/* The devices that come with the VM, as in "state". */
+void files_list_active(const struct vm *vm, struct arena *a, struct string_list *out);
+void files_mark_active(struct vm *vm, const struct string_list *active);
+
 /* What must be remembered of a suspended VM, for VM.export_metadata; in the arena. */
 struct json_text files_export_state(const struct vm *vm, struct arena *a);
 /* Makes a halted VM the suspended one that TEXT was exported from. INVALID_VALUE. */

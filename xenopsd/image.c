@@ -14,6 +14,7 @@
 #include "common/sbuf.h"
 #include "core.gen.h"
 #include "xenopsd/backend.h"
+#include "xenopsd/channel.h"
 #include "xenopsd/xenopsd.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@ struct image {
 	struct task *task; /* NULL: nobody asked */
 	double from, to;
 	int64_t expected_bytes;
+	struct channel *channel; /* borrowed; NULL: it is a file */
 };
 
 void image_free(struct image *image)
@@ -117,6 +119,14 @@ static void moved(struct image *image, size_t n)
 	double part = (double)image->done / (double)image->expected_bytes;
 	if (part < 1)
 		task_progress(image->task, image->from + part * (image->to - image->from));
+}
+
+struct image *image_of_channel(const struct vm *vm, struct channel *p)
+{
+	struct image *image = new_image(vm, "");
+
+	image->channel = p;
+	return image;
 }
 
 /* ---- work of the pool ---- */
@@ -231,6 +241,11 @@ MAY_WAIT struct err *image_write(struct image *image, const void *bytes, size_t 
 {
 	struct work w = {WORK_WRITE, image, .bytes = bytes, .n = n, .at = IMAGE_BODY + image->done};
 
+	if (image->channel) {
+		TRY(channel_send_memory(image->channel, bytes, n));
+		moved(image, n);
+		return NULL;
+	}
 	if (image->max_bytes && w.at + (int64_t)n > image->max_bytes)
 		return err_errno(ENOSPC, "writing the image %s", image->path);
 	TRY(work(&w, "writing the image"));
@@ -247,6 +262,8 @@ MAY_WAIT struct err *image_finish(struct image *image)
 	auto_sbuf text = {0};
 	struct work sync = {WORK_SYNC, .image = image};
 
+	if (image->channel)
+		return channel_end_memory(image->channel);
 	sbuf_adds(&text, MAGIC);
 	codec_encode(&xenopsd_type_image_header, &header, &text);
 	TRY(work(&sync, "writing the image"));
@@ -308,6 +325,11 @@ MAY_WAIT struct err *image_read(struct image *image, void *bytes, size_t size, s
 		WORK_READ, image, .room = bytes, .n = wanted, .at = IMAGE_BODY + image->done};
 
 	*n = 0;
+	if (image->channel) {
+		TRY(channel_read_memory(image->channel, bytes, size, n));
+		moved(image, *n);
+		return NULL;
+	}
 	if (!wanted)
 		return check_body(image);
 	TRY(work(&w, "reading the image"));

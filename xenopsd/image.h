@@ -18,15 +18,18 @@
 #define IMAGE_BODY 4096 /* where the backend's bytes begin */
 
 struct image;
+struct channel;
 
 /* Begins a new one for VM at PATH, made when it is not there. MAX_BYTES: its room; 0: no bound. */
 MAY_WAIT must_check struct err *image_create(
 	const struct vm *vm, const char *path, int64_t max_bytes, struct image **out);
-/* All was written: from now on it is an image. */
+/* All was written: from now on it is an image; or all was sent. */
 MAY_WAIT must_check struct err *image_finish(struct image *image);
 /* Opens VM's, to be read. Image_unusable. */
 MAY_WAIT must_check struct err *image_open(
 	const struct vm *vm, const char *path, struct image **out);
+/* What goes to another host, or comes from there: no file but P (channel.h), which outlives it. */
+struct image *image_of_channel(const struct vm *vm, struct channel *p);
 /* NULL is fine. One that was not finished is none. */
 void image_free(struct image *image);
 

@@ -144,6 +144,7 @@ int main(int argc, char **argv)
 		.conf = &xenopsd_conf,
 		.conf_size = sizeof(xenopsd_conf),
 		.services = services,
+		.descriptors = 8, /* streams of migrations */
 		.init = init,
 		.reload = reload,
 		.stop = stop,

@@ -21,6 +21,7 @@
 #include "xenopsd/vm.h"
 
 struct image;
+struct migration;
 struct plan;
 
 /* DEVICE is NULL where the atom is one of the VM. */
@@ -57,6 +58,7 @@ struct plan {
 	enum xenopsd_hook_reason reason; /* of its hooks */
 	const struct xenops_disk *disk; /* of a suspend and a resume: where the image is */
 	struct image *image; /* owned by who runs the plan; NULL: not open */
+	struct migration *migration; /* borrowed; of one that sends or receives the VM */
 	bool keeps_epochs; /* the VM's time from boot to halt neither ends nor begins */
 	bool goes_on; /* a failed step does not keep the others from being done */
 	struct arena arena; /* of the steps */

@@ -10,6 +10,12 @@
 #include "xenopsd/plans.h"
 #include "xenopsd/xenopsd.h"
 
+/* Its guest ran before, here or elsewhere. */
+static bool is_going_on(const struct plan *p)
+{
+	return p->phase == XENOPSD_PHASE_RESUMING || p->phase == XENOPSD_PHASE_RECEIVING;
+}
+
 void plan_add_vbd_plug(struct plan *p, struct device *vbd)
 {
 	plan_open(p, PLAN_SERIAL);
@@ -20,10 +26,10 @@ void plan_add_vbd_plug(struct plan *p, struct device *vbd)
 	plan_close(p);
 }
 
-/* A VM that is resumed has no more devices than it had. */
+/* A VM that goes on has no more devices than it had. */
 static bool comes(const struct plan *p, const struct device *d)
 {
-	return p->phase != XENOPSD_PHASE_RESUMING || d->is_active;
+	return !is_going_on(p) || d->is_active;
 }
 
 /* Drives that are written to come first: a guest counts on it that they are there. */
@@ -50,7 +56,9 @@ void plan_add_devices(struct plan *p)
 	add_vbds(p, XENOPS_VBD_MODE_RW);
 	add_vbds(p, XENOPS_VBD_MODE_RO);
 	plan_close(p);
-	add_all(p, DEVICE_VIF, &atom_vif_plug);
+	/* One that comes from elsewhere has them already. */
+	if (p->phase != XENOPSD_PHASE_RECEIVING)
+		add_all(p, DEVICE_VIF, &atom_vif_plug);
 	plan_open(p, PLAN_SERIAL);
 	add_all(p, DEVICE_VGPU, &atom_vgpu_plug);
 	plan_close(p);
@@ -61,6 +69,16 @@ void plan_add_devices(struct plan *p)
 	plan_close(p);
 	add_all(p, DEVICE_PCI, &atom_pci_plug);
 	add_all(p, DEVICE_VUSB, &atom_vusb_plug);
+}
+
+void plan_add_early_devices(struct plan *p)
+{
+	plan_open(p, PLAN_PARALLEL);
+	add_all(p, DEVICE_VIF, &atom_vif_plug);
+	vm_for_each (d, p->vm, DEVICE_VBD)
+		if (d->is_active && d->vbd.can_attach_early)
+			plan_add(p, &atom_vbd_attach_early, d);
+	plan_close(p);
 }
 
 void plan_add_start(struct plan *p)

@@ -118,6 +118,13 @@ void plan_add_stop(struct plan *p)
 	plan_add_take_down(p);
 }
 
+/* Its disks may be another host's by now. */
+static bool is_elsewhere(const struct vm *vm)
+{
+	return vm->phase == XENOPSD_PHASE_HANDED_OVER || vm->phase == XENOPSD_PHASE_MIGRATED ||
+		vm->phase == XENOPSD_PHASE_RECEIVING;
+}
+
 struct err *vm_stop(struct vm *vm, enum xenopsd_hook_reason reason, struct task *task)
 {
 	AUTO(plan_fini) struct plan plan = {0};
@@ -128,6 +135,7 @@ struct err *vm_stop(struct vm *vm, enum xenopsd_hook_reason reason, struct task 
 	plan.phase = XENOPSD_PHASE_STOPPING;
 	plan.reason = reason;
 	plan.goes_on = true;
+	plan.keeps_epochs = is_elsewhere(vm);
 	plan_add_stop(&plan);
 	plan_add(&plan, &atom_vm_halted, NULL);
 	/* From here on there is no way back. */

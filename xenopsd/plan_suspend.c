@@ -15,6 +15,7 @@
 #include "xenopsd/files.h"
 #include "xenopsd/image.h"
 #include "xenopsd/memory.h"
+#include "xenopsd/migration.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/repair.h"
 #include "xenopsd/xenopsd.h"
@@ -133,6 +134,23 @@ static MAY_WAIT struct err *go_on(struct vm *vm)
 	return NULL;
 }
 
+/* Afterwards it may be gone. */
+static MAY_WAIT struct err *settle_migration(struct vm *vm)
+{
+	struct err *e = NULL;
+
+	if (vm->phase == XENOPSD_PHASE_MIGRATING || vm->phase == XENOPSD_PHASE_HANDED_OVER ||
+		vm->phase == XENOPSD_PHASE_MIGRATED)
+		e = vm_settle_sent(vm);
+	else if (vm->phase == XENOPSD_PHASE_RECEIVING || vm->phase == XENOPSD_PHASE_ARRIVED)
+		e = vm_settle_received(vm);
+	if (e && !vm->is_removed)
+		repair_later(vm);
+	if (e || !vm->is_removed)
+		return e;
+	return err(Does_not_exist, "vm", vm->id);
+}
+
 struct err *vm_settle(struct vm *vm)
 {
 	struct err *e = NULL;
@@ -146,7 +164,7 @@ struct err *vm_settle(struct vm *vm)
 		e = put_away(vm);
 	}
 	end_later(vm);
-	return e;
+	return e ? e : settle_migration(vm);
 }
 
 /* ---- going on ---- */

@@ -34,6 +34,8 @@ must_check struct err *plan_check_devices(const struct vm *vm);
 void plan_add_start(struct plan *p);
 /* Of them, what plugs the devices and starts the device model; a resume has those of before. */
 void plan_add_devices(struct plan *p);
+/* Of a VM that comes from another host, what can be there while it still runs elsewhere. */
+void plan_add_early_devices(struct plan *p);
 /* A drive or an interface comes to the VM. */
 void plan_add_vbd_plug(struct plan *p, struct device *vbd);
 void plan_add_vif_plug(struct plan *p, struct device *vif);
@@ -78,8 +80,8 @@ MAY_WAIT must_check struct err *vm_fast_resume(struct vm *vm, struct task *task)
 /* Brings it up again, paused; what goes wrong leaves it suspended. */
 MAY_WAIT must_check struct err *vm_resume(
 	struct vm *vm, const struct xenops_disk *image, struct task *task);
-/* Ends a suspend or resume that was not ended: the VM goes on, or is suspended. One that was kept
- * is suspended then as any other. */
+/* Ends a suspend, a resume or a migration that was not ended: the VM goes on, or is suspended (one
+ * that was kept as any other), or it is elsewhere, and then Does_not_exist. */
 MAY_WAIT must_check struct err *vm_settle(struct vm *vm);
 
 /* ---- plan_device.c ---- */

@@ -23,6 +23,15 @@ enum xenops_power_state power_state_of(const struct vm *vm, const struct domain_
 	case XENOPSD_PHASE_SUSPENDED:
 	case XENOPSD_PHASE_RESUMING:
 		return XENOPS_POWER_STATE_SUSPENDED;
+	case XENOPSD_PHASE_MIGRATING:
+		return XENOPS_POWER_STATE_RUNNING;
+	case XENOPSD_PHASE_HANDED_OVER:
+	case XENOPSD_PHASE_MIGRATED:
+		/* Whether it runs is known elsewhere; here nobody may touch it. */
+		return vm->is_sent ? XENOPS_POWER_STATE_RUNNING : XENOPS_POWER_STATE_SUSPENDED;
+	case XENOPSD_PHASE_RECEIVING:
+		return XENOPS_POWER_STATE_SUSPENDED;
+	case XENOPSD_PHASE_ARRIVED:
 	case XENOPSD_PHASE_UP:
 		break;
 	}
@@ -34,7 +43,8 @@ enum xenops_power_state power_state_of(const struct vm *vm, const struct domain_
 /* Where the phase says all, the backend is not asked. */
 static bool needs_look(const struct vm *vm)
 {
-	return vm->phase == XENOPSD_PHASE_UP || vm->phase == XENOPSD_PHASE_STOPPING;
+	return vm->phase == XENOPSD_PHASE_UP || vm->phase == XENOPSD_PHASE_STOPPING ||
+		vm->phase == XENOPSD_PHASE_ARRIVED;
 }
 
 struct err *vm_power_state(struct vm *vm, enum xenops_power_state *out)

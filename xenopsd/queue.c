@@ -35,7 +35,7 @@ static void next_of(struct vm *vm)
 
 	if (!t || vm->has_turn)
 		return;
-	if (t->kind == TURN_QUICK || (n_working < n_workers && list_is_empty(&line)))
+	if (t->kind != TURN_WORK || (n_working < n_workers && list_is_empty(&line)))
 		grant(vm);
 	else if (!list_is_linked(&vm->in_line))
 		list_push_back(&line, &vm->in_line);

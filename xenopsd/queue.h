@@ -15,6 +15,9 @@
 enum turn_kind {
 	TURN_WORK, /* takes one of the workers */
 	TURN_QUICK, /* touches files alone: does not wait for a worker */
+	/* Takes in a VM whose sender has a worker already: two hosts that send to each other must
+	 * not wait for one. */
+	TURN_RECEIVE,
 };
 
 struct turn {

@@ -143,6 +143,11 @@ static MAY_WAIT struct err *repair(struct vm *vm)
 	case XENOPSD_PHASE_SUSPENDING:
 	case XENOPSD_PHASE_SAVED:
 	case XENOPSD_PHASE_RESUMING:
+	case XENOPSD_PHASE_MIGRATING:
+	case XENOPSD_PHASE_HANDED_OVER:
+	case XENOPSD_PHASE_MIGRATED:
+	case XENOPSD_PHASE_RECEIVING:
+	case XENOPSD_PHASE_ARRIVED:
 		return vm_settle(vm);
 	}
 	return NULL;
@@ -156,6 +161,10 @@ static MAY_WAIT struct err *try_once(const char *id, bool *out)
 	TRY(turn_begin(&turn, id, "repair", TURN_WORK));
 	turn.vm->is_repair_pending = true; /* nobody else need begin one */
 	auto_err e = repair(turn.vm);
+	if (turn.vm->is_removed) {
+		*out = true; /* there is no more of it */
+		return NULL;
+	}
 	if (err_is(e, &ERR_SHUTTING_DOWN))
 		return take(e);
 	if (e)

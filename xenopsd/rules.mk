@@ -55,3 +55,4 @@ $(B)/tests/unit/xenopsd/files: $(xenopsd_model) $(B)/obj/xenopsd/files.o
 $(B)/tests/unit/xenopsd/memory_balance: $(B)/obj/xenopsd/memory_balance.o
 $(B)/tests/unit/xenopsd/memory: $(xenopsd_model) $(B)/obj/xenopsd/memory.o \
 	$(B)/obj/xenopsd/memory_balance.o
+$(B)/tests/unit/xenopsd/channel: $(B)/obj/xenopsd/channel.o

@@ -121,6 +121,14 @@ static void free_old(struct vm *vm)
 	vec_fini(&vm->old_devices);
 }
 
+void vm_migration_fini(struct vm_migration *m)
+{
+	free(m->token);
+	free(m->url);
+	free(m->memory);
+	*m = (struct vm_migration){0};
+}
+
 static void vm_free(struct vm *vm)
 {
 	free_old(vm);
@@ -130,6 +138,8 @@ static void vm_free(struct vm *vm)
 		device_free(vm->devices.v[i]);
 	vec_fini(&vm->devices);
 	cond_fini(&vm->changed);
+	vm_migration_fini(&vm->migration);
+	free(vm->came_by);
 	arena_fini(&vm->arena);
 	free(vm->id);
 	free(vm->dir);

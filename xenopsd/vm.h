@@ -70,6 +70,13 @@ struct vm {
 	int64_t last_start_s; /* since 1970; 0: never */
 	bool has_image; /* smd has given us its image; in the file "state", as the next */
 	enum xenopsd_hook_reason ends_for; /* other than NONE: vm-post-destroy is to be run */
+	/* It goes to another host, and what its sender must remember; token NULL: it does not. In
+	 * the file "state". Owned. */
+	struct vm_migration {
+		char *token, *url, *memory;
+	} migration;
+	char *came_by; /* owned; of the migration whose sender may still ask, or NULL; in "state" */
+	bool is_sent; /* by an operation that is under way */
 	int domid; /* of its domain, or -1 */
 	int64_t reserved_bytes; /* of memory.c */
 	int64_t build_bytes; /* of memory.c: what the guest is to have when it starts */
@@ -130,6 +137,8 @@ must_check struct err *device_check_id(enum device_class class, const char *id);
 /* A halted VM without devices; CONFIG is copied. No file is written here. */
 struct vm *vm_new(const struct xenops_vm *config);
 void vm_set_config(struct vm *vm, const struct xenops_vm *config);
+/* Of one that does not migrate, or no longer. */
+void vm_migration_fini(struct vm_migration *m);
 /* Takes it out of `vms`; freed when nobody holds it any more. */
 void vm_remove(struct vm *vm);
 

@@ -58,6 +58,23 @@ MAY_WAIT struct err *api_domain_build(struct call *c, const struct simulator_dom
 
 /* ---- suspended domains ---- */
 
+#define PAGE_BYTES 4096
+#define CALMER     8 /* there is less to copy each time, as it is copied sooner */
+
+MAY_WAIT struct err *api_domain_copy_round(
+	struct call *c, const struct simulator_domain_copy_round_in *in, int64_t *out)
+{
+	struct domain *d;
+
+	TRY(take_time());
+	TRY(domain_get(in->vm, &d));
+	if (!d->is_built)
+		return err(Domain_not_built);
+	*out = in->first ? d->memory_bytes / PAGE_BYTES : d->changed_pages;
+	d->changed_pages = *out / CALMER;
+	return NULL;
+}
+
 MAY_WAIT struct err *api_domain_save(struct call *c, const struct simulator_domain_save_in *in,
 	struct simulator_saved_domain *out)
 {
@@ -101,6 +118,7 @@ MAY_WAIT struct err *api_domain_go_on(struct call *c, const struct simulator_dom
 	TRY(domain_get(in->vm, &d));
 	if (d->power == SIMULATOR_DOMAIN_POWER_ENDED && d->end == SIMULATOR_GUEST_END_SUSPENDED)
 		domain_set_power(d, SIMULATOR_DOMAIN_POWER_RUNNING);
+	d->changed_pages = 0;
 	return NULL;
 }
 

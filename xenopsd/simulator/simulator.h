@@ -44,6 +44,7 @@ struct domain {
 	struct xenops_script_result *script; /* what scripts give; NULL: their own text */
 	int64_t ran_ns; /* time that it ran, up to the last change of power */
 	int64_t runs_since_ns; /* while it is running */
+	int64_t changed_pages; /* of its memory, since the last round of copying */
 	/* How its guest behaves. */
 	bool acknowledges, ends, lets_go, balloons;
 	int64_t balloon_bytes_per_s; /* 0: all at once */
