@@ -155,6 +155,18 @@ class Case(unittest.TestCase):
 
 @needs_qemu
 class Life(Case):
+    def check_balloon(self):
+        """It moves as it is told, there and back."""
+        self.assertEqual(self.state()["memory_actual_bytes"], 128 * MIB)
+        for most in (96, 128):
+            self.do("VM.set_memory_dynamic_range", min_bytes=64 * MIB, max_bytes=most * MIB)
+            self.assertEqual(self.state()["memory_target_bytes"], most * MIB)
+            self.wait_for(
+                "the balloon",
+                lambda most=most: self.state()["memory_actual_bytes"] == most * MIB,
+            )
+        self.assertFalse(self.state()["uncooperative"])
+
     def test_boot_reboot_halt(self):
         self.add_direct()
         self.do("VM.start")
@@ -165,7 +177,7 @@ class Life(Case):
         self.do("VM.unpause")
         console.wait_for(guest.answer(self.nonce, 1))
         console.wait_for("guest: ping 10.0.2.2 ok")
-        self.assertEqual(self.state()["memory_actual_bytes"], 128 * MIB)
+        self.check_balloon()
         # The guest's own reboot is a new domain of the same VM.
         console.log_in()
         console.send("reboot\n")
