@@ -93,6 +93,17 @@ class WholeLife(LifeTest):
             simulator.call("Machine.set", memory_bytes=384 * MIB)
             self.x("VM.start", b, False, False)
             self.until(lambda: actual(a) == 192 * MIB, "the balloon")
+            self.x("VM.set_memory_dynamic_range", a, str(128 * MIB), str(160 * MIB))
+            self.until(lambda: actual(b) > 224 * MIB, "the other balloon")
+            self.assertEqual(self.x("VM.get_memory_dynamic_max", a), str(160 * MIB))
+            self.fails(
+                "MEMORY_CONSTRAINT_VIOLATION",
+                "VM.set_memory_dynamic_max",
+                a,
+                str(257 * MIB),
+            )
+            self.x("VM.set_memory_dynamic_max", a, str(256 * MIB))
+            self.until(lambda: actual(a) == 192 * MIB, "the balloon")
             simulator.call("Machine.set", memory_bytes=383 * MIB)
             self.fails("HOST_NOT_ENOUGH_FREE_MEMORY", "VM.start", c, False, False)
             self.assertTrue(self.x("VM.get_cooperative", a))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * VM: its settings, where setting one does more than to write it, or is checked against others.
- * What changes while the VM runs counts from its next boot on, but for the keys that its guest
- * reads.
+ * What changes while the VM runs counts from its next boot on, but for its dynamic range of memory
+ * and the keys that its guest reads.
  */
 #include "xapid/api/hooks.h"
 #include "xapid/db/db.h"
@@ -163,21 +163,57 @@ static struct err *bounds_of(const char *ref, int op, struct bounds *out)
 	return NULL;
 }
 
-static struct err *set_bounds(const char *ref, const struct bounds *b)
+static struct err *check_bounds(const struct bounds *b)
 {
-	const struct xenapi_vm *vm = db_find(vm, ref);
-
 	if (b->static_min < 0 || b->static_min > b->dynamic_min ||
 		b->dynamic_min > b->dynamic_max || b->dynamic_max > b->static_max)
 		return err(MEMORY_CONSTRAINT_VIOLATION,
 			"Memory limits must satisfy: static_min <= dynamic_min <= dynamic_max <= "
 			"static_max");
+	return NULL;
+}
+
+static struct err *set_bounds(const char *ref, const struct bounds *b)
+{
+	const struct xenapi_vm *vm = db_find(vm, ref);
+
+	TRY(check_bounds(b));
 	if (vm->power_state != XENAPI_VM_POWER_STATE_HALTED && !vm->is_control_domain)
 		return err(NOT_IMPLEMENTED, "changing the memory of a running VM");
 	TRY(db_write(vm, ref, memory_static_min, b->static_min));
 	TRY(db_write(vm, ref, memory_dynamic_min, b->dynamic_min));
 	TRY(db_write(vm, ref, memory_dynamic_max, b->dynamic_max));
 	return db_write(vm, ref, memory_static_max, b->static_max);
+}
+
+/* The host balances its memory by it from now on. */
+static MAY_WAIT struct err *balance(
+	struct call *c, const struct xenapi_vm *vm, const char *ref, const struct bounds *b)
+{
+	const struct link_work work = {.part = "VM.set_memory_dynamic_range"};
+	const struct xenops_vm_set_memory_dynamic_range_in in = {
+		arena_strdup(c->arena, vm->uuid), b->dynamic_min, b->dynamic_max};
+	const char *task;
+
+	TRY(link_error(xenops_vm_set_memory_dynamic_range(
+			       link_xenopsd.client, &in, c->arena, &task, plan_soon()),
+		ref));
+	return plan_await_vm(&work, task, ref);
+}
+
+/* Of a VM that runs it changes at once; of one that does not, for its next boot. */
+static MAY_WAIT struct err *set_dynamic(struct call *c, const char *ref, const struct bounds *b)
+{
+	AUTO(plan_ops_end) struct plan_ops ops = {0};
+	const struct xenapi_vm *vm = db_find(vm, ref);
+
+	TRY(check_bounds(b));
+	if (vm->power_state != XENAPI_VM_POWER_STATE_RUNNING || vm->is_control_domain)
+		return set_bounds(ref, b);
+	TRY(plan_op(&ops, &vm_rules, ref, OP(CHANGING_DYNAMIC_RANGE), c));
+	TRY(balance(c, vm, ref, b));
+	TRY(db_write(vm, ref, memory_dynamic_min, b->dynamic_min));
+	return db_write(vm, ref, memory_dynamic_max, b->dynamic_max);
 }
 
 MAY_WAIT struct err *xapi_vm_set_memory_limits(
@@ -206,7 +242,7 @@ MAY_WAIT struct err *xapi_vm_set_memory_dynamic_range(
 	TRY(bounds_of(in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
 	b.dynamic_min = in->min;
 	b.dynamic_max = in->max;
-	return set_bounds(in->self, &b);
+	return set_dynamic(c, in->self, &b);
 }
 
 MAY_WAIT struct err *xapi_vm_set_memory_static_range(
@@ -247,7 +283,7 @@ MAY_WAIT struct err *xapi_vm_set_memory_dynamic_max(
 
 	TRY(bounds_of(in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
 	b.dynamic_max = in->value;
-	return set_bounds(in->self, &b);
+	return set_dynamic(c, in->self, &b);
 }
 
 MAY_WAIT struct err *xapi_vm_set_memory_dynamic_min(
@@ -257,7 +293,7 @@ MAY_WAIT struct err *xapi_vm_set_memory_dynamic_min(
 
 	TRY(bounds_of(in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
 	b.dynamic_min = in->value;
-	return set_bounds(in->self, &b);
+	return set_dynamic(c, in->self, &b);
 }
 
 /* ---- plain ones, with a message of their own ---- */

@@ -20,17 +20,18 @@ static const char *const vm_messages[] = {"VM.pause", "VM.unpause", "VM.suspend"
 	"VM.clean_shutdown", "VM.hard_shutdown", "VM.shutdown", "VM.clean_reboot", "VM.hard_reboot",
 	"VM.power_state_reset", "VM.snapshot", "VM.checkpoint", "VM.clone", "VM.copy",
 	"VM.provision", "VM.revert", "VM.set_VCPUs_number_live", "VM.set_memory_dynamic_range",
-	"VM.set_memory_limits", "VM.set_memory", "VM.set_memory_target_live",
-	"VM.wait_memory_target_live", "VM.send_sysrq", "VM.send_trigger", "VM.call_plugin",
-	"VM.get_data_sources", "VM.record_data_source", "VM.query_data_source",
-	"VM.forget_data_source_archives", "VM.get_cooperative", "VM.add_to_VCPUs_params_live",
-	"VM.call_host_plugin", NULL};
+	"VM.set_memory_dynamic_max", "VM.set_memory_dynamic_min", "VM.set_memory_limits",
+	"VM.set_memory", "VM.set_memory_target_live", "VM.wait_memory_target_live", "VM.send_sysrq",
+	"VM.send_trigger", "VM.call_plugin", "VM.get_data_sources", "VM.record_data_source",
+	"VM.query_data_source", "VM.forget_data_source_archives", "VM.get_cooperative",
+	"VM.add_to_VCPUs_params_live", "VM.call_host_plugin", NULL};
 static const char *const host_messages[] = {"host.dmesg", "host.dmesg_clear",
 	"host.send_debug_keys", "host.compute_free_memory", "host.compute_memory_overhead",
 	"host.call_plugin", "host.call_extension", "host.has_extension", "host.get_servertime",
 	"host.get_server_localtime", "host.get_data_sources", "host.record_data_source",
 	"host.query_data_source", "host.forget_data_source_archives", "host.get_log",
-	"host.syslog_reconfigure", "host.set_hostname_live", "host.restart_agent", NULL};
+	"host.syslog_reconfigure", "host.set_hostname_live", "host.restart_agent",
+	"host.get_uncooperative_resident_VMs", NULL};
 static const char *const sr_messages[] = {"SR.scan", "SR.destroy", "SR.update", "SR.forget",
 	"SR.get_data_sources", "SR.record_data_source", "SR.query_data_source", NULL};
 static const char *const vdi_messages[] = {"VDI.snapshot", "VDI.clone", "VDI.copy", "VDI.resize",
