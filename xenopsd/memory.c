@@ -46,7 +46,8 @@ struct wish {
 
 static struct {
 	int64_t reserved_bytes;
-	unsigned n_promises, n_ended; /* n_ended counts on for ever */
+	unsigned n_promises, n_ended; /* n_ended counts on for ever, as ended_bytes */
+	int64_t ended_bytes; /* of promises */
 	struct list line; /* of wishes */
 	struct cond news; /* for the balancer */
 	bool is_running; /* there is a balancer */
@@ -74,6 +75,7 @@ void memory_release(struct vm *vm)
 	if (!vm->reserved_bytes)
 		return;
 	memory.reserved_bytes -= vm->reserved_bytes;
+	memory.ended_bytes += vm->reserved_bytes;
 	vm->reserved_bytes = 0;
 	memory.n_promises--;
 	memory.n_ended++;
@@ -309,6 +311,27 @@ static void note(const struct look *l, struct standing *s)
 	}
 }
 
+/* Where nobody is short and nothing moves, those behind the first have all they would have, as far
+ * as it goes: a crowd is not served one a look. */
+static void answer_others(const struct balance *b)
+{
+	int64_t free_bytes = b->free_bytes - b->promised_bytes - b->granted_bytes;
+
+	if (memory.is_short || memory.is_moving || !b->is_granted ||
+		b->granted_bytes < b->wanted_max_bytes)
+		return;
+	list_for_each_safe (w, &memory.line, struct wish, link) {
+		if (!w->vm)
+			continue;
+		if (w->max_bytes > free_bytes)
+			return;
+		free_bytes -= w->max_bytes;
+		w->granted_bytes = w->max_bytes;
+		promise(w->vm, w->granted_bytes);
+		end_wish(w, NULL);
+	}
+}
+
 static struct wish *first_of_line(struct look *l)
 {
 	struct wish *first = NULL;
@@ -350,6 +373,7 @@ static MAY_WAIT struct err *round_once(struct standing *s)
 	if (first)
 		answer(&l, first);
 	note(&l, s);
+	answer_others(&l.balance);
 	tell(&l, s);
 	end_seen();
 	return NULL;
@@ -462,16 +486,19 @@ static MAY_WAIT struct err *reserve_at_once(struct wish *w)
 {
 	while (is_plain()) {
 		struct xenops_host_memory host;
-		unsigned n_ended = memory.n_ended;
+		int64_t ended_bytes = memory.ended_bytes;
 
 		TRY(xenopsd.backend->host_memory(&host));
-		if (n_ended != memory.n_ended)
-			continue; /* what the host told may be from before */
-		if (!is_plain() || host.free_bytes - memory.reserved_bytes < w->max_bytes)
+		/* What has been taken meanwhile the host may have told as free. */
+		ended_bytes = memory.ended_bytes - ended_bytes;
+		if (is_plain() &&
+			host.free_bytes - memory.reserved_bytes - ended_bytes >= w->max_bytes) {
+			promise(w->vm, w->max_bytes);
+			w->granted_bytes = w->max_bytes;
 			return NULL;
-		promise(w->vm, w->max_bytes);
-		w->granted_bytes = w->max_bytes;
-		return NULL;
+		}
+		if (!ended_bytes)
+			return NULL;
 	}
 	return NULL;
 }

@@ -282,6 +282,40 @@ ON_HOST(a_promise_is_kept_off_what_is_free)
 	memory_release(b);
 }
 
+/* What the host told as free may have been promised to one who has it by now. */
+ON_HOST(what_was_taken_meanwhile_is_not_promised)
+{
+	struct vm *a = add("a", 600, 600);
+	struct starting waits = {.vm = add("b", 500, 500)};
+
+	CHECK_OK(memory_reserve(a));
+	CHECK_OK(fiber_spawn(&waits.fiber, starting_main, &waits, "start of b"));
+	CHECK_OK(fiber_yield()); /* the host has been asked, and has not answered */
+	build(a);
+	CHECK_ERR(end_of(&waits), Not_enough_memory);
+}
+
+ON_HOST(a_crowd_is_not_served_one_a_look)
+{
+	struct starting crowd[6] = {0};
+	unsigned n_looks = host.n_looks;
+
+	memory_begin(); /* not known what moves: they stand in line */
+	for (size_t i = 0; i < ARRAY_LEN(crowd); i++) {
+		auto_str id = xasprintf("vm%zu", i);
+
+		crowd[i].vm = add(id, 100, 150);
+		CHECK_OK(fiber_spawn(&crowd[i].fiber, starting_main, &crowd[i], "start of %s", id));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(crowd); i++) {
+		CHECK_OK(end_of(&crowd[i]));
+		assert_int_equal(crowd[i].vm->build_bytes, 150 * MIB);
+	}
+	assert_in_range(host.n_looks - n_looks, 1, 2);
+	for (size_t i = 0; i < ARRAY_LEN(crowd); i++)
+		build(crowd[i].vm);
+}
+
 ON_HOST(too_much_for_the_host)
 {
 	struct vm *a = add("a", 600, 600), *b = add("b", 500, 500);
@@ -507,6 +541,7 @@ ON_HOST(without_balloons)
 }
 
 TEST_MAIN(TEST(plenty_is_not_looked_at), TEST(a_promise_is_kept_off_what_is_free),
+	TEST(what_was_taken_meanwhile_is_not_promised), TEST(a_crowd_is_not_served_one_a_look),
 	TEST(too_much_for_the_host), TEST(more_for_one_that_runs), TEST(others_make_room),
 	TEST(who_starts_gets_his_part), TEST(more_than_all_can_give),
 	TEST(a_paused_guest_cannot_give), TEST(a_slow_guest_is_waited_for),
