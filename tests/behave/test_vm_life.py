@@ -488,6 +488,112 @@ class Checkpoints(Suspends):
         self.check_goes_on()
 
 
+class Reverts(Checkpoints):
+    """A VM becomes again what it was."""
+
+    locals().update({name: None for name in dir(Checkpoints) if name.startswith("test_")})
+
+    def disk(self):
+        """The VDI that the VM has now."""
+        vbds = self.x("VM.get_VBDs", self.vm)
+        (disk,) = [v for v in (self.x("VBD.get_VDI", vbd) for vbd in vbds) if v != NULL]
+        return disk
+
+    def disks(self):
+        records = self.x("VDI.get_all_records")
+        return {ref for ref, vdi in records.items() if vdi["type"] == "user"}
+
+    def check_reverted(self, snapshot, power):
+        record = self.x("VM.get_record", self.vm)
+        self.assertEqual(record["power_state"], power)
+        self.assertEqual(record["uuid"], self.uuid)
+        self.assertEqual(record["name_label"], "renamed")
+        self.assertEqual(record["name_description"], "")
+        self.assertEqual(record["VCPUs_at_startup"], "1")
+        self.assertEqual(record["snapshots"], [snapshot])
+        self.assertEqual(record["parent"], snapshot)
+        self.assertEqual(record["current_operations"], {})
+        self.assertFalse(record["is_a_snapshot"] or record["is_a_template"])
+        self.assertEqual((len(record["VBDs"]), len(record["VIFs"])), (2, 1))
+        self.assertEqual(self.x("VIF.get_MAC", record["VIFs"][0]), self.mac)
+        disk = self.disk()
+        self.assertNotEqual(disk, self.vdi)
+        kept = [self.x("VBD.get_VDI", vbd) for vbd in self.x("VM.get_VBDs", snapshot)]
+        (kept,) = [vdi for vdi in kept if vdi != NULL]
+        self.assertEqual(self.disks(), {disk, kept})
+        self.assertEqual(self.x("VDI.get_snapshot_of", kept), disk)
+        self.assertFalse(self.x("VDI.get_is_a_snapshot", disk))
+
+    def change(self):
+        """What a revert takes back, but for the name."""
+        self.mac = self.x("VIF.get_MAC", self.vif)
+        self.x("VM.set_name_label", self.vm, "renamed")
+        self.x("VM.set_name_description", self.vm, "other")
+
+    def test_to_a_snapshot(self):
+        self.x("VM.hard_shutdown", self.vm)
+        snapshot = self.x("VM.snapshot", self.vm, "kept")
+        self.change()
+        self.x("VM.set_VCPUs_at_startup", self.vm, "2")
+        self.x("VM.start", self.vm, False, False)
+        self.x("VM.revert", snapshot)
+        self.check_reverted(snapshot, "Halted")
+        self.x("VM.start", self.vm, False, False)
+        self.assertEqual(len(self.datapaths()), 1)
+        self.vdi = self.disk()
+        self.x("VM.revert", snapshot)
+        self.check_reverted(snapshot, "Halted")
+        self.fails("ONLY_REVERT_SNAPSHOT", "VM.revert", self.vm)
+
+    def test_to_a_checkpoint(self):
+        checkpoint = self.x("VM.checkpoint", self.vm, "kept")
+        for daemon in (None, "xenopsd", "xapid"):
+            self.change()
+            self.x("VM.revert", checkpoint)
+            if daemon:
+                self.kill(daemon)
+            self.check_reverted(checkpoint, "Suspended")
+            own = self.x("VM.get_suspend_VDI", self.vm)
+            kept = self.x("VM.get_suspend_VDI", checkpoint)
+            self.assertEqual(sorted(self.memories()), sorted([own, kept]))
+            self.x("VM.resume", self.vm, False, False)
+            self.assertEqual(self.memories(), [kept])
+            self.assertEqual(len(self.datapaths()), 1)
+            (self.vbd,) = [
+                vbd
+                for vbd in self.x("VM.get_VBDs", self.vm)
+                if self.x("VBD.get_type", vbd) == "Disk"
+            ]
+            (self.vif,) = self.x("VM.get_VIFs", self.vm)
+            self.vdi = self.disk()
+            self.check_goes_on()
+
+    def test_what_fails_changes_nothing(self):
+        self.x("VM.hard_shutdown", self.vm)
+        snapshot = self.x("VM.snapshot", self.vm, "kept")
+        self.change()
+        self.x("VM.start", self.vm, False, False)
+        before = self.disks()
+        self.simulator.call("Fault.add", fault={"atom": "vm-destroy"})
+        self.simulator.call("Fault.add", fault={"atom": "hook-vm-pre-shutdown"})
+        self.fails("INTERNAL_ERROR", "VM.revert", snapshot)
+        self.simulator.call("Fault.clear")
+        self.assertEqual(self.disks(), before)
+        self.assertEqual(self.disk(), self.vdi)
+        self.assertEqual(self.x("VM.get_name_description", self.vm), "other")
+        self.check_runs_as_before()
+
+    def check_runs_as_before(self):
+        self.assertEqual(self.x("VM.get_power_state", self.vm), "Running")
+        self.assertEqual(self.x("VM.get_current_operations", self.vm), {})
+
+    def test_of_a_vm_that_is_gone(self):
+        self.x("VM.hard_shutdown", self.vm)
+        snapshot = self.x("VM.snapshot", self.vm, "kept")
+        self.x("VM.destroy", self.vm)
+        self.fails("VM_REVERT_FAILED", "VM.revert", snapshot)
+
+
 class Guests(LifeTest):
     """What a running guest is asked to do."""
 

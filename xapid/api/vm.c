@@ -88,6 +88,11 @@ MAY_WAIT struct err *xapi_vm_checkpoint(
 	return plan_vm_checkpoint(c, in->vm, in->new_name, out);
 }
 
+MAY_WAIT struct err *xapi_vm_revert(struct call *c, const struct xenapi_vm_revert_in *in)
+{
+	return plan_vm_revert(c, in->snapshot);
+}
+
 MAY_WAIT struct err *xapi_vm_provision(struct call *c, const struct xenapi_vm_provision_in *in)
 {
 	return plan_vm_provision(c, in->vm);

@@ -110,6 +110,8 @@ MAY_WAIT must_check struct err *plan_vm_clone_within(
 /* A snapshot with the memory of the guest, which runs or is suspended. */
 MAY_WAIT must_check struct err *plan_vm_checkpoint(
 	struct call *c, const char *vm, const char *name, const char **out);
+/* The VM of a snapshot becomes what it was then. */
+MAY_WAIT must_check struct err *plan_vm_revert(struct call *c, const char *snapshot);
 /* Makes the disks that the template asks for; it is a VM afterwards. */
 MAY_WAIT must_check struct err *plan_vm_provision(struct call *c, const char *vm);
 MAY_WAIT must_check struct err *plan_vm_destroy(struct call *c, const char *vm);

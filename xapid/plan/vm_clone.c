@@ -9,29 +9,13 @@
 #include "common/uuid.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
+#include "xapid/plan/clone.h"
 #include "xapid/plan/mac.h"
 #include "xapid/plan/metadata.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
 
 #include <string.h>
-
-/* One drive of the original, and what the new VM has in its place. */
-struct disk {
-	const char *vbd; /* of the original */
-	const char *vdi; /* of the new VM; REF_NULL: the drive is empty */
-};
-
-/* A plan under way; on the stack of its fiber. */
-struct cloning {
-	struct call *call;
-	const struct plan_clone *how;
-	struct disk *disks;
-	size_t n_disks;
-	const char *memory; /* of the new VM, suspended as the original; NULL: it is halted */
-	const char **made; /* VDIs that are to go if it fails */
-	size_t n_made;
-};
 
 static bool is_snapshot(const struct cloning *k)
 {
@@ -64,12 +48,12 @@ static MAY_WAIT struct err *make_disks(struct cloning *k)
 	k->disks = arena_calloc(a, vbds.n, sizeof(*k->disks));
 	k->made = arena_calloc(a, vbds.n + 1, sizeof(*k->made));
 	for (size_t i = 0; i < vbds.n; i++) {
-		struct disk *disk = &k->disks[k->n_disks++];
+		struct clone_disk *disk = &k->disks[k->n_disks++];
 		const struct xenapi_vbd *vbd;
 
 		TRY(db_get(vbd, vbds.v[i], &vbd));
 		const struct xenapi_vdi *vdi = db_find(vdi, vbd->VDI);
-		*disk = (struct disk){vbds.v[i], arena_strdup(a, vbd->VDI)};
+		*disk = (struct clone_disk){vbds.v[i], arena_strdup(a, vbd->VDI)};
 		if (!vdi || is_shared(vbd, vdi))
 			continue;
 		TRY(make_disk(k, disk->vdi, &disk->vdi));
@@ -79,13 +63,14 @@ static MAY_WAIT struct err *make_disks(struct cloning *k)
 	return NULL;
 }
 
-/* What a checkpoint has beside a snapshot. */
+/* What a checkpoint has beside a snapshot, and gives back. */
 static MAY_WAIT struct err *make_memory(struct cloning *k)
 {
 	const struct xenapi_vm *vm = db_find(vm, k->how->vm);
 
-	if (k->how->op != XENAPI_VM_OPERATIONS_CHECKPOINT || !vm ||
-		vm->power_state != XENAPI_VM_POWER_STATE_SUSPENDED)
+	if ((k->how->op != XENAPI_VM_OPERATIONS_CHECKPOINT &&
+		    k->how->op != XENAPI_VM_OPERATIONS_REVERT) ||
+		!vm || vm->power_state != XENAPI_VM_POWER_STATE_SUSPENDED)
 		return NULL;
 	const char *vdi = arena_strdup(k->call->arena, vm->suspend_VDI);
 	if (!db_find(vdi, vdi))
@@ -95,7 +80,13 @@ static MAY_WAIT struct err *make_memory(struct cloning *k)
 	return NULL;
 }
 
-static MAY_WAIT struct err *destroy_disks(void *arg)
+struct err *clone_disks(struct cloning *k)
+{
+	TRY(make_disks(k));
+	return make_memory(k);
+}
+
+struct err *clone_take_back(void *arg)
 {
 	struct cloning *k = arg;
 	struct err *first = NULL;
@@ -113,7 +104,7 @@ static MAY_WAIT struct err *destroy_disks(void *arg)
 
 /* ---- rows; nothing waits from here on ---- */
 
-static struct err *add_vbd(const struct disk *disk, const char *vm, bool is_suspended)
+static struct err *add_vbd(const struct clone_disk *disk, const char *vm, bool is_suspended)
 {
 	const struct xenapi_vbd *original;
 	const char *ref;
@@ -224,17 +215,26 @@ static struct err *add_vm(struct cloning *k, const struct xenapi_vm *original, c
 	return NULL;
 }
 
-static struct err *add_rows(struct cloning *k, const char **out)
+struct err *clone_add_devices(struct cloning *k, const char *vm, bool keeps_macs)
 {
 	const struct xenapi_vm *original;
 
 	TRY(db_get(vm, k->how->vm, &original));
 	struct string_list vifs = metadata_list(&original->VIFs, k->call->arena);
-	TRY(add_vm(k, original, out));
 	for (size_t i = 0; i < k->n_disks; i++)
-		TRY(add_vbd(&k->disks[i], *out, k->memory != NULL));
+		TRY(add_vbd(&k->disks[i], vm, k->memory != NULL));
 	for (size_t i = 0; i < vifs.n; i++)
-		TRY(add_vif(vifs.v[i], *out, is_snapshot(k), k->memory != NULL));
+		TRY(add_vif(vifs.v[i], vm, keeps_macs, k->memory != NULL));
+	return NULL;
+}
+
+static struct err *add_rows(struct cloning *k, const char **out)
+{
+	const struct xenapi_vm *original;
+
+	TRY(db_get(vm, k->how->vm, &original));
+	TRY(add_vm(k, original, out));
+	TRY(clone_add_devices(k, *out, is_snapshot(k)));
 	rules_vm_changed(*out);
 	return NULL;
 }
@@ -245,9 +245,8 @@ MAY_WAIT struct err *plan_vm_clone_within(
 	AUTO(undo_run) struct undo undo = {0};
 	struct cloning k = {.call = c, .how = how};
 
-	undo_push(&undo, destroy_disks, &k, "destroying the new disks");
-	TRY(make_disks(&k));
-	TRY(make_memory(&k));
+	undo_push(&undo, clone_take_back, &k, "destroying the new disks");
+	TRY(clone_disks(&k));
 	TRY(call_check(c));
 	TRY(add_rows(&k, out));
 	return undo_commit(&undo);
