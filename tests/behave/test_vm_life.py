@@ -93,6 +93,8 @@ class WholeLife(LifeTest):
             simulator.call("Machine.set", memory_bytes=384 * MIB)
             self.x("VM.start", b, False, False)
             self.until(lambda: actual(a) == 192 * MIB, "the balloon")
+            could_be = int(self.x("host.compute_free_memory", self.host))
+            self.assertEqual(could_be, 2 * (192 - 128) * MIB)
             self.x("VM.set_memory_dynamic_range", a, str(128 * MIB), str(160 * MIB))
             self.until(lambda: actual(b) > 224 * MIB, "the other balloon")
             self.assertEqual(self.x("VM.get_memory_dynamic_max", a), str(160 * MIB))

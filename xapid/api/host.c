@@ -9,6 +9,7 @@
 #include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
 #include "xapid/host/host.h"
+#include "xapid/host/memory.h"
 #include "xapid/host/role.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/plan.h"
@@ -173,13 +174,14 @@ static MAY_WAIT struct err *ask_memory(
 		xenops_host_memory(link_xenopsd.client, c->arena, out, plan_soon()), NULL);
 }
 
+/* What a VM could have that starts now. */
 MAY_WAIT struct err *xapi_host_compute_free_memory(
 	struct call *c, const struct xenapi_host_compute_free_memory_in *in, int64_t *out)
 {
 	struct xenops_host_memory memory;
 
 	TRY(ask_memory(c, in->host, &memory));
-	*out = memory.free_bytes;
+	*out = memory.free_bytes + host_balloon_bytes(in->host);
 	return NULL;
 }
 

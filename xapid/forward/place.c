@@ -9,6 +9,7 @@
 #include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
 #include "xapid/gate/task.h"
+#include "xapid/host/memory.h"
 #include "xapid/host/role.h"
 
 #include <string.h>
@@ -163,7 +164,7 @@ static bool can_start(const char *ref, const struct xenapi_vm *vm)
 	const struct xenapi_host *host = db_find(host, ref);
 
 	return host->enabled && is_there(ref) && sees_disks(ref, vm) &&
-		free_memory(ref) >= vm->memory_dynamic_min;
+		free_memory(ref) + host_balloon_bytes(ref) >= vm->memory_dynamic_min;
 }
 
 /* That which the VM prefers if it can go there, else that with the most memory; of equal ones the
