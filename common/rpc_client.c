@@ -171,6 +171,17 @@ static MAY_WAIT struct err *call_with_retry(
 	return call_on(c->conn, t, deadline);
 }
 
+/* Who is cancelled once it is asked for still learns of the task: nobody else would end it. */
+static MAY_WAIT struct err *begin_task(
+	struct rpc_client *c, const struct target *t, int64_t deadline)
+{
+	TRY(connect_now(c, deadline));
+	fiber_cancel_mask();
+	struct err *e = call_with_retry(c, t, deadline);
+	fiber_cancel_unmask();
+	return e;
+}
+
 static MAY_WAIT struct err *call_target(
 	struct rpc_client *c, const struct target *t, int64_t deadline)
 {
@@ -183,7 +194,10 @@ MAY_WAIT struct err *rpc_call(struct rpc_client *c, const struct method *m, cons
 {
 	struct target t = {.m = m, .in = in, .out = out, .arena = arena};
 
-	return call_target(c, &t, deadline);
+	c->users++;
+	return leave(c,
+		m->flags & METHOD_TASK ? begin_task(c, &t, deadline)
+				       : call_with_retry(c, &t, deadline));
 }
 
 MAY_WAIT struct err *rpc_call_raw(struct rpc_client *c, const char *method, struct json_text params,

@@ -84,7 +84,7 @@ void link_task_changed(struct link *l, const char *task);
 /* Whoever waits for a task looks at it again: the daemon has gone, or is back. */
 void link_tasks_look(struct link *l);
 /* After the link came up: link_tasks_look, and each that runs and has nobody here gets a task of
- * the XenAPI. */
+ * the XenAPI. For the first time those too that have ended, which are forgotten so. */
 MAY_WAIT must_check struct err *link_tasks_resync(struct link *l);
 
 /* The table of tasks, for `diagnostics`. */

@@ -269,7 +269,8 @@ MAY_WAIT struct err *link_tasks_resync(struct link *l)
 	for (size_t i = 0; i < list.n; i++) {
 		const struct core_task *task = &list.v[i];
 
-		if (task->state != CORE_TASK_STATE_RUNNING || map_has(&l->tasks, task->id))
+		bool is_wanted = task->state == CORE_TASK_STATE_RUNNING || l->n_resyncs == 1;
+		if (!is_wanted || map_has(&l->tasks, task->id))
 			continue;
 		struct orphan *o = xnew(struct orphan);
 		*o = (struct orphan){l, xstrdup(task->id), xstrdup(task->name)};
