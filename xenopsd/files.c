@@ -136,22 +136,24 @@ static struct err *each_name(const char *path,
 	return NULL;
 }
 
-static struct err *drop_name(const char *dir, const char *name, void *arg)
+/* Without "config" the folder is no VM: it goes first; of the rest, temporaries go too. */
+static struct err *drop_folder(const char *path)
 {
-	return drop(dir, name);
-}
+	AUTO(close_dirp) DIR *dir = opendir(path);
+	const struct dirent *entry;
 
-/* Without "config" the folder is no VM: it goes first. */
-static struct err *drop_folder(const char *dir)
-{
-	TRY(drop(dir, "config"));
-	TRY(each_name(dir, drop_name, NULL));
-	int r = dir_remove_temporaries(dir, "");
-	if (r)
-		return err_errno(-r, "emptying %s", dir);
-	if (rmdir(dir))
-		return err_errno(errno, "removing %s", dir);
-	return NULL;
+	if (!dir)
+		return err_errno(errno, "opening %s", path);
+	if (unlinkat(dirfd(dir), "config", 0) && errno != ENOENT)
+		return err_errno(errno, "removing %s/config", path);
+	while ((entry = readdir(dir))) {
+		const char *name = entry->d_name;
+
+		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+			unlinkat(dirfd(dir), name, 0) && errno != ENOENT)
+			return err_errno(errno, "removing %s/%s", path, name);
+	}
+	return rmdir(path) ? err_errno(errno, "removing %s", path) : NULL;
 }
 
 struct err *files_drop_vm(const struct vm *vm)
