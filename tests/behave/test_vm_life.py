@@ -510,7 +510,7 @@ class Reverts(Checkpoints):
         self.assertEqual(record["power_state"], power)
         self.assertEqual(record["uuid"], self.uuid)
         self.assertEqual(record["name_label"], "renamed")
-        self.assertEqual(record["name_description"], "")
+        self.assertEqual(record["PV_args"], "")
         self.assertEqual(record["VCPUs_at_startup"], "1")
         self.assertEqual(record["snapshots"], [snapshot])
         self.assertEqual(record["parent"], snapshot)
@@ -530,7 +530,7 @@ class Reverts(Checkpoints):
         """What a revert takes back, but for the name."""
         self.mac = self.x("VIF.get_MAC", self.vif)
         self.x("VM.set_name_label", self.vm, "renamed")
-        self.x("VM.set_name_description", self.vm, "other")
+        self.x("VM.set_PV_args", self.vm, "other")
 
     def test_to_a_snapshot(self):
         self.x("VM.hard_shutdown", self.vm)
@@ -582,7 +582,7 @@ class Reverts(Checkpoints):
         self.simulator.call("Fault.clear")
         self.assertEqual(self.disks(), before)
         self.assertEqual(self.disk(), self.vdi)
-        self.assertEqual(self.x("VM.get_name_description", self.vm), "other")
+        self.assertEqual(self.x("VM.get_PV_args", self.vm), "other")
         self.check_runs_as_before()
 
     def check_runs_as_before(self):

@@ -247,6 +247,49 @@ class Commands(Xe):
         self.assertEqual(self.one("vm-param-get", which, "param-name=power-state"), "halted")
         self.assertEqual(self.good("vdi-list", "type=suspend", "--minimal").strip(), "")
 
+    def test_snapshots(self):
+        config = f"device-config:location={self.stack.dir / 'snapshots'}"
+        sr = self.one("sr-create", "name-label=snapshots", "type=file", config)
+        pool = self.one("pool-list", "--minimal")
+        self.good("pool-param-set", f"uuid={pool}", f"suspend-image-SR={sr}")
+        x = Session.of(self.env)
+        vm = x("VM.get_uuid", x("VM.create", {**VM, "name_label": "kept"}))
+        which = f"uuid={vm}"
+        disk = self.one("vdi-create", f"sr-uuid={sr}", "name-label=d", "virtual-size=1MiB")
+        self.one("vbd-create", f"vm-uuid={vm}", f"vdi-uuid={disk}", "device=0")
+        whole = self.one("vm-snapshot", which, "new-name-label=whole", "new-name-description=x")
+        bare = self.one(
+            "vm-snapshot", which, "new-name-label=bare", f"ignore-vdi-uuids={disk}"
+        )
+        for uuid, disks in ((whole, 1), (bare, 0)):
+            found = self.good("vbd-list", f"vm-uuid={uuid}", "--minimal").split()
+            self.assertEqual(len(found), disks)
+            self.assertIn(uuid, self.good("snapshot-list", "--minimal"))
+        self.assertEqual(
+            self.one("snapshot-param-get", f"uuid={whole}", "param-name=name-description"), "x"
+        )
+        self.good("vm-param-set", which, "PV-args=changed")
+        self.good("snapshot-revert", f"snapshot-uuid={whole}")
+        text = self.good("vm-param-get", which, "param-name=PV-args")
+        self.assertEqual(text.strip(), "")
+        self.good("vm-start", which)
+        self.good("vm-vcpu-hotplug", which, "new-vcpus=2")
+        checkpoint = self.one("vm-checkpoint", which, "new-name-label=memory")
+        self.assertEqual(
+            self.one("snapshot-param-get", f"uuid={checkpoint}", "param-name=power-state"),
+            "suspended",
+        )
+        self.good("vm-call-plugin", f"vm-uuid={vm}", "plugin=guest-agent-operation",
+                  "fn=request-rdp-on")
+        self.good("snapshot-revert", f"uuid={checkpoint}")
+        self.assertEqual(self.one("vm-param-get", which, "param-name=power-state"), "suspended")
+        self.good("snapshot-destroy", f"uuid={bare}")
+        for uuid in (whole, checkpoint):
+            self.good("snapshot-uninstall", f"uuid={uuid}", "--force")
+        self.assertEqual(self.good("snapshot-list", "--minimal").strip(), "")
+        self.bad("Error: No snapshots matched\n", "snapshot-revert", which)
+        self.good("vm-shutdown", which, "force=true")
+
     def test_hosts(self):
         host = self.one("host-list", "--minimal")
         self.good("host-disable", f"uuid={host}")

@@ -57,7 +57,7 @@ static struct err *check_keys(struct call *c, const char *ref)
 MAY_WAIT struct err *xapi_vm_clone(
 	struct call *c, const struct xenapi_vm_clone_in *in, const char **out)
 {
-	const struct plan_clone how = {in->vm, in->new_name, OP(CLONE), REF_NULL};
+	const struct plan_clone how = {in->vm, in->new_name, OP(CLONE), REF_NULL, {0}};
 
 	TRY(check_keys(c, in->vm));
 	return plan_vm_clone(c, &how, out);
@@ -66,7 +66,7 @@ MAY_WAIT struct err *xapi_vm_clone(
 MAY_WAIT struct err *xapi_vm_copy(
 	struct call *c, const struct xenapi_vm_copy_in *in, const char **out)
 {
-	const struct plan_clone how = {in->vm, in->new_name, OP(COPY), in->sr};
+	const struct plan_clone how = {in->vm, in->new_name, OP(COPY), in->sr, {0}};
 
 	TRY(check_keys(c, in->vm));
 	return plan_vm_clone(c, &how, out);
@@ -75,10 +75,9 @@ MAY_WAIT struct err *xapi_vm_copy(
 MAY_WAIT struct err *xapi_vm_snapshot(
 	struct call *c, const struct xenapi_vm_snapshot_in *in, const char **out)
 {
-	const struct plan_clone how = {in->vm, in->new_name, OP(SNAPSHOT), REF_NULL};
+	const struct plan_clone how = {
+		in->vm, in->new_name, OP(SNAPSHOT), REF_NULL, in->ignore_vdis};
 
-	if (in->ignore_vdis.n)
-		return err(NOT_IMPLEMENTED, "VM.snapshot with ignore_vdis");
 	return plan_vm_clone(c, &how, out);
 }
 

@@ -52,14 +52,17 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_vm_commands[], cli_disk_commands[], cli_host_commands[],
-	cli_other_commands[];
+	cli_other_commands[], cli_snapshot_commands[];
 extern const size_t n_cli_vm_commands, n_cli_disk_commands, n_cli_host_commands,
-	n_cli_other_commands;
+	n_cli_other_commands, n_cli_snapshot_commands;
 
 /* NULL: none of this name. */
 const struct cli_command *cli_command_named(const char *name);
 /* Calls FN on every command of the tables. */
 void cli_each_command(void (*fn)(const struct cli_command *command, void *arg), void *arg);
+
+/* Destroys a VM and the disks that are its alone, after asking (cmd_vm.c). */
+MAY_WAIT must_check struct err *cli_uninstall(struct cli *c, const char *ref, const json_t *vm);
 
 /* ---- arguments ---- */
 

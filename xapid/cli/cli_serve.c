@@ -273,6 +273,7 @@ static const struct {
 	const size_t *n;
 } tables[] = {
 	{cli_vm_commands, &n_cli_vm_commands},
+	{cli_snapshot_commands, &n_cli_snapshot_commands},
 	{cli_disk_commands, &n_cli_disk_commands},
 	{cli_host_commands, &n_cli_host_commands},
 	{cli_other_commands, &n_cli_other_commands},

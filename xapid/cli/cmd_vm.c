@@ -266,7 +266,7 @@ static MAY_WAIT struct err *confirm(struct cli *c)
 	return strcmp(answer, "yes") ? cli_error("Aborted") : NULL;
 }
 
-static MAY_WAIT struct err *uninstall(struct cli *c, const char *ref, const json_t *vm)
+MAY_WAIT struct err *cli_uninstall(struct cli *c, const char *ref, const json_t *vm)
 {
 	json_t *disks = NULL, *vdi;
 	const char *vdi_ref;
@@ -293,7 +293,7 @@ static MAY_WAIT struct err *uninstall(struct cli *c, const char *ref, const json
 
 static MAY_WAIT struct err *vm_uninstall(struct cli *c)
 {
-	return each_vm(c, "force", uninstall);
+	return each_vm(c, "force", cli_uninstall);
 }
 
 static MAY_WAIT struct err *template_uninstall(struct cli *c)
@@ -303,7 +303,7 @@ static MAY_WAIT struct err *template_uninstall(struct cli *c)
 
 	TRY(cli_arg_object(c, "VM", "template-uuid", &ref));
 	TRY(cli_object(c, "VM", ref, &vm));
-	return vm ? uninstall(c, ref, vm) : cli_error("No templates matched");
+	return vm ? cli_uninstall(c, ref, vm) : cli_error("No templates matched");
 }
 
 static MAY_WAIT struct err *vm_destroy(struct cli *c)

@@ -101,6 +101,7 @@ struct plan_clone {
 	const char *vm, *name;
 	enum xenapi_vm_operations op; /* clone, copy, snapshot or checkpoint */
 	const char *sr; /* where copies go; REF_NULL: each beside its original */
+	struct string_list without; /* VDIs whose drives the new VM does not have */
 };
 MAY_WAIT must_check struct err *plan_vm_clone(
 	struct call *c, const struct plan_clone *how, const char **out);

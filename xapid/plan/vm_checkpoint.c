@@ -28,7 +28,7 @@ MAY_WAIT struct err *plan_vm_checkpoint(
 	struct call *c, const char *vm, const char *name, const char **out)
 {
 	AUTO(op_end) struct op doing = {0};
-	const struct plan_clone how = {vm, name, XENAPI_VM_OPERATIONS_CHECKPOINT, REF_NULL};
+	const struct plan_clone how = {vm, name, XENAPI_VM_OPERATIONS_CHECKPOINT, REF_NULL, {0}};
 	const struct xenapi_vm *row;
 
 	TRY(op_begin(&doing, &vm_rules, vm, XENAPI_VM_OPERATIONS_CHECKPOINT, call_task(c)));

@@ -39,6 +39,14 @@ static MAY_WAIT struct err *make_disk(struct cloning *k, const char *vdi, const 
 		is_snapshot(k) ? XENAPI_VDI_OPERATIONS_SNAPSHOT : XENAPI_VDI_OPERATIONS_CLONE, out);
 }
 
+static bool is_left_out(const struct cloning *k, const char *vdi)
+{
+	for (size_t i = 0; i < k->how->without.n; i++)
+		if (!strcmp(k->how->without.v[i], vdi))
+			return true;
+	return false;
+}
+
 static MAY_WAIT struct err *make_disks(struct cloning *k)
 {
 	struct arena *a = k->call->arena;
@@ -48,10 +56,12 @@ static MAY_WAIT struct err *make_disks(struct cloning *k)
 	k->disks = arena_calloc(a, vbds.n, sizeof(*k->disks));
 	k->made = arena_calloc(a, vbds.n + 1, sizeof(*k->made));
 	for (size_t i = 0; i < vbds.n; i++) {
-		struct clone_disk *disk = &k->disks[k->n_disks++];
 		const struct xenapi_vbd *vbd;
 
 		TRY(db_get(vbd, vbds.v[i], &vbd));
+		if (is_left_out(k, vbd->VDI))
+			continue;
+		struct clone_disk *disk = &k->disks[k->n_disks++];
 		const struct xenapi_vdi *vdi = db_find(vdi, vbd->VDI);
 		*disk = (struct clone_disk){vbds.v[i], arena_strdup(a, vbd->VDI)};
 		if (!vdi || is_shared(vbd, vdi))

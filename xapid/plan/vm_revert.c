@@ -26,9 +26,8 @@ struct revert {
 
 /* ---- rows; nothing waits ---- */
 
-/* What a snapshot says of its VM. Its own name, place and power are the VM's business. */
+/* What a snapshot says of its VM. Its names are its own, and the VM's place and power the VM's. */
 #define SETTINGS(X) \
-	X(name_description) \
 	X(user_version) \
 	X(affinity) \
 	X(memory_static_max) \
@@ -187,7 +186,7 @@ MAY_WAIT struct err *plan_vm_revert(struct call *c, const char *snapshot)
 {
 	AUTO(op_end) struct op of_snapshot = {0};
 	AUTO(op_end) struct op of_vm = {0};
-	const struct plan_clone how = {snapshot, "", XENAPI_VM_OPERATIONS_REVERT, REF_NULL};
+	const struct plan_clone how = {snapshot, "", XENAPI_VM_OPERATIONS_REVERT, REF_NULL, {0}};
 	struct revert r = {.k = {.call = c, .how = &how}};
 	const struct xenapi_vm *row;
 
