@@ -3,6 +3,7 @@
  * The calls of class VM that take it to another host (migration.h).
  */
 #include "common/rpc.h"
+#include "common/stream.h"
 #include "core.gen.h"
 #include "xenopsd/channel.h"
 #include "xenopsd/migration.h"
@@ -39,7 +40,7 @@ MAY_WAIT struct err *api_vm_receive(
 	int fd;
 
 	TRY(take_socket(c, in->stream, &fd));
-	m.channel = channel_new(fd);
+	m.channel = channel_new(stream_new(fd));
 	if (in->memory_stream)
 		return err(NOT_IMPLEMENTED, "VM.receive with a second connection");
 	return vm_receive(&m, c->arena, c->task, out);

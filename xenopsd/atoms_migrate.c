@@ -75,7 +75,7 @@ static MAY_WAIT struct err *say_hello(struct plan *p)
 
 static MAY_WAIT struct err *connect_to(struct plan *p, struct device *device)
 {
-	TRY(migration_connect(p->migration, p->vm->migration.url));
+	TRY(migration_connect(p->migration, p->vm, p->vm->migration.url));
 	p->image = image_of_channel(p->vm, p->migration->channel);
 	return say_hello(p);
 }

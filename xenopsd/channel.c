@@ -16,7 +16,6 @@
 
 #include <endian.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define GREETING   "xenith migration 1\n"
 #define HEAD_BYTES 8
@@ -33,11 +32,11 @@ struct channel {
 	bool is_memory_at_end;
 };
 
-struct channel *channel_new(int fd)
+struct channel *channel_new(struct stream *s)
 {
 	struct channel *p = xnew(struct channel);
 
-	p->stream = stream_new(fd);
+	p->stream = s;
 	return p;
 }
 
@@ -120,11 +119,13 @@ MAY_WAIT struct err *channel_flush(struct channel *p, int64_t deadline)
 }
 
 /* Whether it speaks while memory is on its way to it: then it has failed. */
-static bool is_speaking(const struct channel *p)
+static MAY_WAIT bool is_speaking(struct channel *p)
 {
-	char byte;
+	bool is_end = true;
 
-	return recv(stream_fd(p->stream), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+	if (!sbuf_len(stream_in(p->stream)))
+		err_free(stream_fill(p->stream, UNREAD_MAX, &is_end, clock_mono_ns()));
+	return sbuf_len(stream_in(p->stream));
 }
 
 MAY_WAIT struct err *channel_send_memory(struct channel *p, const void *bytes, size_t n)

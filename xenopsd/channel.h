@@ -48,9 +48,10 @@ enum channel_kind {
 };
 
 struct channel;
+struct stream;
 
-/* Takes over FD, a connected socket. */
-struct channel *channel_new(int fd);
+/* Takes over S, which has only what belongs to the migration to say from now on. */
+struct channel *channel_new(struct stream *s);
 /* NULL is fine. */
 void channel_free(struct channel *p);
 static inline void channel_freep(struct channel **p)

@@ -10,9 +10,11 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/rpc.h"
+#include "common/stream.h"
 #include "core.gen.h"
 #include "xenopsd/add.h"
 #include "xenopsd/channel.h"
+#include "xenopsd/dial.h"
 #include "xenopsd/metadata.h"
 #include "xenopsd/plan.h"
 #include "xenopsd/repair.h"
@@ -41,11 +43,19 @@ static MAY_WAIT struct err *connect_unix(struct migration *m, const char *path)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
 		return err_errno(errno, "making a connection");
-	m->channel = channel_new(ends[0]);
+	m->channel = channel_new(stream_new(ends[0]));
 	m->client = rpc_client_new(path, NULL);
 	TRY(rpc_hand_over(m->client, ends[1], &a, &in.stream, deadline_in(CONNECT_NS)));
-	TRY(xenops_vm_receive(m->client, &in, &a, &task, deadline_in(CONNECT_NS)));
-	return channel_greet(m->channel);
+	return xenops_vm_receive(m->client, &in, &a, &task, deadline_in(CONNECT_NS));
+}
+
+static MAY_WAIT struct err *connect_http(struct migration *m, const struct vm *vm, const char *url)
+{
+	struct stream *s;
+
+	TRY(dial(url, vm->id, &s, deadline_in(CONNECT_NS)));
+	m->channel = channel_new(s);
+	return NULL;
 }
 
 /* What of a URL may be told: its query may hold a session. To be freed. */
@@ -54,26 +64,28 @@ static char *without_secret(const char *url)
 	return xstrndup(url, strcspn(url, "?"));
 }
 
-static MAY_WAIT struct err *connect_to(struct migration *m, const char *url)
+static MAY_WAIT struct err *connect_to(struct migration *m, const struct vm *vm, const char *url)
 {
 	auto_str path = without_secret(url);
 
 	if (!strncmp(path, "unix:/", 6))
-		return connect_unix(m, path + 5);
-	if (!strncmp(url, "http:", 5) || !strncmp(url, "https:", 6))
-		return err(NOT_IMPLEMENTED, "VM.migrate to a URL of http");
-	return err(INVALID_VALUE, "url", "neither unix:/PATH nor of http");
+		TRY(connect_unix(m, path + 5));
+	else
+		TRY(connect_http(m, vm, url));
+	return channel_greet(m->channel);
 }
 
+/* BAD_REQUEST: what xapid, or whoever is there, has answered. */
 static bool is_away(const struct err *e)
 {
 	return err_is(e, &ERR_CONNECTION_REFUSED) || err_is(e, &ERR_CONNECTION_LOST) ||
-		err_is(e, &ERR_TIMEOUT);
+		err_is(e, &ERR_TIMEOUT) || err_is(e, &ERR_TLS_FAILED) ||
+		err_is(e, &ERR_BAD_REQUEST);
 }
 
-struct err *migration_connect(struct migration *m, const char *url)
+struct err *migration_connect(struct migration *m, const struct vm *vm, const char *url)
 {
-	auto_err e = connect_to(m, url);
+	auto_err e = connect_to(m, vm, url);
 
 	if (!is_away(e))
 		return take(e);

@@ -34,10 +34,12 @@ struct migration {
 /* ---- migration.c ---- */
 
 /*
- * Connects to the xenopsd behind URL, and greets. "unix:PATH": another one on this machine, by its
- * socket. Failed_to_contact_remote_service; NOT_IMPLEMENTED for other schemes; INVALID_VALUE.
+ * Connects to the xenopsd behind URL, for VM, and greets. "unix:PATH": another one on this machine,
+ * by its socket; "http:" and "https:": by way of its xapid (dial.h).
+ * Failed_to_contact_remote_service; INVALID_VALUE for other schemes.
  */
-MAY_WAIT must_check struct err *migration_connect(struct migration *m, const char *url);
+MAY_WAIT must_check struct err *migration_connect(
+	struct migration *m, const struct vm *vm, const char *url);
 /* Harmless on a zeroed one. */
 void migration_fini(struct migration *m);
 /* The VM as the receiver is to have it, with the maps of M->in; in the arena. INVALID_VALUE for a

@@ -95,7 +95,7 @@ static MAY_WAIT struct err *ask(
 {
 	const struct xenopsd_migration_question question = {vm->migration.token};
 
-	TRY(migration_connect(m, vm->migration.url));
+	TRY(migration_connect(m, vm, vm->migration.url));
 	TRY(channel_send(m->channel, CHANNEL_ASK, &xenopsd_type_migration_question, &question));
 	TRY_CTX(channel_await(m->channel, CHANNEL_ANSWER, &xenopsd_type_migration_answer, a, out,
 			deadline_in(ANSWER_NS)),
@@ -212,6 +212,8 @@ static MAY_WAIT struct err *check(struct vm *vm, const struct migration *m)
 		return err(Unimplemented, "vm_save_running");
 	if (m->in->compress)
 		return err(NOT_IMPLEMENTED, "VM.migrate with compress");
+	if (m->in->verify_dest)
+		return err(NOT_IMPLEMENTED, "VM.migrate with verify_dest");
 	TRY(need_running(vm));
 	TRY(vm_settle(vm));
 	TRY(need_running(vm));

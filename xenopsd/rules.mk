@@ -56,3 +56,4 @@ $(B)/tests/unit/xenopsd/memory_balance: $(B)/obj/xenopsd/memory_balance.o
 $(B)/tests/unit/xenopsd/memory: $(xenopsd_model) $(B)/obj/xenopsd/memory.o \
 	$(B)/obj/xenopsd/memory_balance.o
 $(B)/tests/unit/xenopsd/channel: $(B)/obj/xenopsd/channel.o
+$(B)/tests/fuzz/replay-migration $(B)/tests/fuzz/fuzz-migration: $(B)/obj/xenopsd/channel.o

@@ -7,11 +7,14 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import struct
+import subprocess
+import threading
 import time
 import unittest
 
-from jsonrpc import Failed
+from jsonrpc import Client, Gone
 from xenops import HANG, MIB, VM, Case
 
 KINDS = "hello ready memory memory_end done runs thanks failed ask answer".split()
@@ -155,11 +158,14 @@ class Pair(unittest.TestCase):
         """A migration that stands at this atom; its task at the sender."""
         host.plan(atom, nth, "hang")
         task = self.start(self.a)
+        self.await_hanging(host, atom, nth)
+        return task
+
+    def await_hanging(self, host, atom, nth):
         end = time.monotonic() + HANG
         while not host.simulator.call("Fault.list")[0]["hanging"]:
             self.assertLess(time.monotonic(), end, f"{atom} {nth}\n{host.logs()}")
             time.sleep(0.001)
-        return task
 
 
 class Migration(Pair):
@@ -369,6 +375,133 @@ class Doubt(Pair):
         self.b.check_nothing()
 
 
+class Door:
+    """In the place of a host's xapid: it passes on what comes over HTTP to the xenopsd there."""
+
+    def __init__(self, case, host, certificate=None):
+        self.host, self.requests, self.answer = host, [], b"HTTP/1.1 200 OK\r\n\r\n"
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.threads = [threading.Thread(target=self.serve)]
+        self.threads[0].start()
+        case.addCleanup(self.end)
+
+    @property
+    def url(self):
+        port = self.listener.getsockname()[1]
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{port}/services/xenops/?session_id=secret"
+
+    def end(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.tls:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            head = b""
+            while not head.endswith(b"\r\n\r\n") and (byte := connection.recv(1)):
+                head += byte
+            self.requests.append(head.decode().split("\r\n"))
+            connection.sendall(self.answer)
+            try:
+                if b" 200 " in self.answer:
+                    self.pass_on(connection)
+            except (OSError, Gone):
+                pass  # its xenopsd is away
+            connection.close()
+
+    def pass_on(self, connection):
+        if not self.tls:
+            self.give(connection)
+            return
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self.give(theirs)
+        for pair in ((connection, ours), (ours, connection)):
+            self.threads.append(threading.Thread(target=self.pump, args=pair))
+            self.threads[-1].start()
+        for thread in self.threads[-2:]:
+            thread.join()
+        ours.close()
+
+    def pump(self, source, to):
+        try:
+            while data := source.recv(65536):
+                to.sendall(data)
+            to.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def give(self, connection):
+        line = {"jsonrpc": "2.0", "method": "rpc.descriptor", "params": {"id": "s"}}
+        with Client(self.host.dir / "run" / "xenopsd.sock") as client:
+            data = json.dumps(line).encode() + b"\n"
+            socket.send_fds(client.socket, [data], [connection.fileno()])
+            client.call("VM.receive", stream="s")
+
+
+class OverHttp(Pair):
+    def check(self, door):
+        self.migrate(self.a, url=door.url)
+        self.check_at(self.b)
+        (request,) = door.requests
+        self.assertEqual(
+            request[0], "PUT /services/xenops/migrate/vm/vm-1?session_id=secret HTTP/1.1"
+        )
+        self.assertIn("content-length: 0", request)
+        self.assertNotIn("secret", self.a.logs())
+
+    def test_http(self):
+        self.check(Door(self, self.b))
+
+    def test_https(self):
+        certificate = self.a.dir / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+            + ["-nodes", "-subj", "/CN=x", "-keyout", certificate, "-out", f"{certificate}.crt"],
+            check=True,
+            capture_output=True,
+        )
+        with open(certificate, "a", encoding="ascii") as both:
+            both.write((self.a.dir / "certificate.pem.crt").read_text())
+        self.check(Door(self, self.b, certificate))
+
+    def test_kill_while_it_comes_over_http(self):
+        door = Door(self, self.b)
+        for atom in ("vm-restore", "receive-arrive", "receive-runs"):
+            with self.subTest(atom=atom):
+                self.b.plan(atom, 1, "hang")
+                self.start(self.a, url=door.url)
+                self.await_hanging(self.b, atom, 1)
+                self.b.xenopsd.stop(signal.SIGKILL)
+                self.b.simulator.call("Fault.clear")
+                self.b.xenopsd.start()
+                self.settle_whole(atom)
+
+    def test_a_door_that_does_not_let_in(self):
+        door = Door(self, self.b)
+        for answer in (b"HTTP/1.1 401 No\r\ncontent-length: 2\r\n\r\nno", b"what\r\n\r\n", b""):
+            with self.subTest(answer=answer):
+                door.answer = answer
+                (told,) = self.fails("Failed_to_contact_remote_service", self.a, url=door.url)
+                self.assertNotIn("secret", told)
+                self.check_at(self.a)
+        for url in ("http://", "http://[::1/x", "http://h:0/", "http://h:99999/", "http://a b/"):
+            self.fails("INVALID_VALUE", self.a, url=url)
+        self.assertNotIn("secret", self.a.logs())
+
+
 class Refusals(Pair):
     def test_only_a_running_vm_migrates(self):
         self.a.do("VM.pause", vm="vm-1")
@@ -386,9 +519,9 @@ class Refusals(Pair):
         url = f"unix:{self.b.dir}/nobody?session=secret"
         (told,) = self.fails("Failed_to_contact_remote_service", self.a, url=url)
         self.assertNotIn("secret", told)
-        self.fails("NOT_IMPLEMENTED", self.a, url="https://h/services/xenops?session_id=s")
         self.fails("INVALID_VALUE", self.a, url="what")
         self.fails("NOT_IMPLEMENTED", self.a, compress=True)
+        self.fails("NOT_IMPLEMENTED", self.a, verify_dest=True)
         self.fails("Already_exists", self.a, url=self.a.url)
         self.check_at(self.a)
         self.assertNotIn("secret", self.a.logs())

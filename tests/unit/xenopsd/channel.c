@@ -7,6 +7,7 @@
 
 #include "common/mem.h"
 #include "common/sbuf.h"
+#include "common/stream.h"
 #include "core.gen.h"
 #include "tests/unit/common/runtime.h"
 #include "tests/unit/test.h"
@@ -28,8 +29,8 @@ static void begin(bool with_peer)
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	ours = channel_new(ends[0]);
-	theirs = with_peer ? channel_new(ends[1]) : NULL;
+	ours = channel_new(stream_new(ends[0]));
+	theirs = with_peer ? channel_new(stream_new(ends[1])) : NULL;
 	raw = with_peer ? -1 : ends[1];
 }
 
