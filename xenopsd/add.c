@@ -13,6 +13,7 @@
 #include "xenopsd/files.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
+#include "xenopsd/repair.h"
 
 #include <string.h>
 
@@ -44,13 +45,21 @@ struct err *add_vm_begin(const struct xenops_vm *config, struct vm **out)
 
 struct err *add_vm_end(struct vm *vm, struct err *e)
 {
+	bool was_there = files_config_is_damaged(vm);
+
 	if (!e)
 		e = files_put_config(vm);
+	if (e && was_there) {
+		vm_remove(vm);
+		return e;
+	}
 	if (e) {
 		err_free(drop_vm(vm));
 		return e;
 	}
-	updates_add("vm", vm->id);
+	vm_tell(vm);
+	if (was_there && vm->phase != XENOPSD_PHASE_HALTED)
+		repair_later(vm);
 	return NULL;
 }
 
@@ -59,7 +68,7 @@ struct err *add_vm(const struct xenops_vm *config)
 	struct vm *vm;
 
 	TRY(add_vm_begin(config, &vm));
-	return add_vm_end(vm, NULL);
+	return add_vm_end(vm, files_take_up(vm));
 }
 
 struct err *change_vm(struct vm *vm, const struct xenops_vm *config)
@@ -105,6 +114,7 @@ static struct err *add_device(struct vm *vm, enum device_class class, const void
 		device_remove(d);
 		return e;
 	}
+	files_take_lost(d);
 	updates_add(device_classes[class].class, d->id);
 	return NULL;
 }

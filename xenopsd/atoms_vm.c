@@ -32,6 +32,7 @@ static struct err *halted(struct plan *p, struct device *device)
 
 		d->is_active = d->is_changing = d->must_go = false;
 	}
+	vm_forget_lost(p->vm);
 	p->vm->domid = -1;
 	p->vm->ends_for = XENOPSD_HOOK_REASON_NONE;
 	return vm_set_phase(p->vm, XENOPSD_PHASE_HALTED);

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/sbuf.h"
 #include "core.gen.h"
+#include "xenopsd/damage.h"
 #include "xenopsd/xenopsd.h"
 
 #include <dirent.h>
@@ -45,6 +46,14 @@ static struct err *drop(const char *dir, const char *name)
 static char *device_file(const struct device *d)
 {
 	return xasprintf("%s.%s", device_classes[d->class].class, d->name);
+}
+
+bool files_config_is_damaged(const struct vm *vm)
+{
+	auto_str config = xasprintf("%s/config", vm->dir);
+	auto_str aside = xasprintf("%s" DAMAGE_SUFFIX, config);
+
+	return access(config, F_OK) && !access(aside, F_OK);
 }
 
 struct err *files_make_folder(const struct vm *vm)
@@ -86,7 +95,9 @@ static struct xenopsd_state state_of(const struct vm *vm, struct arena *a)
 		*state.migration = (struct xenopsd_migration){
 			vm->migration.token, {vm->migration.url}, vm->migration.memory ?: ""};
 	}
-	state.active.v = arena_calloc(a, vm->devices.n, sizeof(*state.active.v));
+	state.active.v = arena_calloc(a, vm->devices.n + vm->lost.n, sizeof(*state.active.v));
+	vec_for_each (i, &vm->lost)
+		state.active.v[state.active.n++] = arena_strdup(a, vm->lost.v[i]);
 	state.changing.v = arena_calloc(a, vm->devices.n, sizeof(*state.changing.v));
 	vec_for_each (i, &vm->devices) {
 		auto_str name = device_file(vm->devices.v[i]);
@@ -177,26 +188,43 @@ static struct err *read_file(
 	return NULL;
 }
 
+/* DIR is the VM's: a file of another VM is as good as damaged. */
+static struct err *read_device(struct vm *vm, enum device_class class, const char *file)
+{
+	union {
+		struct xenops_vbd vbd;
+		struct xenops_vif vif;
+		struct xenops_pci pci;
+		struct xenops_vgpu vgpu;
+		struct xenops_vusb vusb;
+	} config;
+	auto_arena a = {0};
+
+	TRY(read_file(vm->dir, file, device_classes[class].type, &a, &config));
+	auto_str id = xasprintf("%s/%s", vm->id, strchr(file, '.') + 1);
+	if (strcmp(config.vbd.vbd, id))
+		return err(INVALID_VALUE, file, "not of this device");
+	TRY(device_check_id(class, id));
+	device_new(vm, class, &config);
+	return NULL;
+}
+
 static struct err *load_device(const char *dir, const char *name, void *arg)
 {
 	struct vm *vm = arg;
 
+	if (damage_is_aside(name)) {
+		damage_note(dir, name);
+		return NULL;
+	}
 	for (size_t i = 0; i < N_DEVICE_CLASSES; i++) {
 		size_t len = strlen(device_classes[i].class);
-		union {
-			struct xenops_vbd vbd;
-			struct xenops_vif vif;
-			struct xenops_pci pci;
-			struct xenops_vgpu vgpu;
-			struct xenops_vusb vusb;
-		} config;
-		auto_arena a = {0};
 
 		if (strncmp(name, device_classes[i].class, len) || name[len] != '.')
 			continue;
-		TRY(read_file(dir, name, device_classes[i].type, &a, &config));
-		TRY(device_check_id((enum device_class)i, config.vbd.vbd));
-		device_new(vm, (enum device_class)i, &config);
+		struct err *e = read_device(vm, (enum device_class)i, name);
+		if (e)
+			damage_put_aside(dir, name, e);
 	}
 	return NULL;
 }
@@ -206,6 +234,17 @@ static bool is_among(const char *name, const struct string_list *names)
 	for (size_t i = 0; i < names->n; i++)
 		if (!strcmp(names->v[i], name))
 			return true;
+	return false;
+}
+
+static bool has_device(const struct vm *vm, const char *file)
+{
+	vec_for_each (i, &vm->devices) {
+		auto_str name = device_file(vm->devices.v[i]);
+
+		if (!strcmp(name, file))
+			return true;
+	}
 	return false;
 }
 
@@ -249,7 +288,14 @@ static void take_state(struct vm *vm, const struct xenopsd_state *state)
 	}
 }
 
-static struct err *load_state(struct vm *vm)
+static void take_lost(struct vm *vm, const struct string_list *active)
+{
+	for (size_t i = 0; i < active->n; i++)
+		if (!has_device(vm, active->v[i]))
+			vec_push(&vm->lost, xstrdup(active->v[i]));
+}
+
+static struct err *read_state(struct vm *vm)
 {
 	auto_arena a = {0};
 	struct xenopsd_state state;
@@ -257,28 +303,89 @@ static struct err *load_state(struct vm *vm)
 	TRY(read_file(vm->dir, "state", &xenopsd_type_state, &a, &state));
 	take_state(vm, &state);
 	take_migration(vm, &state);
+	take_lost(vm, &state.active);
 	return NULL;
+}
+
+/* As if it were up with all it can have: what is not there is put right (repair.h). The file was
+ * written no earlier than at its start. */
+static void take_no_state(struct vm *vm)
+{
+	auto_str path = xasprintf("%s/state", vm->dir);
+	struct stat st;
+
+	vm->last_start_s = stat(path, &st) ? 0 : st.st_mtim.tv_sec;
+	vm->phase = XENOPSD_PHASE_UP;
+	vm->has_image = true;
+	vec_for_each (i, &vm->devices)
+		vm->devices.v[i]->is_active = true;
+}
+
+static void load_state(struct vm *vm)
+{
+	struct err *e = read_state(vm);
+
+	if (!e)
+		return;
+	take_no_state(vm);
+	damage_put_aside(vm->dir, "state", e);
+}
+
+/* What of the VM is not its config. */
+static struct err *load_rest(struct vm *vm)
+{
+	auto_str state_path = xasprintf("%s/state", vm->dir);
+
+	TRY(each_name(vm->dir, load_device, vm));
+	if (!access(state_path, F_OK))
+		load_state(vm);
+	return NULL;
+}
+
+struct err *files_take_up(struct vm *vm)
+{
+	return files_config_is_damaged(vm) ? load_rest(vm) : NULL;
+}
+
+static struct err *read_config(
+	const char *dir, const char *id, struct arena *a, struct xenops_vm *out)
+{
+	TRY(read_file(dir, "config", &xenops_type_vm, a, out));
+	if (strcmp(out->vm, id))
+		return err(INVALID_VALUE, "config", "not of this VM");
+	return vm_check_id(id);
+}
+
+/* Where is no config, there is no VM; one that is damaged may come back. */
+static struct err *load_none(const char *dir, const char *id)
+{
+	auto_str aside = xasprintf("%s/config" DAMAGE_SUFFIX, dir);
+
+	if (!access(aside, F_OK)) {
+		damage_note(dir, "config" DAMAGE_SUFFIX);
+		return NULL;
+	}
+	log_info("%s was being added or removed, and goes", id);
+	return drop_folder(dir);
 }
 
 static struct err *load_vm(const char *parent, const char *name, void *arg)
 {
 	auto_str dir = xasprintf("%s/%s", parent, name);
 	auto_str config_path = xasprintf("%s/config", dir);
-	auto_str state_path = xasprintf("%s/state", dir);
 	auto_arena a = {0};
 	struct xenops_vm config;
 
-	if (access(config_path, F_OK)) {
-		log_info("%s was being added or removed, and goes", name);
-		return drop_folder(dir);
-	}
+	if (access(config_path, F_OK))
+		return load_none(dir, name);
 	int r = dir_remove_temporaries(dir, "");
 	if (r)
 		return err_errno(-r, "emptying %s", dir);
-	TRY(read_file(dir, "config", &xenops_type_vm, &a, &config));
-	struct vm *vm = vm_new(&config);
-	TRY(each_name(dir, load_device, vm));
-	return access(state_path, F_OK) ? NULL : load_state(vm);
+	struct err *e = read_config(dir, name, &a, &config);
+	if (!e)
+		return load_rest(vm_new(&config));
+	damage_put_aside(dir, "config", e);
+	return NULL;
 }
 
 struct err *files_load(void)
@@ -289,6 +396,20 @@ struct err *files_load(void)
 	if (r)
 		return err_errno(-r, "making %s", dir);
 	return each_name(dir, load_vm, NULL);
+}
+
+void files_take_lost(struct device *d)
+{
+	auto_str name = device_file(d);
+
+	vec_for_each (i, &d->vm->lost) {
+		if (strcmp(d->vm->lost.v[i], name) != 0)
+			continue;
+		free(d->vm->lost.v[i]);
+		vec_remove(&d->vm->lost, i);
+		d->is_active = true;
+		return;
+	}
 }
 
 /* ---- a suspended VM, carried elsewhere ---- */

@@ -11,10 +11,15 @@
 
 /* A folder for its files. There is no such VM after a kill until its "config" is written. */
 must_check struct err *files_make_folder(const struct vm *vm);
+/* A new VM gets the devices and the state that it had before its config was damaged (damage.h). */
+must_check struct err *files_take_up(struct vm *vm);
+bool files_config_is_damaged(const struct vm *vm);
 must_check struct err *files_put_config(const struct vm *vm);
 must_check struct err *files_put_state(const struct vm *vm);
 /* The VM with all its files. */
 must_check struct err *files_drop_vm(const struct vm *vm);
+/* Makes a device that is added again active as it was, before its file was damaged. */
+void files_take_lost(struct device *d);
 must_check struct err *files_put_device(const struct device *d);
 must_check struct err *files_drop_device(const struct device *d);
 /* Makes every VM that has a folder; a folder without "config" is what remained of one that was

@@ -9,6 +9,7 @@
 #include "common/version.h"
 #include "xenopsd/agent_features.h"
 #include "xenopsd/backend.h"
+#include "xenopsd/damage.h"
 #include "xenopsd/disk.h"
 #include "xenopsd/files.h"
 #include "xenopsd/memory.h"
@@ -80,6 +81,7 @@ static const struct conf_key keys[] = {
 
 static struct diagnostics_section queue_section = {.name = "queue", .write = queue_dump};
 static struct diagnostics_section memory_section = {.name = "memory", .write = memory_dump};
+static struct diagnostics_section damage_section = {.name = "damaged", .write = damage_dump};
 static struct diagnostics_section repair_section = {.name = "repairs", .write = repair_dump};
 
 static MAY_WAIT struct err *reload(void)
@@ -97,6 +99,7 @@ static MAY_WAIT struct err *init(void)
 	diagnostics_add(&queue_section);
 	diagnostics_add(&memory_section);
 	diagnostics_add(&repair_section);
+	diagnostics_add(&damage_section);
 	queue_set_workers(xenopsd_conf.workers);
 	memory_begin();
 	disk_begin();
@@ -130,6 +133,8 @@ static void fini(void)
 	diagnostics_remove(&queue_section);
 	diagnostics_remove(&memory_section);
 	diagnostics_remove(&repair_section);
+	diagnostics_remove(&damage_section);
+	damage_free();
 	free(xenopsd.dir);
 }
 

@@ -95,13 +95,16 @@ struct err *metadata_apply(struct vm *vm, const struct xenops_metadata *m)
 	return put_all(vm, given, m);
 }
 
-struct err *metadata_add(const struct xenops_metadata *m)
+MAY_WAIT struct err *metadata_add(const struct xenops_metadata *m)
 {
 	const struct given given[] = GIVEN(m);
 	struct vm *vm;
 
 	TRY(add_vm_begin(&m->vm, &vm));
-	return add_vm_end(vm, put_all(vm, given, m));
+	struct err *e = files_take_up(vm);
+	if (!e)
+		e = drop_missing(vm, given);
+	return add_vm_end(vm, e ? e : put_all(vm, given, m));
 }
 
 struct err *metadata_fill(struct vm *vm, const struct xenops_metadata *m)

@@ -10,7 +10,7 @@
 /* Whether the devices are those of the VM. INVALID_VALUE. */
 must_check struct err *metadata_check(const struct xenops_metadata *m);
 /* Adds the VM; there must be none of this id. */
-must_check struct err *metadata_add(const struct xenops_metadata *m);
+MAY_WAIT must_check struct err *metadata_add(const struct xenops_metadata *m);
 /* Makes VM like it, in its turn: devices that are not in it go. */
 MAY_WAIT must_check struct err *metadata_apply(struct vm *vm, const struct xenops_metadata *m);
 /* Gives the devices to one that has none, and whom nobody knows: watchers are not told. */

@@ -51,7 +51,7 @@ xenopsd_model := $(B)/obj/xenopsd/vm.o
 $(B)/tests/unit/xenopsd/vm: $(xenopsd_model)
 $(B)/tests/unit/xenopsd/queue: $(xenopsd_model) $(B)/obj/xenopsd/queue.o
 $(B)/tests/unit/xenopsd/plan: $(xenopsd_model) $(B)/obj/xenopsd/plan.o
-$(B)/tests/unit/xenopsd/files: $(xenopsd_model) $(B)/obj/xenopsd/files.o
+$(B)/tests/unit/xenopsd/files: $(xenopsd_model) $(B)/obj/xenopsd/files.o $(B)/obj/xenopsd/damage.o
 $(B)/tests/unit/xenopsd/memory_balance: $(B)/obj/xenopsd/memory_balance.o
 $(B)/tests/unit/xenopsd/memory: $(xenopsd_model) $(B)/obj/xenopsd/memory.o \
 	$(B)/obj/xenopsd/memory_balance.o

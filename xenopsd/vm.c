@@ -129,9 +129,17 @@ void vm_migration_fini(struct vm_migration *m)
 	*m = (struct vm_migration){0};
 }
 
+void vm_forget_lost(struct vm *vm)
+{
+	vec_for_each (i, &vm->lost)
+		free(vm->lost.v[i]);
+	vec_fini(&vm->lost);
+}
+
 static void vm_free(struct vm *vm)
 {
 	free_old(vm);
+	vm_forget_lost(vm);
 	if (vm->own && xenopsd.backend->vm_forget)
 		xenopsd.backend->vm_forget(vm);
 	vec_for_each (i, &vm->devices)

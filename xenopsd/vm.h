@@ -66,6 +66,7 @@ struct vm {
 	struct arena arena; /* of the config, and replaced with it */
 	struct xenops_vm config;
 	vec_of(struct device *) devices; /* owned; in order of class, then of position and name */
+	vec_of(char *) lost; /* owned; files of active devices that were damaged (damage.h) */
 	enum xenopsd_phase phase; /* in the file "state", as last_start_s */
 	int64_t last_start_s; /* since 1970; 0: never */
 	bool has_image; /* smd has given us its image; in the file "state", as the next */
@@ -146,6 +147,8 @@ void vm_remove(struct vm *vm);
 struct device *device_new(struct vm *vm, enum device_class class, const void *config);
 void device_set_config(struct device *d, const void *config);
 void device_remove(struct device *d);
+/* Those that were lost are not waited for any more. */
+void vm_forget_lost(struct vm *vm);
 /* At the end of the daemon. */
 void vms_free(void);
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """xenopsd by its socket and its CLI, on the simulator: life, errors by name, kills, faults."""
 
+import contextlib
+import datetime
 import json
 import os
 import signal
@@ -235,6 +237,66 @@ class Guests(Case):
         self.wait_for("the halt", lambda: self.power() == "halted")
         self.check_halted()
 
+    def while_away(self, how, **more):
+        self.run_vm(**more)
+        before = self.state()["domids"]
+        self.xenopsd.stop(signal.SIGKILL)
+        self.end_guest(how)
+        self.xenopsd.start()
+        self.settle()
+        return before
+
+    def test_reboot_while_xenopsd_is_away(self):
+        before = self.while_away("rebooted")
+        self.check_up("running")
+        self.assertNotEqual(self.state()["domids"], before)
+
+    def test_crash_while_xenopsd_is_away(self):
+        self.while_away("crashed")
+        self.check_halted()
+
+    def test_crash_that_is_kept_while_xenopsd_is_away(self):
+        before = self.while_away("crashed", on_crash="preserve")
+        self.assertEqual(self.power(), "paused")
+        self.assertEqual(self.state()["domids"], before)
+
+    def test_early_crash_while_xenopsd_is_away_is_no_loop(self):
+        self.while_away("crashed", on_crash="restart")
+        self.check_halted()
+
+    def age(self, seconds):
+        """As if the guest had been started so long ago."""
+        self.xenopsd.stop(signal.SIGKILL)
+        path = self.dir / "run" / "xenopsd" / "simulator" / "VM" / "vm-1" / "state"
+        state = json.loads(path.read_text())
+        then = datetime.datetime.fromisoformat(state["last_start"])
+        then -= datetime.timedelta(seconds=seconds)
+        state["last_start"] = then.strftime("%Y-%m-%dT%H:%M:%SZ")
+        path.write_text(json.dumps(state))
+        self.xenopsd.start()
+        self.settle()
+
+    def test_late_crash_is_a_restart(self):
+        self.run_vm(on_crash="restart")
+        self.age(60)
+        self.age(61)
+        before = self.state()["domids"]
+        self.end_guest("crashed")
+        self.wait_for("the restart", lambda: self.state()["domids"] not in ([], before))
+        self.settle()
+        self.check_up("running")
+        # The new one is young: it may not crash as well.
+        self.end_guest("crashed")
+        self.wait_for("the end", lambda: self.power() == "halted")
+        self.check_halted()
+
+    def test_crash_that_is_not_late_enough(self):
+        self.run_vm(on_crash="restart")
+        self.age(60)
+        self.end_guest("crashed")
+        self.wait_for("the end", lambda: self.power() == "halted")
+        self.check_halted()
+
     def test_console(self):
         self.run_vm()
         (console,) = self.state()["consoles"]
@@ -282,8 +344,85 @@ class Restarts(Case):
         self.refuses("Device_is_connected", "VM.import_metadata", metadata=metadata)
 
 
-class Faults(Case):
-    """Every atom of every plan fails, and xenopsd is killed at each."""
+class Damage(Case):
+    """A file that cannot be read is put aside, and everything else is served."""
+
+    WITH_NETWORK = True
+    WITH_STORAGE = True
+    TEXTS = (b"", b"{", b"[]", b'{"vm": 5}', bytes(100), b"\xff\xfe")
+
+    def path(self, name, vm="vm-1"):
+        return self.dir / "run" / "xenopsd" / "simulator" / "VM" / vm / name
+
+    def damage(self, name, text):
+        self.xenopsd.stop(signal.SIGKILL)
+        self.path(name).write_bytes(text)
+        self.xenopsd.start()
+        self.settle()
+        self.assertFalse(self.path(name).exists() and name != "state")
+        aside = self.path(f"{name}.damaged")
+        self.assertEqual(aside.read_bytes(), text)
+        self.assertIn(str(aside), self.call("debug.diagnostics")["damaged"])
+        self.assertIn(f"put aside as {aside}", self.logs())
+        self.check_up("running", "vm-2")
+
+    def setUp(self):
+        super().setUp()
+        self.run_vm()
+        self.run_vm("vm-2")
+        self.domids = self.state()["domids"]
+        self.metadata = self.call("VM.export_metadata", vm="vm-1")
+
+    def test_config(self):
+        other = self.path("config", "vm-2").read_bytes()
+        for text in (*self.TEXTS, other):
+            with self.subTest(text=text):
+                self.damage("config", text)
+                self.assertEqual([s["vm"]["vm"] for s in self.call("VM.list")], ["vm-2"])
+                self.xenopsd.restart()  # it is not forgotten
+                self.assertTrue(self.path("config.damaged").exists())
+                self.assertIsNotNone(self.domain())
+                self.call("VM.import_metadata", metadata=self.metadata)
+                self.settle()
+                self.check_up("running")
+                self.assertEqual(self.state()["domids"], self.domids)
+                self.xenopsd.restart()
+                self.check_up("running")
+
+    def test_state(self):
+        for text in self.TEXTS:
+            if text.endswith(b"}"):
+                continue  # a state whose members have their defaults
+            with self.subTest(text=text):
+                self.damage("state", text)
+                self.check_up("running")
+                self.assertEqual(self.state()["domids"], self.domids)
+        self.do("VM.shutdown", vm="vm-1")
+        self.damage("state", b"")
+        self.check_halted()
+
+    def test_device(self):
+        other = self.path("vif.0", "vm-2").read_bytes()
+        for name, kind, config in (
+            ("vbd.xvda", "VBD", self.metadata["vbds"][0]),
+            ("vif.0", "VIF", self.metadata["vifs"][0]),
+        ):
+            for text in (*self.TEXTS, other):
+                with self.subTest(name=name, text=text):
+                    self.damage(name, text)
+                    ident = {kind.lower(): config[kind.lower()]}
+                    self.refuses("Does_not_exist", f"{kind}.stat", **ident)
+                    self.call(f"{kind}.add", **{kind.lower(): config})
+                    self.check_up("running")
+                    self.assertEqual(self.state()["domids"], self.domids)
+        self.do("VM.shutdown", vm="vm-1")
+        self.check_halted()
+        self.call("VM.remove", vm="vm-1")
+        self.assertEqual(self.call("debug.diagnostics")["damaged"], {})
+
+
+class Suspends(Case):
+    """A VM goes to its image and comes back; what becomes of it amid that is the table's."""
 
     WITH_NETWORK = True
     WITH_STORAGE = True
@@ -291,6 +430,10 @@ class Faults(Case):
     def setUp(self):
         super().setUp()
         self.add()
+        spec = {"virtual_size_bytes": MIB, "name_label": "image", "image_format": "raw"}
+        vdi = self.smd_do("VDI.create", sr=SR, spec=spec)["vdi"]
+        self.image = {"vdi": {"sr": SR, "vdi": vdi}}
+        self.agent = {"data/test": "what the guest remembers"}
 
     def up(self):
         self.do("VM.start", vm="vm-1")
@@ -298,102 +441,6 @@ class Faults(Case):
 
     def down(self):
         self.do("VM.shutdown", vm="vm-1")
-
-    def test_start_fails_at_each_atom(self):
-        points = self.points(lambda: self.do("VM.start", vm="vm-1"))
-        self.down()
-        self.assertGreater(len(points), 10)
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.plan(atom, nth, "fail")
-                self.fails("INTERNAL_ERROR", "VM.start", vm="vm-1")
-                self.simulator.call("Fault.clear")
-                self.check_halted()
-
-    def test_cancel_of_start_at_each_atom(self):
-        points = self.points(lambda: self.do("VM.start", vm="vm-1"))
-        self.down()
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.plan(atom, nth, "hang")
-                task = self.start_task("VM.start", vm="vm-1")
-                while not self.simulator.call("Fault.list")[0]["hanging"]:
-                    time.sleep(0.001)
-                self.call("TASK.cancel", task=task)
-                record = self.xenopsd.client.wait_for_task(task)
-                self.simulator.call("Fault.clear")
-                self.assertEqual(record["state"], "cancelled", record)
-                self.check_halted()
-
-    def test_kill_at_each_atom_of_start(self):
-        points = self.points(lambda: self.do("VM.start", vm="vm-1"))
-        self.down()
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.kill_at(atom, nth, lambda: self.start_task("VM.start", vm="vm-1"))
-                self.check_halted()
-
-    def test_kill_at_each_atom_of_shutdown(self):
-        self.up()
-        for atom, nth in self.points(self.down):
-            with self.subTest(atom=atom, nth=nth):
-                self.up()
-                self.kill_at(atom, nth, lambda: self.start_task("VM.shutdown", vm="vm-1"))
-                if self.power() == "running":
-                    # It had not begun.
-                    self.check_up("running")
-                    self.down()
-                self.check_halted()
-
-    def test_kill_at_each_atom_of_reboot(self):
-        self.up()
-        for atom, nth in self.points(lambda: self.do("VM.reboot", vm="vm-1")):
-            with self.subTest(atom=atom, nth=nth):
-                self.kill_at(atom, nth, lambda: self.start_task("VM.reboot", vm="vm-1"))
-                self.check_up("running")
-
-    def test_kill_at_each_atom_of_plug(self):
-        self.up()
-        self.call("VBD.add", vbd={"vbd": "vm-1/xvdb", "backend": self.disk("b")})
-        for kind, device in (("VBD", "vm-1/xvdb"), ("VIF", "vm-1/0")):
-            self.run_task(f"{kind}.unplug", **{kind.lower(): device})
-            params = {kind.lower(): device}
-            for op, other in (("plug", "unplug"), ("unplug", "plug")):
-                points = self.points(lambda: self.do(f"{kind}.{op}", **params))
-                for atom, nth in points:
-                    with self.subTest(kind=kind, op=op, atom=atom, nth=nth):
-                        self.run_task(f"{kind}.{other}", **params)
-                        self.kill_at(
-                            atom, nth, lambda: self.start_task(f"{kind}.{op}", **params)
-                        )
-                        self.check_device(kind, device)
-                self.run_task(f"{kind}.plug", **params)
-        self.check_up("running")
-
-    def check_device(self, kind, device):
-        """It is there whole, or not at all."""
-        state = self.call(f"{kind}.stat", **{kind.lower(): device})["state"]
-        self.assertEqual(state["active"], state["plugged"])
-        found = {f"vm-1/{d['name']}" for d in self.domain()["devices"]}
-        self.assertEqual(device in found, state["plugged"])
-        if kind == "VIF":
-            self.assertEqual([g["owner"] for g in self.guests()], [device] * state["plugged"])
-
-
-class Suspends(Faults):
-    """A VM goes to its image and comes back; whatever fails, it runs or is suspended."""
-
-    def setUp(self):
-        super().setUp()
-        spec = {"virtual_size_bytes": MIB, "name_label": "image", "image_format": "raw"}
-        vdi = self.smd_do("VDI.create", sr=SR, spec=spec)["vdi"]
-        self.image = {"vdi": {"sr": SR, "vdi": vdi}}
-        self.agent = {"data/test": "what the guest remembers"}
-
-    # What the VM's start and end are tested for is not tested anew.
-    test_start_fails_at_each_atom = test_cancel_of_start_at_each_atom = None
-    test_kill_at_each_atom_of_start = test_kill_at_each_atom_of_shutdown = None
-    test_kill_at_each_atom_of_reboot = test_kill_at_each_atom_of_plug = None
 
     def run_guest(self):
         self.up()
@@ -407,9 +454,6 @@ class Suspends(Faults):
 
     def start_suspend(self):
         return self.start_task("VM.suspend", vm="vm-1", image=self.image)
-
-    def start_resume(self):
-        return self.start_task("VM.resume", vm="vm-1", image=self.image)
 
     def check_suspended(self):
         """Nothing of it is left here, and it keeps its devices."""
@@ -425,15 +469,6 @@ class Suspends(Faults):
         """It is up, and the guest that it was."""
         self.check_up(power)
         self.assertEqual(self.domain()["guest_agent"], self.agent)
-
-    def check_one_of_two(self):
-        """It runs or is suspended, whole; then it runs."""
-        if self.power() == "suspended":
-            self.check_suspended()
-            self.resume()
-            self.check_same_guest("paused")
-            self.do("VM.unpause", vm="vm-1")
-        self.check_same_guest("running")
 
     def test_there_and_back(self):
         self.run_guest()
@@ -564,25 +599,6 @@ class Suspends(Faults):
         self.settle()
         self.check_suspended()
 
-    def test_suspend_fails_at_each_atom(self):
-        self.run_guest()
-        points = self.points(self.suspend)
-        self.assertGreater(len(points), 10)
-        self.resume()
-        self.do("VM.unpause", vm="vm-1")
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.plan(atom, nth, "fail")
-                self.run_task("VM.suspend", vm="vm-1", image=self.image)
-                self.simulator.call("Fault.clear")
-                self.wait_for("the repair", lambda: not self.is_half_done())
-                self.check_one_of_two()
-
-    def is_half_done(self):
-        if self.power() != "suspended":
-            return bool(self.call("debug.diagnostics")["queue"]["vms"])
-        return bool(self.domain() or self.datapaths() or self.guests())
-
     def test_a_guest_that_could_not_go_on_goes_on_later(self):
         self.run_guest()
         for atom in ("undo-guest-suspend", "undo-image-create", "undo-suspend-begin"):
@@ -598,88 +614,6 @@ class Suspends(Faults):
                 self.resume()
                 self.do("VM.unpause", vm="vm-1")
 
-    def test_cancel_of_suspend_at_each_atom(self):
-        self.run_guest()
-        points = self.points(self.suspend)
-        self.resume()
-        self.do("VM.unpause", vm="vm-1")
-        states = []
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.plan(atom, nth, "hang")
-                task = self.start_suspend()
-                while not self.simulator.call("Fault.list")[0]["hanging"]:
-                    time.sleep(0.001)
-                self.call("TASK.cancel", task=task)
-                self.simulator.call("Fault.clear")
-                record = self.xenopsd.client.wait_for_task(task)
-                self.assertIn(record["state"], ("cancelled", "done"), record)
-                states.append((record["state"], self.power()))
-                self.check_one_of_two()
-        self.assertIn(("cancelled", "running"), states)
-        self.assertIn(("done", "suspended"), states)
-
-    def test_kill_at_each_atom_of_suspend(self):
-        self.run_guest()
-        points = self.points(self.suspend)
-        self.resume()
-        self.do("VM.unpause", vm="vm-1")
-        powers = set()
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.kill_at(atom, nth, self.start_suspend)
-                powers.add(self.power())
-                self.check_one_of_two()
-        self.assertEqual(powers, {"running", "suspended"})
-
-    def test_resume_fails_at_each_atom(self):
-        self.run_guest()
-        self.suspend()
-        points = self.points(self.resume)
-        self.assertGreater(len(points), 10)
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.do("VM.unpause", vm="vm-1")
-                self.suspend()
-                self.plan(atom, nth, "fail")
-                self.fails("INTERNAL_ERROR", "VM.resume", vm="vm-1", image=self.image)
-                self.simulator.call("Fault.clear")
-                self.check_suspended()
-                self.resume()
-                self.check_same_guest("paused")
-
-    def test_cancel_of_resume_at_each_atom(self):
-        self.run_guest()
-        self.suspend()
-        points = self.points(self.resume)
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.do("VM.unpause", vm="vm-1")
-                self.suspend()
-                self.plan(atom, nth, "hang")
-                task = self.start_resume()
-                while not self.simulator.call("Fault.list")[0]["hanging"]:
-                    time.sleep(0.001)
-                self.call("TASK.cancel", task=task)
-                record = self.xenopsd.client.wait_for_task(task)
-                self.simulator.call("Fault.clear")
-                self.assertEqual(record["state"], "cancelled", record)
-                self.check_suspended()
-                self.resume()
-                self.check_same_guest("paused")
-
-    def test_kill_at_each_atom_of_resume(self):
-        self.run_guest()
-        self.suspend()
-        points = self.points(self.resume)
-        for atom, nth in points:
-            with self.subTest(atom=atom, nth=nth):
-                self.do("VM.unpause", vm="vm-1")
-                self.suspend()
-                self.kill_at(atom, nth, self.start_resume)
-                self.check_suspended()
-                self.resume()
-                self.check_same_guest("paused")
 
 
 class Queues(Case):
@@ -717,6 +651,35 @@ class Queues(Case):
 
 
 class ByCli(Case):
+    def running_tasks(self):
+        return [task for task in self.call("TASK.list") if task["state"] == "running"]
+
+    @contextlib.contextmanager
+    def started(self, command):
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def test_who_waits_is_told_of_a_kill(self):
+        self.run_vm()
+        self.simulator.call("Guest.set", vm="vm-1", acknowledges=False)
+        command = [str(CLI), "--dir", str(self.dir), "vm-shutdown", "vm-1", "--timeout_s", "1000"]
+        with self.started(command) as waiting:
+            self.wait_for("the task", self.running_tasks)
+            (task,) = self.running_tasks()
+            self.xenopsd.stop(signal.SIGKILL)
+            told = waiting.communicate(timeout=HANG)[1].decode()
+            self.assertEqual(waiting.returncode, 3, told)
+            self.assertIn("CONNECTION_LOST", told)
+        self.xenopsd.start()
+        self.refuses("NO_SUCH_TASK", "TASK.stat", task=task["id"])
+        self.check_up("running")
+
     def cli(self, *args):
         return subprocess.run(
             [str(CLI), "--dir", str(self.dir), *args],

@@ -38,7 +38,7 @@ static void read_again(void)
 	CHECK_OK(files_load());
 }
 
-static void put_vm(const struct vm *vm)
+static void put_vm(struct vm *vm)
 {
 	CHECK_OK(files_make_folder(vm));
 	CHECK_OK(files_put_config(vm));
