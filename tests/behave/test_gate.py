@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who may send which message to xapid, and what comes of it: sessions, roles, arguments, tasks."""
 
+import grp
+import json
 import os
+import pwd
+import ssl
 import threading
 import time
 import unittest
 
+from stack import free_port
 from xapid import Xapid
 from xenapi import HANG, NULL, Failure
 
@@ -306,6 +311,113 @@ class Plugins(GateTest):
             time.sleep(0.02)
         with self.assertRaises(ProcessLookupError):
             os.kill(int(told.read_text()), 0)
+
+
+EXTENSION = """#!/usr/bin/env python3
+import sys, xmlrpc.client
+params, method = xmlrpc.client.loads(sys.stdin.read())
+assert sys.argv[1:] == ["--xmlrpc"]
+if params[0] == "say":
+    value = {"Status": "Success", "Value": {"method": method, "params": list(params)}}
+elif params[0] == "refuse":
+    value = {"Status": "Failure", "ErrorDescription": ["MY_OWN_ERROR", "1", "<&>"]}
+else:
+    sys.exit("some reason")
+print(xmlrpc.client.dumps((value,), "", True))
+"""
+
+
+class Extensions(GateTest):
+    def setUp(self):
+        super().setUp()
+        folder = self.xapid.dir / "libexec" / "extensions"
+        folder.mkdir(parents=True)
+        (folder / "Mine.message").write_text(EXTENSION)
+        (folder / "Mine.message").chmod(0o755)
+        self.host = self.root("host.get_all")[0]
+
+    def extension(self, *params, method="Mine.message"):
+        call = json.dumps({"method": method, "params": params, "id": 3})
+        return json.loads(self.root("host.call_extension", self.host, call))
+
+    def test_answers(self):
+        params = ["say", 7, [True, {"a": "ü<"}]]
+        said = self.extension(*params)
+        self.assertEqual(said, {"method": "Mine.message", "params": params})
+        with self.refused("MY_OWN_ERROR", "1", "<&>"):
+            self.extension("refuse")
+        with self.refused("INTERNAL_ERROR"):
+            self.extension("other")
+
+    def test_what_is_no_extension(self):
+        for name in ("none", "../libexec/extensions/Mine.message", "", "..", "/bin/true"):
+            with self.refused("MESSAGE_METHOD_UNKNOWN", name):
+                self.extension(method=name)
+            self.assertIs(self.root("host.has_extension", self.host, name), False)
+        self.assertIs(self.root("host.has_extension", self.host, "Mine.message"), True)
+        with self.refused("INVALID_VALUE"):
+            self.root("host.call_extension", self.host, "no JSON")
+        with self.refused("RBAC_PERMISSION_DENIED", "host.call_extension"):
+            self.login("admin")("host.call_extension", self.host, "{}")
+
+
+class Users(GateTest):
+    def test_what_the_system_knows(self):
+        me = pwd.getpwuid(os.getuid())
+        self.assertEqual(self.root("auth.get_subject_identifier", me.pw_name), me.pw_name)
+        told = self.root("auth.get_subject_information_from_identifier", me.pw_name)
+        self.assertEqual(told["subject-name"], me.pw_name)
+        self.assertEqual(told["subject-uid"], str(me.pw_uid))
+        groups = self.root("auth.get_group_membership", me.pw_name)
+        mine = {grp.getgrgid(gid).gr_name for gid in os.getgrouplist(me.pw_name, me.pw_gid)}
+        self.assertEqual(set(groups), mine)
+
+    def test_strangers(self):
+        for message in (
+            "get_subject_identifier",
+            "get_subject_information_from_identifier",
+            "get_group_membership",
+        ):
+            with self.refused("SUBJECT_CANNOT_BE_RESOLVED"):
+                self.root(f"auth.{message}", "no such user")
+
+
+class Looks(GateTest):
+    """At xapid's own state, and what a network is for."""
+
+    def test_diagnostics(self):
+        host = self.root("host.get_all")[0]
+        self.root("Diagnostics.gc_compact", host)
+        memory = self.root("Diagnostics.gc_stats", host)
+        self.assertGreater(int(memory["used_bytes"]), 0)
+        before = self.root("Diagnostics.db_stats")
+        self.root("secret.create", {"value": "x", "other_config": {}})
+        after = self.root("Diagnostics.db_stats")
+        self.assertGreater(int(after["generation"]), int(before["generation"]))
+        self.assertEqual(int(after["rows"]), int(before["rows"]) + 1)
+        for message in ("gc_compact", "gc_stats"):
+            with self.refused("HANDLE_INVALID", "host"):
+                self.root(f"Diagnostics.{message}", NULL)
+
+    def test_certificate(self):
+        """What a client is shown that connects."""
+        port = free_port()
+        xapid = Xapid(self, ACCOUNTS, f"tls_port = {port}\n")
+        root = xapid.login("root", ACCOUNTS["root"][1])
+        told = root("host.get_server_certificate", root("host.get_all")[0])
+        self.assertNotIn("PRIVATE", told)
+        self.assertEqual(told, ssl.get_server_certificate(("127.0.0.1", port)))
+
+    def test_purposes_of_a_network(self):
+        network = self.root("network.create", {"name_label": "n", "other_config": {}})
+        for _ in range(2):
+            self.root("network.add_purpose", network, "nbd")
+            self.assertEqual(self.root("network.get_purpose", network), ["nbd"])
+        with self.refused("NETWORK_INCOMPATIBLE_PURPOSES", "insecure_nbd", "nbd"):
+            self.root("network.add_purpose", network, "insecure_nbd")
+        self.root("network.remove_purpose", network, "nbd")
+        self.root("network.add_purpose", network, "insecure_nbd")
+        self.assertEqual(self.root("network.get_purpose", network), ["insecure_nbd"])
 
 
 class Tasks(GateTest):

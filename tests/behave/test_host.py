@@ -150,12 +150,16 @@ class Sources(HostTest):
         self.x("VM.start", vm, False, False)
         listed = self.until(lambda: self.x("VM.get_data_sources", vm), "figures of the VM")
         self.assertIn("memory", {source["name_label"] for source in listed})
+        self.x("VM.record_data_source", vm, "memory")
+        self.x("host.record_data_source", self.host, "memory_total_kib")
+        self.fails("INVALID_VALUE", "host.record_data_source", self.host, "nothing")
         self.x("VM.hard_shutdown", vm)
 
     def test_of_an_sr(self):
         sr = self.make_sr()
         for source in self.x("SR.get_data_sources", sr):
-            self.assertTrue(source["name_label"])
+            self.x("SR.record_data_source", sr, source["name_label"])
+        self.fails("INVALID_VALUE", "SR.record_data_source", sr, "nothing")
         self.fails("INVALID_VALUE", "SR.query_data_source", sr, "nothing")
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What is measured of hosts, VMs and SRs, as messages: rrdd is asked. Whole archives go over HTTP
- * (rrd.c). All that is measured is recorded, so there is nothing yet that could begin or end it.
+ * (rrd.c). All that is measured is recorded: nothing has to begin it, and nothing can end it yet.
  */
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
@@ -55,6 +55,14 @@ static MAY_WAIT struct err *query(
 		return link_error(take(e), NULL);
 	*out = value ? *value : NAN;
 	return NULL;
+}
+
+/* It is, if it is there. */
+static MAY_WAIT struct err *record(struct call *c, struct rrd_owner owner, const char *name)
+{
+	double value;
+
+	return query(c, owner, name, &value);
 }
 
 /* ---- whose ---- */
@@ -140,4 +148,31 @@ MAY_WAIT struct err *xapi_sr_query_data_source(
 
 	TRY(of_sr(c, in->sr, &owner));
 	return query(c, owner, in->data_source, out);
+}
+
+MAY_WAIT struct err *xapi_host_record_data_source(
+	struct call *c, const struct xenapi_host_record_data_source_in *in)
+{
+	struct rrd_owner owner;
+
+	TRY(of_host(in->host, &owner));
+	return record(c, owner, in->data_source);
+}
+
+MAY_WAIT struct err *xapi_vm_record_data_source(
+	struct call *c, const struct xenapi_vm_record_data_source_in *in)
+{
+	struct rrd_owner owner;
+
+	TRY(of_vm(c, in->self, &owner));
+	return record(c, owner, in->data_source);
+}
+
+MAY_WAIT struct err *xapi_sr_record_data_source(
+	struct call *c, const struct xenapi_sr_record_data_source_in *in)
+{
+	struct rrd_owner owner;
+
+	TRY(of_sr(c, in->sr, &owner));
+	return record(c, owner, in->data_source);
 }

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Extensions of a host: programs in the folder `extensions` beside that of the plugins, each of
+ * which serves the message that it is called as. A client sends a call as JSON; the program gets it
+ * as XML-RPC on its standard input and prints an answer with Status and Value or ErrorDescription,
+ * as those of the original do. It runs as xapid's helper: it ends when its call does.
+ */
+#define LOG_MODULE "extension"
+
+#include "common/codec_xmlrpc.h"
+#include "common/daemon.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/proc.h"
+#include "xapid/db/db.h"
+#include "xapid/gate/call.h"
+
+#include "xenapi.gen.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_OUTPUT (16 << 20)
+
+struct param_list {
+	struct json_text *v;
+	size_t n;
+};
+
+static const struct type type_params = {
+	.kind = TYPE_LIST,
+	.name = "params",
+	.size = sizeof(struct param_list),
+	.of = &type_any,
+	.unknown_case = -1,
+};
+
+/* What a client sends; what else there is, an id say, does not matter. */
+struct request {
+	const char *method;
+	struct param_list params;
+};
+
+static const struct field request_fields[] = {
+	{.name = "method", .type = &type_string, .offset = offsetof(struct request, method)},
+	{.name = "params",
+		.type = &type_params,
+		.offset = offsetof(struct request, params),
+		.default_json = "[]"},
+};
+
+static const struct type request_type = {
+	.kind = TYPE_RECORD,
+	.name = "call",
+	.size = sizeof(struct request),
+	.fields = request_fields,
+	.n = ARRAY_LEN(request_fields),
+	.unknown_case = -1,
+};
+
+/* What an extension prints. */
+struct answer {
+	const char *status;
+	struct json_text value;
+	struct string_list error;
+};
+
+static const struct field answer_fields[] = {
+	{.name = "Status", .type = &type_string, .offset = offsetof(struct answer, status)},
+	{.name = "Value",
+		.type = &type_any,
+		.offset = offsetof(struct answer, value),
+		.default_json = "\"\""},
+	{.name = "ErrorDescription",
+		.type = &type_list_string,
+		.offset = offsetof(struct answer, error),
+		.default_json = "[]"},
+};
+
+static const struct type answer_type = {
+	.kind = TYPE_RECORD,
+	.name = "answer",
+	.size = sizeof(struct answer),
+	.fields = answer_fields,
+	.n = ARRAY_LEN(answer_fields),
+	.unknown_case = -1,
+};
+
+/* The program of this name; NULL: there is none. */
+static const char *find(const char *name, struct arena *a)
+{
+	struct stat st;
+
+	if (!*name || *name == '.' || strchr(name, '/'))
+		return NULL;
+	const char *path = arena_printf(a, "%s/extensions/%s", daemon_paths()->libexec, name);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? path : NULL;
+}
+
+static MAY_WAIT struct err *run(const char *path, const struct request *rq, struct proc_result *out)
+{
+	auto_sbuf text = {0};
+
+	codec_xmlrpc_begin_call(rq->method, &text);
+	for (size_t i = 0; i < rq->params.n; i++)
+		codec_xmlrpc_add_param(&type_any, &rq->params.v[i], 0, &text);
+	codec_xmlrpc_end_call(&text);
+	const struct proc_spec spec = {
+		.argv = (const char *const[]){path, "--xmlrpc", NULL},
+		.cwd = "/",
+		.input = sbuf_data(&text),
+		.input_len = sbuf_len(&text),
+		.max_output = MAX_OUTPUT,
+	};
+	return proc_run(&spec, out);
+}
+
+static struct err *read_answer(const struct proc_result *r, struct arena *a, const char **out)
+{
+	struct codec_xmlrpc_answer message = {0};
+	struct answer answer;
+
+	TRY(codec_xmlrpc_read_answer(r->out, r->out_len, MAX_OUTPUT, a, &message));
+	if (!message.value)
+		return err(INTERNAL_ERROR, message.fault_text);
+	TRY(codec_xmlrpc_read(&answer_type, "answer", message.value, a, &answer));
+	if (!strcmp(answer.status, "Success")) {
+		*out = arena_strndup(a, answer.value.text, answer.value.len);
+		return NULL;
+	}
+	if (!answer.error.n)
+		return err(INTERNAL_ERROR, "an extension failed without a reason");
+	return err_not_null(err_new(__FILE__, __LINE__, answer.error.v[0], answer.error.n - 1,
+		(const char *const *)answer.error.v + 1));
+}
+
+MAY_WAIT struct err *xapi_host_call_extension(
+	struct call *c, const struct xenapi_host_call_extension_in *in, const char **out)
+{
+	auto_proc_result r = {0};
+	const struct xenapi_host *host;
+	struct request rq;
+
+	TRY(db_get(host, in->host, &host));
+	TRY(codec_decode(&request_type, "call", in->call, strlen(in->call), c->arena, &rq));
+	const char *path = find(rq.method, c->arena);
+	if (!path)
+		return err(MESSAGE_METHOD_UNKNOWN, rq.method);
+	log_info("extension %s", rq.method);
+	auto_err e = run(path, &rq, &r);
+	if (!e)
+		e = read_answer(&r, c->arena, out);
+	/* What is wrong with the program is not wrong with the call. */
+	if (err_is(e, &ERR_PROGRAM_FAILED) || err_is(e, &ERR_BAD_REQUEST))
+		return err(INTERNAL_ERROR, err_text(e));
+	return take(e);
+}
+
+MAY_WAIT struct err *xapi_host_has_extension(
+	struct call *c, const struct xenapi_host_has_extension_in *in, bool *out)
+{
+	const struct xenapi_host *host;
+
+	TRY(db_get(host, in->host, &host));
+	*out = find(in->name, c->arena);
+	return NULL;
+}
