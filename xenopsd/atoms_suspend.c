@@ -209,8 +209,10 @@ const struct atom atom_guest_go_on = {
 	.run = guest_go_on,
 };
 
-static struct err *went_on(struct plan *p, struct device *device)
+/* What was changed for all guests meanwhile, it has not been told. */
+static MAY_WAIT struct err *went_on(struct plan *p, struct device *device)
 {
+	TRY(agent_features_tell(p->vm));
 	TRY(vm_set_phase(p->vm, XENOPSD_PHASE_UP));
 	backend_changed(p->vm->id);
 	return NULL;

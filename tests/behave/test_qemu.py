@@ -346,6 +346,26 @@ class Suspends(Case):
         self.do("VM.shutdown", timeout_s=60)
         self.check_nothing_left()
 
+    def test_a_domain_that_is_kept_goes_on(self):
+        console = self.count()
+        pids = self.qemu_pids()
+        for restart in (False, True):
+            before = self.counted(console)
+            self.do("VM.suspend", image=self.image, keep_domain=True)
+            self.assertEqual(self.state()["power_state"], "suspended")
+            self.assertEqual(self.qemu_pids(), pids)
+            if restart:
+                self.xenopsd.kill_and_start()
+                self.assertEqual(self.state()["power_state"], "suspended")
+            self.do("VM.fast_resume")
+            self.assertEqual(self.state()["power_state"], "running")
+            self.check_counts_on(console, before)
+        # What was kept is an image as any other.
+        self.do("VM.suspend", image=self.image, keep_domain=True)
+        console = self.resume()
+        self.assertNotEqual(self.qemu_pids(), pids)
+        self.check_counts_on(console, before)
+
     def test_a_damaged_image_is_refused(self):
         console = self.count()
         before = self.counted(console)
