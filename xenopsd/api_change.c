@@ -2,10 +2,12 @@
 /*
  * The calls of class VM that change a VM while it runs. What is changed stays so at the next start.
  */
+#include "common/codec.h"
 #include "common/mem.h"
 #include "common/rpc.h"
 #include "core.gen.h"
 #include "xenopsd/add.h"
+#include "xenopsd/atoms.h"
 #include "xenopsd/backend.h"
 #include "xenopsd/memory.h"
 #include "xenopsd/plans.h"
@@ -23,10 +25,32 @@ static MAY_WAIT struct err *is_up(struct vm *vm, bool *out)
 	return NULL;
 }
 
+/* CONFIG is a shallow copy of the VM's, with the change; TELL lets a domain know of it. */
+static MAY_WAIT struct err *change(
+	struct vm *vm, const struct xenops_vm *config, const struct atom *tell, struct task *task)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+	auto_arena a = {0};
+	struct xenops_vm before;
+	bool up;
+
+	TRY(is_up(vm, &up));
+	codec_copy(&xenops_type_vm, &vm->config, &a, &before);
+	plan_init(&plan, vm, task);
+	plan.config = config;
+	plan.config_before = &before;
+	plan.tells = up ? tell : NULL;
+	plan_add(&plan, &atom_vm_change, NULL);
+	if (up)
+		plan_add(&plan, tell, NULL);
+	struct err *e = plan_run(&plan);
+	vm_tell(vm);
+	return e;
+}
+
 MAY_WAIT struct err *api_vm_set_vcpus(struct call *c, const struct xenops_vm_set_vcpus_in *in)
 {
 	AUTO(turn_end) struct turn turn = {0};
-	bool up;
 
 	TRY(turn_begin(&turn, in->vm, "VM.set_vcpus", TURN_WORK));
 	struct xenops_vm config = turn.vm->config;
@@ -35,13 +59,8 @@ MAY_WAIT struct err *api_vm_set_vcpus(struct call *c, const struct xenops_vm_set
 
 		return err(Invalid_vcpus, max);
 	}
-	TRY(is_up(turn.vm, &up));
-	if (up && !xenopsd.backend->vm_set_vcpus)
-		return err(Unimplemented, "vm_set_vcpus");
-	if (up)
-		TRY(xenopsd.backend->vm_set_vcpus(turn.vm, in->vcpus));
 	config.vcpus = in->vcpus;
-	return change_vm(turn.vm, &config);
+	return change(turn.vm, &config, &atom_vm_set_vcpus, c->task);
 }
 
 MAY_WAIT struct err *api_vm_set_memory_dynamic_range(
@@ -114,18 +133,11 @@ MAY_WAIT struct err *api_vm_set_xenstore_data(
 	struct call *c, const struct xenops_vm_set_xenstore_data_in *in)
 {
 	AUTO(turn_end) struct turn turn = {0};
-	bool up;
 
 	TRY(turn_begin(&turn, in->vm, "VM.set_xenstore_data", TURN_WORK));
 	struct xenops_vm config = turn.vm->config;
 	config.xenstore_data = in->xenstore_data;
-	TRY(change_vm(turn.vm, &config));
-	TRY(is_up(turn.vm, &up));
-	if (!up)
-		return NULL;
-	if (!xenopsd.backend->vm_set_xenstore_data)
-		return err(Unimplemented, "vm_set_xenstore_data");
-	return xenopsd.backend->vm_set_xenstore_data(turn.vm);
+	return change(turn.vm, &config, &atom_vm_set_xenstore_data, c->task);
 }
 
 MAY_WAIT struct err *api_vm_request_rdp(struct call *c, const struct xenops_vm_request_rdp_in *in)

@@ -22,6 +22,13 @@ extern const struct atom atom_vm_stop_device_model, atom_vm_destroy;
 /* Notes that it is halted, and its devices with it. */
 extern const struct atom atom_vm_halted;
 
+/* ---- atoms_change.c ---- */
+
+/* The VM has the plan's config. */
+extern const struct atom atom_vm_change;
+/* The domain is told of it. */
+extern const struct atom atom_vm_set_vcpus, atom_vm_set_xenstore_data;
+
 /* ---- atoms_suspend.c ---- */
 
 /* Notes that the image is being written. Undone: that the VM is up. */

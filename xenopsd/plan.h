@@ -57,6 +57,8 @@ struct plan {
 	enum xenopsd_phase before; /* of a resume: when it was begun */
 	enum xenopsd_hook_reason reason; /* of its hooks */
 	const struct xenops_disk *disk; /* of a suspend and a resume: where the image is */
+	const struct xenops_vm *config, *config_before; /* of a change */
+	const struct atom *tells; /* of a change: the domain; NULL: there is none */
 	struct image *image; /* owned by who runs the plan; NULL: not open */
 	struct migration *migration; /* borrowed; of one that sends or receives the VM */
 	bool keeps_epochs; /* the VM's time from boot to halt neither ends nor begins */

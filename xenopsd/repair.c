@@ -6,6 +6,7 @@
 #define LOG_MODULE "repair"
 #include "xenopsd/repair.h"
 
+#include "common/codec.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "core.gen.h"
@@ -108,12 +109,29 @@ static MAY_WAIT struct err *repair_devices(struct vm *vm)
 	return NULL;
 }
 
+/* A change of its config may not have reached the domain. */
+static MAY_WAIT struct err *make_vm_so(struct vm *vm)
+{
+	auto_arena a = {0};
+	struct xenops_vm_state state;
+
+	codec_init_record(&xenops_type_vm_state, &a, &state);
+	TRY(xenopsd.backend->vm_stat(vm, &a, &state));
+	if (state.vcpus != vm->config.vcpus && xenopsd.backend->vm_set_vcpus)
+		TRY(xenopsd.backend->vm_set_vcpus(vm, vm->config.vcpus));
+	if (codec_equal(&type_map_string, &state.xenstore_data, &vm->config.xenstore_data))
+		return NULL;
+	return xenopsd.backend->vm_set_xenstore_data ? xenopsd.backend->vm_set_xenstore_data(vm)
+						     : NULL;
+}
+
 static MAY_WAIT struct err *repair_up(struct vm *vm)
 {
 	if (vm->domid < 0)
 		return vm_stop(vm, XENOPSD_HOOK_REASON_HARD_SHUTDOWN, NULL);
 	TRY(disk_detach_image(vm));
 	TRY(repair_devices(vm));
+	TRY(make_vm_so(vm));
 	/* The guest may have ended while nobody listened. */
 	backend_changed(vm->id);
 	return NULL;

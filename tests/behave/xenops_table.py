@@ -123,7 +123,8 @@ class Op:
         self.ends = ends  # by state: a function of the view before, or Refused
         # A failure or cancel leaves it as it was before. Otherwise it may be done as well.
         self.is_undone = how.pop("is_undone", True)
-        # What else it may be after one, or after a kill: functions of the view before.
+        # What else it may be after one, after a kill, and where the undoing fails: functions of
+        # the view before.
         self.also = how.pop("also", ())
         # What more it says of itself when one method has several rows.
         self.note = how.pop("note", "")
@@ -205,6 +206,7 @@ def vif_row(method, params, note="", ends_in=None, **change):
 LESS_MEMORY = {"memory": (64 * MIB, 96 * MIB)}
 NO_RULES = Refused("NOT_IMPLEMENTED")
 PROXY = {"site": "a site", "servers": [], "interface": "eth0"}
+DATA = {"vm-data/b": "2"}
 QOS = {"qos": {"scheduler": "idle", "level": 3}}
 MEDIUM = {"disk": "MEDIUM"}
 OPERATIONS = [
@@ -322,6 +324,7 @@ OPERATIONS = [
         "VM.set_vcpus",
         {**ONE, "vcpus": 3},
         {**each((*DOWN, *UP), values(vcpus=3, vcpus_now=3)), KEPT: values(vcpus=3)},
+        also=(values(vcpus=3, vcpus_now=3),),
     ),
     Op(
         "VM.set_vcpus",
@@ -351,11 +354,12 @@ OPERATIONS = [
     ),
     Op(
         "VM.set_xenstore_data",
-        {**ONE, "xenstore_data": {"vm-data/b": "2"}},
+        {**ONE, "xenstore_data": DATA},
         {
-            **each((*DOWN, KEPT), values(xenstore={"vm-data/b": "2"})),
-            **each(UP, values(xenstore={"vm-data/b": "2"}, xenstore_now={"vm-data/b": "2"})),
+            **each((*DOWN, KEPT), values(xenstore=DATA)),
+            **each(UP, values(xenstore=DATA, xenstore_now=DATA)),
         },
+        also=(values(xenstore=DATA, xenstore_now=DATA),),
     ),
     # ---- its guest's agent ----
     Op(
