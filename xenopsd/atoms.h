@@ -14,6 +14,8 @@
 extern const struct atom atom_vm_begin;
 /* Promises its memory. */
 extern const struct atom atom_memory_reserve;
+/* It has its least. Undone: what it can have. */
+extern const struct atom atom_memory_squeeze;
 extern const struct atom atom_vm_create, atom_vm_build, atom_vm_start_device_model;
 /* Notes that it is up: from here on a killed xenopsd leaves it as it is. */
 extern const struct atom atom_vm_survive;

@@ -11,6 +11,7 @@
 #include "xenopsd/disk.h"
 #include "xenopsd/files.h"
 #include "xenopsd/image.h"
+#include "xenopsd/memory.h"
 #include "xenopsd/migration.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/xenopsd.h"
@@ -34,6 +35,7 @@ static struct err *stay(struct plan *p, struct device *device)
 		return NULL;
 	vm_migration_fini(&p->vm->migration);
 	TRY(vm_set_phase(p->vm, XENOPSD_PHASE_UP));
+	memory_unsqueeze(p->vm);
 	backend_changed(p->vm->id);
 	return NULL;
 }

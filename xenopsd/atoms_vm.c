@@ -74,6 +74,24 @@ const struct atom atom_memory_reserve = {
 	.undo_name = "undo-memory-reserve",
 };
 
+static MAY_WAIT struct err *squeeze(struct plan *p, struct device *device)
+{
+	return memory_squeeze(p->vm);
+}
+
+static struct err *unsqueeze(struct plan *p, struct device *device)
+{
+	memory_unsqueeze(p->vm);
+	return NULL;
+}
+
+const struct atom atom_memory_squeeze = {
+	.name = "memory-squeeze",
+	.run = squeeze,
+	.undo = unsqueeze,
+	.undo_name = "undo-memory-squeeze",
+};
+
 static MAY_WAIT struct err *create(struct plan *p, struct device *device)
 {
 	return xenopsd.backend->vm_create(p->vm, &p->vm->domid);

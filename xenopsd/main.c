@@ -108,6 +108,8 @@ static MAY_WAIT struct err *init(void)
 	TRY(files_load());
 	TRY(xenopsd.backend->begin());
 	TRY(repair_all());
+	/* Some may have been told to have less for a while. */
+	memory_changed();
 	/* Who asks for updates without a token is told of everything. */
 	map_for_each (slot, &vms)
 		vm_tell(slot->value);

@@ -50,7 +50,9 @@ static struct {
 	int64_t ended_bytes; /* of promises */
 	struct list line; /* of wishes */
 	struct cond news; /* for the balancer */
+	struct cond looked; /* it has, once more */
 	bool is_running; /* there is a balancer */
+	bool has_changed; /* something, since its last look began */
 	bool is_short; /* somebody has less than he would have */
 	bool is_moving; /* somebody may take what he has not yet: what is free tells too much */
 	unsigned n_runs; /* of balancers */
@@ -156,7 +158,7 @@ static struct balance_vm describe(const struct vm *vm, const struct vm_memory *m
 	bool is_deaf = vm->balloon.deaf_run == memory.n_runs;
 
 	return (struct balance_vm){.min_bytes = least_of(vm),
-		.max_bytes = vm->config.memory_dynamic_max_bytes,
+		.max_bytes = vm->is_squeezed ? least_of(vm) : vm->config.memory_dynamic_max_bytes,
 		.actual_bytes = m->actual_bytes,
 		.target_bytes = m->target_bytes,
 		.is_stuck = is_stuck,
@@ -196,6 +198,7 @@ static MAY_WAIT struct err *look(struct look *l)
 {
 	unsigned n_ended;
 
+	memory.has_changed = false;
 	do { /* until what was told is not from before the end of a promise */
 		n_ended = memory.n_ended;
 		arena_reset(&l->arena);
@@ -376,6 +379,7 @@ static MAY_WAIT struct err *round_once(struct standing *s)
 	answer_others(&l.balance);
 	tell(&l, s);
 	end_seen();
+	cond_broadcast(&memory.looked);
 	return NULL;
 }
 
@@ -411,6 +415,8 @@ static MAY_WAIT struct err *balance(void)
 			continue;
 		}
 		pace_ns = 0;
+		if (memory.has_changed)
+			continue;
 		if (!s.is_in_flight && !has_wish())
 			return NULL;
 		TRY(wait_for_news(s.is_in_flight ? LOOK_NS : PATIENCE_NS));
@@ -422,6 +428,7 @@ static MAY_WAIT void balance_main(void *arg)
 	struct err *e = balance();
 
 	memory.is_running = false;
+	cond_broadcast(&memory.looked);
 	if (!e)
 		return;
 	/* What is so is not known. */
@@ -437,6 +444,7 @@ static MAY_WAIT void balance_main(void *arg)
 
 static struct err *run_balancer(void)
 {
+	memory.has_changed = true;
 	if (memory.is_running) {
 		cond_broadcast(&memory.news);
 		return NULL;
@@ -555,6 +563,25 @@ struct err *memory_balance_now(void)
 	return stand_in_line(&w);
 }
 
+struct err *memory_squeeze(struct vm *vm)
+{
+	if (!xenopsd.backend->memory_now)
+		return NULL;
+	vm->is_squeezed = true;
+	TRY(memory_balance_now());
+	while (memory.is_running && vm->balloon.left_bytes && !vm->balloon.is_stuck)
+		TRY(cond_wait(&memory.looked, "for a balloon to shrink", NEVER));
+	return NULL;
+}
+
+void memory_unsqueeze(struct vm *vm)
+{
+	if (vm->is_squeezed)
+		memory.is_short = true;
+	vm->is_squeezed = false;
+	memory_changed();
+}
+
 /* ---- telling ---- */
 
 void memory_dump(struct json_writer *w)
@@ -582,6 +609,7 @@ void memory_dump(struct json_writer *w)
 void memory_begin(void)
 {
 	cond_init(&memory.news);
+	cond_init(&memory.looked);
 	/* What was told to VMs that run is not known yet. */
 	memory.is_moving = true;
 }
@@ -589,4 +617,5 @@ void memory_begin(void)
 void memory_end(void)
 {
 	cond_fini(&memory.news);
+	cond_fini(&memory.looked);
 }

@@ -36,6 +36,11 @@ int64_t memory_reserved_bytes(void);
 void memory_changed(void);
 /* The ranges changed: returns when all have been told what they are to have. */
 MAY_WAIT must_check struct err *memory_balance_now(void);
+/* Until the next, VM has its least, whatever is free: there is less of it to be sent away. Returns
+ * when its balloon is there, or does not move. */
+MAY_WAIT must_check struct err *memory_squeeze(struct vm *vm);
+/* Harmless where it was not squeezed. */
+void memory_unsqueeze(struct vm *vm);
 /* Its balloon does not do as it was told. */
 bool memory_is_uncooperative(const struct vm *vm);
 /* For `diagnostics`. */

@@ -143,6 +143,7 @@ static MAY_WAIT struct err *send_all(struct vm *vm, struct migration *m, struct 
 	plan.task = task;
 	plan.reason = XENOPSD_HOOK_REASON_SOURCE;
 	plan_add(&plan, &atom_hook_pre_migrate, NULL);
+	plan_add(&plan, &atom_memory_squeeze, NULL);
 	plan_add(&plan, &atom_migrate_begin, NULL);
 	plan_add(&plan, &atom_migrate_connect, NULL);
 	plan_add(&plan, &atom_migrate_await_ready, NULL);

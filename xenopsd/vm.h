@@ -82,6 +82,7 @@ struct vm {
 	int64_t reserved_bytes; /* of memory.c */
 	int64_t build_bytes; /* of memory.c: what the guest is to have when it starts */
 	struct balloon balloon; /* of memory.c */
+	bool is_squeezed; /* of memory.c: it is to have its least */
 	unsigned n_changes; /* that the backend told of */
 	struct cond changed; /* one more */
 	struct list pending; /* of queue.c: what waits for its turn */

@@ -3,6 +3,7 @@
 slowly, or not at all."""
 
 import random
+import signal
 import time
 import unittest
 
@@ -219,6 +220,28 @@ class Balance(Memory):
         self.do("VM.start", vm="a")
         self.assertEqual(self.state("a")["shadow_multiplier"], 5)
         self.assertEqual(self.has("a"), 1024 - 32)
+
+
+class Migrating(Memory):
+    def test_a_vm_that_leaves_is_small(self):
+        self.host(1000)
+        self.run_range("a", 100, 600)
+        self.plan("migrate-connect", 1, "hang")
+        task = self.start_task("VM.migrate", vm="a", url=f"unix:{self.dir}/nowhere")
+        self.wait_for("the hang", lambda: self.simulator.call("Fault.list")[0]["hanging"])
+        self.assertEqual(self.has("a"), 100)
+        self.simulator.call("Fault.clear")
+        self.assertEqual(self.xenopsd.client.wait_for_task(task)["state"], "failed")
+        self.wait_for_memory("a", 600)
+        # Killed while it is small, it grows again.
+        self.plan("migrate-connect", 1, "hang")
+        self.start_task("VM.migrate", vm="a", url=f"unix:{self.dir}/nowhere")
+        self.wait_for("the hang", lambda: self.simulator.call("Fault.list")[0]["hanging"])
+        self.xenopsd.stop(signal.SIGKILL)
+        self.simulator.call("Fault.clear")
+        self.assertEqual(self.has("a"), 100)
+        self.xenopsd.start()
+        self.wait_for_memory("a", 600)
 
 
 class Uncooperative(Memory):

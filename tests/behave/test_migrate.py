@@ -125,6 +125,7 @@ class Pair(unittest.TestCase):
     def settle_whole(self, what):
         """The same, and it is whole, and nothing was left; it goes to the first host again."""
         host = self.settle(what)
+        host.settle()
         self.check_at(host)
         if host is self.b:
             self.migrate(self.b)

@@ -260,8 +260,15 @@ class Case(unittest.TestCase):
             owners = [guest["owner"] for guest in self.guests()]
             self.assertFalse([owner for owner in owners if owner.startswith(f"{vm}/")])
 
+    def await_balance(self):
+        end = time.monotonic() + HANG
+        while (told := self.call("debug.diagnostics")["memory"])["balancing"]:
+            self.assertLess(time.monotonic(), end, told)
+            time.sleep(0.002)
+
     def check_up(self, power, vm="vm-1"):
-        """All of it is there, and agrees."""
+        """All of it is there, and agrees, when it has got the memory that it can have."""
+        self.await_balance()
         state = self.state(vm)
         self.assertEqual(state["power_state"], power)
         domain = self.domain(vm)
@@ -412,7 +419,9 @@ class Case(unittest.TestCase):
         end = time.monotonic() + HANG
         while True:
             told = self.call("debug.diagnostics")
-            if not told["queue"]["vms"] and not told["repairs"]:
+            balancing = told["memory"]["balancing"]
+            if not told["queue"]["vms"] and not told["repairs"] and not balancing:
                 return
-            self.assertLess(time.monotonic(), end, f"{told['queue']} {told['repairs']}")
+            what = f"{told['queue']} {told['repairs']} {told['memory']}"
+            self.assertLess(time.monotonic(), end, what)
             time.sleep(0.002)

@@ -485,6 +485,48 @@ ON_HOST(a_guest_that_was_saved)
 	memory_release(vm_find("b"));
 }
 
+/* What changes while the balancer looks is not missed. */
+ON_HOST(a_change_amid_a_look)
+{
+	struct guest *a = start(add("a", 100, 500));
+
+	start(add("b", 700, 700));
+	settle();
+	assert_int_equal(a->target, 300 * MIB);
+	a->is_paused = true;
+	memory_changed();
+	unsigned n_looks = host.n_looks;
+	while (host.n_looks == n_looks)
+		CHECK_OK(fiber_yield());
+	stop(vm_find("b")); /* frees it, and */
+	a->is_paused = false;
+	memory_changed();
+	wait_until(a, 500);
+}
+
+ON_HOST(one_is_squeezed_for_a_while)
+{
+	struct guest *a = start(add("a", 100, 500));
+
+	a->speed = 8 * MIB;
+	CHECK_OK(memory_squeeze(a->vm));
+	assert_int_equal(a->actual, 100 * MIB);
+	memory_unsqueeze(a->vm);
+	wait_until(a, 500);
+	memory_unsqueeze(a->vm); /* harmless */
+	a->speed = 0;
+	CHECK_OK(memory_squeeze(a->vm)); /* it does not move: nobody waits for ever */
+	assert_true(memory_is_uncooperative(a->vm));
+	memory_unsqueeze(a->vm);
+	settle();
+	assert_true(memory_is_uncooperative(a->vm)); /* until it moves */
+	a->speed = 32 * MIB;
+	while (a->actual == 500 * MIB)
+		CHECK_OK(fiber_yield());
+	memory_changed();
+	wait_until(a, 500);
+}
+
 /* ---- waiting ---- */
 
 ON_HOST(first_come_first_served)
@@ -547,5 +589,6 @@ TEST_MAIN(TEST(plenty_is_not_looked_at), TEST(a_promise_is_kept_off_what_is_free
 	TEST(a_paused_guest_cannot_give), TEST(a_slow_guest_is_waited_for),
 	TEST(a_guest_that_does_not_move), TEST(others_give_what_one_does_not),
 	TEST(one_that_cannot_be_told), TEST(a_new_range), TEST(a_guest_that_was_saved),
+	TEST(a_change_amid_a_look), TEST(one_is_squeezed_for_a_while),
 	TEST(first_come_first_served), TEST(who_gives_up_gives_back),
 	TEST(a_host_that_does_not_answer), TEST(without_balloons))
