@@ -136,6 +136,7 @@ struct err *vm_stop(struct vm *vm, enum xenopsd_hook_reason reason, struct task 
 	plan.reason = reason;
 	plan.goes_on = true;
 	plan.keeps_epochs = is_elsewhere(vm);
+	vm_migration_fini(&vm->migration);
 	plan_add_stop(&plan);
 	plan_add(&plan, &atom_vm_halted, NULL);
 	/* From here on there is no way back. */

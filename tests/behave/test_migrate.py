@@ -299,6 +299,24 @@ class Faults(Pair):
     def test_kill_of_both(self):
         self.kill_each([self.a, self.b], [self.a, self.b])
 
+    def test_a_daemon_that_is_stopped(self):
+        for host, atom in (
+            (self.a, "migrate-await-ready"),
+            (self.a, "vm-save-running"),
+            (self.a, "guest-suspend"),
+            (self.a, "migrate-await-runs"),
+            (self.b, "receive-ready"),
+            (self.b, "receive-await-done"),
+            (self.b, "receive-arrive"),
+            (self.b, "receive-runs"),
+        ):
+            with self.subTest(atom=atom):
+                self.hang_at(host, atom, 1)
+                host.xenopsd.stop()
+                host.simulator.call("Fault.clear")
+                host.xenopsd.start()
+                self.settle_whole(atom)
+
     def test_a_plan_that_could_not_be_undone_is_undone_later(self):
         for atom in ("undo-vbd-deactivate", "undo-guest-suspend", "undo-migrate-begin"):
             with self.subTest(atom=atom):
@@ -369,11 +387,107 @@ class Doubt(Pair):
 
     def test_who_knows_better_pulls_the_plug(self):
         self.hand_over_to_nobody("receive-arrive")
+        state = self.a.dir / "run" / "xenopsd" / "simulator" / "VM" / "vm-1" / "state"
+        self.assertIn(self.b.url, state.read_text())
         self.a.do("VM.shutdown", vm="vm-1")
         self.a.check_halted()
+        self.assertNotIn(self.b.url, state.read_text())
         self.b.xenopsd.start()
         self.b.wait_for("its going", lambda: not self.b.vms())
         self.b.check_nothing()
+
+
+class Many(Pair):
+    def add(self, host, vm):
+        host.call("VM.add", vm=dict(VM, vm=vm))
+        host.do("VM.start", vm=vm)
+        host.do("VM.unpause", vm=vm)
+
+    def test_hosts_that_send_to_each_other_with_a_worker_each(self):
+        for host in (self.a, self.b):
+            conf = host.dir / "etc" / "xenopsd.conf"
+            conf.write_text(conf.read_text() + "worker-pool-size = 1\n")
+            host.xenopsd.restart()
+        others = [(self.a, "vm-2"), (self.b, "vm-3"), (self.b, "vm-4")]
+        for host, vm in others:
+            self.add(host, vm)
+        for _ in range(3):
+            tasks = [(self.a, self.start(self.a))]
+            for host, vm in others:
+                url = self.other(host).url
+                tasks.append((host, host.start_task("VM.migrate", vm=vm, url=url)))
+            for host, task in tasks:
+                record = host.xenopsd.client.wait_for_task(task)
+                self.assertEqual(record["state"], "done", record)
+                self.assertEqual(record["progress"], 1)
+            self.assertEqual(sorted(self.a.vms()), ["vm-3", "vm-4"])
+            self.assertEqual(sorted(self.b.vms()), ["vm-1", "vm-2"])
+            for host, vm in others:
+                there = self.other(host)
+                self.assertEqual(there.power(vm), "running")
+                there.do("VM.migrate", vm=vm, url=host.url)
+            self.migrate(self.b)
+        for host, vm in others:
+            host.do("VM.shutdown", vm=vm)
+            host.call("VM.remove", vm=vm)
+        self.check_at(self.a)
+
+    def test_progress(self):
+        """It moves with the memory, and the task tells what is being done."""
+        progress = []
+        for atom in ("migrate-begin", "vm-save-running", "vm-save", "migrate-hand-over"):
+            task = self.hang_at(self.a, atom, 1)
+            progress.append(self.a.call("TASK.stat", task=task)["progress"])
+            self.a.call("TASK.cancel", task=task)
+            self.a.simulator.call("Fault.clear")
+            self.assertEqual(self.a.xenopsd.client.wait_for_task(task)["state"], "cancelled")
+            self.assertIs(self.settle_whole(atom), self.a)
+        self.assertEqual(progress, sorted(set(progress)))
+        self.assertLess(progress[1], 0.3)
+        self.assertGreater(progress[3], 0.8)
+
+
+class Hooks(Pair):
+    def setUp(self):
+        super().setUp()
+        for host in (self.a, self.b):
+            for hook in ("pre-migrate", "post-migrate", "post-destroy", "pre-shutdown"):
+                self.hook(host, hook, 0)
+
+    def hook(self, host, hook, code):
+        path = host.dir / "libexec" / "hooks" / f"vm-{hook}" / "note"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'#!/bin/sh\necho "{hook} $4" >> {host.dir}/said\nexit {code}\n')
+        path.chmod(0o755)
+
+    def said(self, host):
+        path = host.dir / "said"
+        said = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return said
+
+    def test_of_both_hosts(self):
+        self.migrate(self.a)
+        self.check_at(self.b)
+        self.assertEqual(self.said(self.a), ["pre-migrate source", "post-destroy suspend"])
+        self.b.wait_for("the last", lambda: not self.b.call("debug.diagnostics")["queue"]["vms"])
+        self.assertEqual(self.said(self.b), ["post-migrate destination"])
+
+    def test_one_forbids_it(self):
+        self.hook(self.a, "pre-migrate", 3)
+        self.assertEqual(self.fails("Hook_failed", self.a)[0], "vm-pre-migrate/note")
+        self.check_at(self.a)
+        self.assertEqual(self.said(self.b), [])
+
+    def test_one_that_fails_afterwards(self):
+        """It is told at the receiver, and the VM runs there."""
+        self.hook(self.b, "post-migrate", 3)
+        self.migrate(self.a)
+        self.check_at(self.b)
+        (task,) = [t for t in self.b.call("TASK.list") if t["name"] == "VM.receive"]
+        record = self.b.xenopsd.client.wait_for_task(task["id"])
+        self.assertEqual(record["error"]["code"], "Hook_failed", record)
+        self.assertEqual(self.b.arrivals(), [])
 
 
 class Door:
