@@ -56,6 +56,24 @@ class Enabled(HostTest):
         self.restart()
         self.assertIs(self.x("host.get_enabled", self.host), True)
 
+    def test_the_agent_restarts_itself(self):
+        """What runs goes on."""
+        vm = self.make_vm()
+        self.x("VM.start", vm, False, False)
+        domain = self.x("VM.get_domid", vm)
+        before = self.stack.status("xapid")["pid"]
+        self.x("host.restart_agent", self.host)
+
+        def is_back():
+            now = self.stack.status("xapid")
+            return now["state"] == "ready" and now["pid"] != before
+
+        self.until(is_back, "another xapid")
+        self.connect(self.stack.env())
+        self.until(lambda: self.x("VM.get_power_state", vm) == "Running", "the VM")
+        self.assertEqual(self.x("VM.get_domid", vm), domain)
+        self.fails("HANDLE_INVALID", "host.restart_agent", "OpaqueRef:none")
+
     def test_what_runs_prevents_evacuation(self):
         vm = self.make_vm()
         self.assertEqual(self.x("host.get_vms_which_prevent_evacuation", self.host), {})

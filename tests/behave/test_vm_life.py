@@ -664,6 +664,33 @@ class Guests(LifeTest):
         )
         self.fails("XENAPI_MISSING_PLUGIN", "VM.call_plugin", self.vm, "other", "fn", {})
 
+    def bridge(self):
+        """That the guest's interface is on, by what networkd says."""
+        with Client(self.stack.socket("networkd")) as networkd:
+            return [guest["bridge"] for guest in networkd.call("Guest.list")]
+
+    def test_vif_moves(self):
+        networks = [
+            self.x("network.create", {"name_label": name, "other_config": {}}) for name in "ab"
+        ]
+        first, second = (self.x("network.get_bridge", network) for network in networks)
+        self.x("VIF.move", self.vif, networks[0])
+        self.assertEqual(self.x("network.get_VIFs", networks[0]), [self.vif])
+        self.start()
+        self.assertEqual(self.bridge(), [first])
+        self.x("VIF.move", self.vif, networks[1])
+        self.assertEqual(self.bridge(), [second])
+        self.assertEqual(self.x("VIF.get_network", self.vif), networks[1])
+        self.assertEqual(self.x("network.get_VIFs", networks[0]), [])
+        self.fails("HANDLE_INVALID", "VIF.move", self.vif, NULL)
+        self.assertIn("unplug", self.x("VIF.get_allowed_operations", self.vif))
+
+        # It moves with its lock or not at all; networkd has no locks yet.
+        self.x("network.set_default_locking_mode", networks[0], "disabled")
+        self.fails("NOT_IMPLEMENTED", "VIF.move", self.vif, networks[0])
+        self.assertEqual(self.bridge(), [second])
+        self.assertEqual(self.x("VIF.get_network", self.vif), networks[1])
+
     def script(self, text):
         return self.vm, "guest-agent-operation", "run-script", {"script": text}
 

@@ -78,3 +78,8 @@ MAY_WAIT struct err *xapi_vif_unplug_force(
 {
 	return plan_vif_unplug(c, in->self, true);
 }
+
+MAY_WAIT struct err *xapi_vif_move(struct call *c, const struct xenapi_vif_move_in *in)
+{
+	return plan_vif_move(c, in->self, in->network);
+}

@@ -303,3 +303,70 @@ MAY_WAIT struct err *plan_vif_unplug(struct call *c, const char *vif, bool force
 		return plan_with_state(e, vm);
 	return db_find(vif, vif) ? db_write(vif, vif, currently_attached, false) : NULL;
 }
+
+static MAY_WAIT struct err *set_locking_mode(
+	struct call *c, const struct xenops_vif *vif, const char *vm)
+{
+	const struct xenops_vif_set_locking_mode_in in = {vif->vif, vif->locking_mode};
+	const struct link_work work = {.call = c};
+	const char *task;
+
+	TRY(link_error(
+		xenops_vif_set_locking_mode(link_xenopsd.client, &in, c->arena, &task, plan_soon()),
+		vm));
+	return plan_await_vm(&work, task, vm);
+}
+
+static MAY_WAIT struct err *set_backend(
+	struct call *c, const struct xenops_vif *vif, const char *vm)
+{
+	const struct xenops_vif_move_in in = {vif->vif, vif->backend};
+	const struct link_work work = {.call = c};
+	const char *task;
+
+	TRY(link_error(
+		xenops_vif_move(link_xenopsd.client, &in, c->arena, &task, plan_soon()), vm));
+	return plan_await_vm(&work, task, vm);
+}
+
+/* The guest's interface follows the database. What may go through it hangs on the network, and is
+ * seen to first: it is never on a network with more than that allows. */
+static MAY_WAIT struct err *move_plugged(
+	struct call *c, const char *vif, const char *vm, const struct xenops_vif *was)
+{
+	struct xenops_vif now;
+
+	TRY(plan_metadata_vif(vif, c->arena, &now));
+	bool is_new_mode = now.locking_mode.kind != was->locking_mode.kind;
+	if (is_new_mode)
+		TRY(set_locking_mode(c, &now, vm));
+	struct err *e = set_backend(c, &now, vm);
+	if (e && is_new_mode)
+		err_free(set_locking_mode(c, was, vm));
+	return e;
+}
+
+MAY_WAIT struct err *plan_vif_move(struct call *c, const char *vif, const char *network)
+{
+	AUTO(op_end) struct op doing = {0};
+	const struct xenapi_network *exists;
+	const struct xenapi_vif *row;
+	struct xenops_vif told;
+	const char *vm, *was;
+
+	TRY(places_of_vif(c, vif, &vm, &was));
+	TRY(op_begin(&doing, &vif_rules, vif, VIF_OP(ATTACH), call_task(c)));
+	TRY(db_get(vif, vif, &row));
+	TRY(db_get(network, network, &exists));
+	const struct xenapi_vm *of = db_find(vm, vm);
+	if (!row->currently_attached || !of || !runs(of))
+		return db_write(vif, vif, network, network);
+	TRY(link_error(link_wait_up(&link_xenopsd), vm));
+	TRY(plan_network_attach(network));
+	TRY(plan_metadata_vif(vif, c->arena, &told));
+	TRY(db_write(vif, vif, network, network));
+	struct err *e = move_plugged(c, vif, vm, &told);
+	if (e && db_find(vif, vif))
+		err_free(db_write(vif, vif, network, was));
+	return e;
+}

@@ -130,6 +130,8 @@ MAY_WAIT must_check struct err *plan_vbd_insert(struct call *c, const char *vbd,
 MAY_WAIT must_check struct err *plan_vbd_eject(struct call *c, const char *vbd);
 MAY_WAIT must_check struct err *plan_vif_plug(struct call *c, const char *vif);
 MAY_WAIT must_check struct err *plan_vif_unplug(struct call *c, const char *vif, bool force);
+/* To another network, a running guest's too. */
+MAY_WAIT must_check struct err *plan_vif_move(struct call *c, const char *vif, const char *network);
 
 /* ---- networks ---- */
 

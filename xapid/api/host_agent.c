@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * host.restart_agent: xapid ends, and whoever runs it (xenith, systemd) starts it again. Guests and
+ * the other daemons go on meanwhile.
+ */
+#define LOG_MODULE "host"
+
+#include "common/clock.h"
+#include "common/daemon.h"
+#include "common/fiber.h"
+#include "common/log.h"
+#include "xapid/db/db.h"
+#include "xapid/gate/call.h"
+
+#include "xenapi.gen.h"
+
+/* So that the answer is out before, and a client that asks next is not cut off. */
+#define PAUSE (300 * NS_PER_MS)
+
+static MAY_WAIT void end(void *arg)
+{
+	err_free(fiber_sleep(PAUSE));
+	daemon_stop(DAEMON_EXIT_FAILED); /* with which every supervisor starts it again */
+}
+
+MAY_WAIT struct err *xapi_host_restart_agent(
+	struct call *c, const struct xenapi_host_restart_agent_in *in)
+{
+	const struct xenapi_host *host;
+
+	TRY(db_get(host, in->host, &host));
+	log_info("restarting: %s wants it", xapi_call(c)->user);
+	return fiber_spawn(NULL, end, NULL, "restart");
+}
