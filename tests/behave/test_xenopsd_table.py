@@ -19,7 +19,7 @@ from xenops_table import AGENT, CRASHED, DEVICES, HALTED, KEPT, PAUSED, STATES, 
 
 IDL = pathlib.Path(__file__).resolve().parents[2] / "idl" / "xenops.idl"
 ATOM_HARMS = ("fail", "cancel", "kill")
-DAEMON_HARMS = ("error", "cut", "lost", "dead", "kill")
+DAEMON_HARMS = ("error", "cut", "lost", "dead", "cancel", "kill")
 
 
 def task_calls():
@@ -321,13 +321,16 @@ class Table(Case):
         self.refuses("NO_SUCH_TASK", "TASK.stat", task=task)
 
     def hurt_daemon(self, point, between):
-        between.plan("hang" if point.harm == "kill" else point.harm, point.nth)
+        between.plan("hang" if point.harm in ("cancel", "kill") else point.harm, point.nth)
         task, record = self.begin(point.op)
         self.assertIsNone(record)
         self.until(between.met.is_set, point)
         if point.harm == "kill":
             self.kill(task, between.mend)
             return None
+        if point.harm == "cancel":
+            self.call("TASK.cancel", task=task)
+            between.mend()
         # A daemon that is dead may be needed for the end of the task: it comes back.
         if point.harm == "dead":
             between.mend()
