@@ -18,6 +18,7 @@
 #include "xapid/host/host.h"
 #include "xapid/host/role.h"
 #include "xapid/link/link.h"
+#include "xapid/link/xenopsd.h"
 #include "xapid/rules/rules.h"
 #include "xapid/xapid.h"
 
@@ -143,6 +144,13 @@ static MAY_WAIT struct err *begin_as_member(void)
 	return links_start(daemon_paths()->run);
 }
 
+static MAY_WAIT struct err *tell_arrived(const char *vm, const char *host)
+{
+	auto_arena a = {0};
+
+	return dial_host(&a, host, "VM.pool_migrate_complete", vm, host);
+}
+
 static MAY_WAIT struct err *init(void)
 {
 	auto_str path = xasprintf("%s/xapid.db", daemon_paths()->state);
@@ -159,6 +167,8 @@ static MAY_WAIT struct err *init(void)
 	import_vdi_serve();
 	master_serve();
 	run_serve();
+	migrate_serve();
+	move_set_tell(tell_arrived);
 	if (own_role.is_member)
 		TRY(forward_start(begin_as_member));
 	else
@@ -175,6 +185,7 @@ static void fini(void)
 {
 	door_fini();
 	links_stop();
+	move_stop();
 	forward_stop();
 	gate_stop();
 	message_store_close();

@@ -2,6 +2,7 @@
 """A pool of two hosts: two stacks on addresses of their own, the same ports."""
 
 import json
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -124,6 +125,7 @@ class Joining(TwoHosts):
             Session.of(self.b.env())
         self.assertEqual(caught.exception.error, ["HOST_IS_SLAVE", MASTER])
         at_member = Session.of(self.a.env())
+        self.agree()
         at_member.url = self.b.env()["XAPI_URL"]
         self.assertEqual(
             at_member.post(
@@ -287,6 +289,107 @@ class Running(TwoHosts):
         self.fails("HOST_OFFLINE", "pool.eject", self.member)
         self.x("host.destroy", self.member)
         self.assertEqual(len(self.x("host.get_all")), 1)
+
+
+class Moving(TwoHosts):
+    """A VM that runs goes from one host to the other."""
+
+    has_tls = True
+
+    def setUp(self):
+        super().setUp()
+        self.join()
+        config = {"location": str(self.sr_folder)}
+        self.sr = self.x(
+            "SR.create", self.master, config, "0", "Shared", "", "file", "user", True, {}
+        )
+        vdi = self.make_vdi(self.sr)
+        self.plug_at_member()
+        self.vm = self.make_vm(affinity=self.master)
+        self.vbd = self.make_vbd(self.vm, vdi, "0")
+        network = self.x("network.create", {"name_label": "net", "other_config": {}})
+        self.vif = self.make_vif(self.vm, network)
+        self.x("VM.start", self.vm, False, False)
+        self.assertEqual(self.x("VM.get_resident_on", self.vm), self.master)
+
+    def plug_at_member(self):
+        """The same files under another name: a folder is one smd's alone."""
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(subprocess.run, ["rm", "-rf", str(folder)], check=True)
+        for file in self.sr_folder.iterdir():
+            if file.is_file() and file.name != ".lock":
+                os.link(file, folder / file.name)
+        config = {"location": str(folder)}
+        pbd = {"host": self.member, "SR": self.sr, "device_config": config, "other_config": {}}
+        self.x("PBD.plug", self.x("PBD.create", pbd))
+
+    def domains(self, stack):
+        path = stack.dir / "run" / "simulator" / "run" / "simulator.sock"
+        with Client(path) as client:
+            return len(client.call("Domain.list"))
+
+    def check_runs(self, host):
+        self.assertEqual(self.state(self.vm), "Running")
+        self.assertEqual(self.x("VM.get_resident_on", self.vm), host)
+        self.assertEqual(self.x("VM.get_scheduled_to_be_resident_on", self.vm), NULL)
+        self.assertEqual(self.x("VM.get_current_operations", self.vm), {})
+        self.assertTrue(self.x("VBD.get_currently_attached", self.vbd))
+        self.assertTrue(self.x("VIF.get_currently_attached", self.vif))
+        count = [self.domains(self.a), self.domains(self.b)]
+        self.assertEqual(count, [1, 0] if host == self.master else [0, 1])
+        address = self.x("host.get_address", host)
+        for console in self.x("VM.get_consoles", self.vm):
+            self.assertIn(address, self.x("console.get_location", console))
+        self.agree()
+
+    def test_there_and_back(self):
+        self.x("VM.pool_migrate", self.vm, self.member, {"live": "true"})
+        self.check_runs(self.member)
+        self.x("VM.pool_migrate", self.vm, self.master, {})
+        self.check_runs(self.master)
+        self.x("VM.hard_shutdown", self.vm)
+
+    def test_what_cannot_go(self):
+        self.fails("OPERATION_NOT_ALLOWED", "VM.pool_migrate", self.vm, self.master, {})
+        self.x("host.disable", self.member)
+        self.fails("HOST_DISABLED", "VM.pool_migrate", self.vm, self.member, {})
+        self.x("host.enable", self.member)
+        self.sr_folder = pathlib.Path(tempfile.mkdtemp(dir=self.sr_folder))
+        alone = self.make_sr()
+        self.x("VBD.plug", self.make_vbd(self.vm, self.make_vdi(alone), "1"))
+        self.fails("VM_REQUIRES_SR", "VM.pool_migrate", self.vm, self.member, {})
+        self.check_runs(self.master)
+
+    def test_kills_on_the_way(self):
+        """Wherever it is then, both hosts and both xenopsd say the same."""
+        for stack, daemon in (
+            (self.a, "xapid"),
+            (self.b, "xapid"),
+            (self.a, "xenopsd"),
+            (self.b, "xenopsd"),
+        ):
+            with self.subTest(daemon=daemon, host="master" if stack is self.a else "member"):
+                here = self.x("VM.get_resident_on", self.vm)
+                there = self.member if here == self.master else self.master
+                stack.kill(
+                    daemon, lambda there=there: self.x("Async.VM.pool_migrate", self.vm, there, {})
+                )
+                self.x = Session.of(self.a.env())
+                self.await_hosts(MASTER, MEMBER)
+                self.until(self.is_settled, "one mind")
+                self.check_runs(self.x("VM.get_resident_on", self.vm))
+
+    def is_settled(self):
+        record = self.x("VM.get_record", self.vm)
+        attached = self.x("VBD.get_currently_attached", self.vbd)
+        return (
+            attached
+            and self.x("VIF.get_currently_attached", self.vif)
+            and record["resident_on"] != NULL
+            and record["scheduled_to_be_resident_on"] == NULL
+            and not record["current_operations"]
+            and self.domains(self.a) + self.domains(self.b) == 1
+        )
 
 
 class Masters(TwoHosts):

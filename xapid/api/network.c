@@ -5,6 +5,7 @@
  */
 #include "xapid/api/hooks.h"
 #include "xapid/db/db.h"
+#include "xapid/host/role.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
 
@@ -88,4 +89,25 @@ MAY_WAIT struct err *xapi_network_set_default_locking_mode(
 			return err(VIF_IN_USE, in->network, network->VIFs.v[i]);
 	}
 	return db_write(network, in->network, default_locking_mode, in->value);
+}
+
+/* The bridges of all that a VM is plugged into, on this host. */
+MAY_WAIT struct err *xapi_network_attach_for_vm(
+	struct call *c, const struct xenapi_network_attach_for_vm_in *in)
+{
+	const struct xenapi_vm *vm;
+
+	TRY(db_get(vm, in->vm, &vm));
+	if (strcmp(in->host, host_here()) != 0)
+		return err(OPERATION_NOT_ALLOWED, "the VM goes to another host");
+	struct string_list vifs = {arena_calloc(c->arena, vm->VIFs.n + 1, sizeof(*vifs.v)), 0};
+	for (size_t i = 0; i < vm->VIFs.n; i++)
+		vifs.v[vifs.n++] = arena_strdup(c->arena, vm->VIFs.v[i]);
+	for (size_t i = 0; i < vifs.n; i++) {
+		const struct xenapi_vif *vif;
+
+		TRY(db_get(vif, vifs.v[i], &vif));
+		TRY(plan_network_attach(arena_strdup(c->arena, vif->network)));
+	}
+	return NULL;
 }

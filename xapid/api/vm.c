@@ -173,6 +173,20 @@ MAY_WAIT struct err *xapi_vm_hard_reboot(struct call *c, const struct xenapi_vm_
 	return plan_vm_reboot(c, in->vm, OP(HARD_REBOOT));
 }
 
+MAY_WAIT struct err *xapi_vm_pool_migrate(
+	struct call *c, const struct xenapi_vm_pool_migrate_in *in)
+{
+	return plan_vm_migrate(c, in->vm, in->host);
+}
+
+MAY_WAIT struct err *xapi_vm_pool_migrate_complete(
+	struct call *c, const struct xenapi_vm_pool_migrate_complete_in *in)
+{
+	if (strcmp(in->host, host_here()) != 0)
+		return err(OPERATION_NOT_ALLOWED, "the VM goes to another host");
+	return plan_vm_arrived(in->vm);
+}
+
 /* For a VM whose host is gone; one that runs here is not forgotten so. */
 MAY_WAIT struct err *xapi_vm_power_state_reset(
 	struct call *c, const struct xenapi_vm_power_state_reset_in *in)

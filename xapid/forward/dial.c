@@ -9,7 +9,10 @@
 #include "common/tcp.h"
 #include "common/tls.h"
 #include "xapid/forward/forward.h"
+#include "xapid/gate/auth.h"
 #include "xapid/xapid.h"
+
+#define DIAL_NS (30 * NS_PER_S)
 
 static struct tls_context *context;
 
@@ -56,6 +59,36 @@ MAY_WAIT struct err *dial_link(
 	else
 		*out = s;
 	return e;
+}
+
+MAY_WAIT struct err *dial_call(
+	struct arena *a, const char *address, const char *method, json_t *params)
+{
+	struct stream *s;
+	json_t *session = NULL;
+	json_auto_t *values = json_array(), *own = params;
+	json_auto_t *login = json_pack("[s]", auth_pool_secret());
+
+	TRY(dial(address, &s, deadline_in(DIAL_NS)));
+	struct err *e = http_rpc_call(s, a, values, "session.slave_local_login", login, &session);
+	if (!e) {
+		json_array_insert(own, 0, session);
+		e = http_rpc_call(s, a, values, method, own, NULL);
+		json_auto_t *logout = json_pack("[O]", session);
+		err_free(http_rpc_call(s, a, values, "session.local_logout", logout, NULL));
+	}
+	stream_free(s);
+	return e;
+}
+
+MAY_WAIT struct err *dial_host(struct arena *a, const char *host, const char *method,
+	const char *first, const char *second)
+{
+	const struct xenapi_host *row;
+
+	TRY(db_get(host, host, &row));
+	return dial_call(
+		a, arena_strdup(a, row->address), method, json_pack("[s, s]", first, second));
 }
 
 void dial_fini(void)

@@ -58,6 +58,13 @@ MAY_WAIT must_check struct err *dial(const char *address, struct stream **out, i
 /* The same to what only hosts of the pool may do there: idl/peer.idl is spoken from then on. */
 MAY_WAIT must_check struct err *dial_link(
 	const char *address, const char *secret, struct stream **out, int64_t deadline);
+/* A call of a host's own to the xapid at ADDRESS, whatever its part in the pool is; PARAMS is given
+ * away. */
+MAY_WAIT must_check struct err *dial_call(
+	struct arena *a, const char *address, const char *method, json_t *params);
+/* The same to the host with this reference, with two references as parameters. */
+MAY_WAIT must_check struct err *dial_host(struct arena *a, const char *host, const char *method,
+	const char *first, const char *second);
 void dial_fini(void);
 
 /* ---- merge.c ---- */
@@ -86,6 +93,14 @@ MAY_WAIT must_check struct err *place_message(
 /* The same for a plan: the host for the VM's start, or for what concerns it where it is. NULL:
  * this one. */
 must_check struct err *place_vm_message(const char *message, const char *vm, const char **host);
+/* An SR of the VM's disks that the host does not see; NULL: none. */
+const char *place_missing_sr(const char *host, const struct xenapi_vm *vm);
+
+/* ---- migrate.c ---- */
+
+/* Where another host's door takes VMs for its xenopsd: for this host's. It has a secret in it. */
+must_check struct err *migrate_url(const char *host, struct arena *a, const char **url);
+void migrate_serve(void);
 
 /* For `peer` calls over a connection: METHOD is PEER_METHOD_…. */
 #define peer_call(conn, method, in, a, out, deadline) \

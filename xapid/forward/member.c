@@ -54,7 +54,7 @@ MAY_WAIT struct err *member_await_begun(void)
 {
 	int64_t deadline = deadline_in(BEGIN_NS);
 
-	while (!own.has_begun)
+	while (own_role.is_member && !own.has_begun)
 		TRY(cond_wait(&own.changed, "the member to begin", deadline));
 	return NULL;
 }

@@ -25,7 +25,7 @@ static const char *const vm_messages[] = {"VM.pause", "VM.unpause", "VM.suspend"
 	"VM.set_memory", "VM.set_memory_target_live", "VM.wait_memory_target_live", "VM.send_sysrq",
 	"VM.send_trigger", "VM.call_plugin", "VM.get_data_sources", "VM.record_data_source",
 	"VM.query_data_source", "VM.forget_data_source_archives", "VM.get_cooperative",
-	"VM.add_to_VCPUs_params_live", "VM.call_host_plugin", NULL};
+	"VM.add_to_VCPUs_params_live", "VM.call_host_plugin", "VM.pool_migrate", NULL};
 static const char *const host_messages[] = {"host.dmesg", "host.dmesg_clear",
 	"host.send_debug_keys", "host.compute_free_memory", "host.compute_memory_overhead",
 	"host.call_plugin", "host.call_extension", "host.has_extension", "host.get_servertime",
@@ -109,19 +109,30 @@ static const char *host_of_vdi(const char *ref)
 	return vdi ? host_of_sr(vdi->SR) : NULL;
 }
 
-static bool sees_disks(const char *host, const struct xenapi_vm *vm)
+/* The SR of the VDI, when the host does not see it. */
+static const char *missing_sr(const char *host, const char *vdi)
+{
+	const struct xenapi_vdi *row = db_find(vdi, vdi);
+	const struct xenapi_sr *sr = row ? db_find(sr, row->SR) : NULL;
+
+	return sr && !has_sr(host, sr) ? row->SR : NULL;
+}
+
+const char *place_missing_sr(const char *host, const struct xenapi_vm *vm)
 {
 	for (size_t i = 0; i < vm->VBDs.n; i++) {
 		const struct xenapi_vbd *vbd = db_find(vbd, vm->VBDs.v[i]);
-		const struct xenapi_vdi *vdi = vbd ? db_find(vdi, vbd->VDI) : NULL;
-		const struct xenapi_sr *sr = vdi ? db_find(sr, vdi->SR) : NULL;
+		const char *sr = vbd ? missing_sr(host, vbd->VDI) : NULL;
 
-		if (sr && !has_sr(host, sr))
-			return false;
+		if (sr)
+			return sr;
 	}
-	const struct xenapi_vdi *memory = db_find(vdi, vm->suspend_VDI);
-	const struct xenapi_sr *sr = memory ? db_find(sr, memory->SR) : NULL;
-	return !sr || has_sr(host, sr);
+	return missing_sr(host, vm->suspend_VDI);
+}
+
+static bool sees_disks(const char *host, const struct xenapi_vm *vm)
+{
+	return !place_missing_sr(host, vm);
 }
 
 /* Of a VM that runs or is about to, where it does; else a host that sees its disks. */

@@ -108,7 +108,7 @@ static struct err *make_row(const struct xtask_spec *spec, const char *ref)
 	row.name_description = spec->description ? spec->description : "";
 	row.created = clock_real_ns() / NS_PER_S;
 	row.status = XENAPI_TASK_STATUS_TYPE_PENDING;
-	row.session = spec->session && session_find(spec->session) ? spec->session : REF_NULL;
+	row.session = spec->session && db_find(session, spec->session) ? spec->session : REF_NULL;
 	row.resident_on = host_here();
 	row.type = "<none/>";
 	row.subtask_of = spec->parent && db_find(task, spec->parent) ? spec->parent : REF_NULL;

@@ -37,6 +37,8 @@ static const struct translation {
 	{"Hook_failed", "XAPI_HOOK_FAILED", "0123"},
 	{"IO_error", "VDI_IO_ERROR", "-"},
 	{"Image_unusable", "VDI_IO_ERROR", "0"},
+	{"Failed_to_contact_remote_service", "VM_MIGRATE_FAILED", "v--0"},
+	{"Stream_unusable", "VM_MIGRATE_FAILED", "v--0"},
 	{"Media_present", "VBD_NOT_EMPTY", "-"},
 	{"Media_not_present", "VBD_IS_EMPTY", "-"},
 	{"Media_not_ejectable", "VBD_NOT_REMOVABLE_MEDIA", "-"},

@@ -61,7 +61,7 @@ static bool is_unfinished(const char *ref, const struct xenapi_vm *vm)
 	static const uint64_t starts =
 		OP_BIT(XENAPI_VM_OPERATIONS_START) | OP_BIT(XENAPI_VM_OPERATIONS_START_ON);
 
-	return !strcmp(vm->scheduled_to_be_resident_on, host_here()) &&
+	return !strcmp(vm->scheduled_to_be_resident_on, host_here()) && !move_is_under_way(vm) &&
 		!op_is_under_way(&vm_rules, ref, starts) && !map_has(&finishing, vm->uuid);
 }
 

@@ -113,6 +113,12 @@ static bool is_starting(const char *ref)
 		(vm && !strcmp(vm->scheduled_to_be_resident_on, host_here()));
 }
 
+/* A plan's to note, or another host's. */
+static bool is_others(const char *ref)
+{
+	return is_starting(ref) || move_is_elsewhere(db_find(vm, ref));
+}
+
 /* It has a memory that no guest has gone on from: a resume lets go of it before anything runs. */
 static bool is_in_image(const struct xenapi_vm *vm)
 {
@@ -124,7 +130,8 @@ static struct err *note_gone(const char *ref)
 {
 	const struct xenapi_vm *vm = db_find(vm, ref);
 
-	if (!vm || vm->is_control_domain || !(is_here(vm) || is_starting(ref)))
+	bool concerns_us = vm && (is_starting(ref) || (is_here(vm) && !move_is_under_way(vm)));
+	if (!concerns_us || vm->is_control_domain)
 		return NULL;
 	if (is_in_image(vm))
 		return db_write(vm, ref, scheduled_to_be_resident_on, REF_NULL);
@@ -303,11 +310,11 @@ static MAY_WAIT struct err *update_vm(const char *uuid)
 	struct xenops_vm_stat stat;
 	const char *ref = db_find_uuid(vm, uuid);
 
-	if (!ref || is_starting(ref))
+	if (!ref || is_others(ref))
 		return NULL;
 	auto_err e = xenops_vm_stat(link_xenopsd.client, &in, &arena, &stat, soon());
 	ref = db_find_uuid(vm, uuid);
-	if (!ref || is_starting(ref))
+	if (!ref || is_others(ref))
 		return NULL;
 	if (err_is(e, &ERR_Does_not_exist))
 		return note_gone(ref);
@@ -328,7 +335,7 @@ static MAY_WAIT struct err *update_vbd(const char *id)
 	if (e && !err_is(e, &ERR_Does_not_exist))
 		return take(e);
 	const char *ref = xenopsd_vbd_ref(id);
-	if (!ref || (e && !is_up(vm_of(id))))
+	if (!ref || move_is_elsewhere(vm_of(id)) || (e && !is_up(vm_of(id))))
 		return NULL;
 	if (e)
 		stat = (struct xenops_vbd_stat){0};
@@ -347,7 +354,7 @@ static MAY_WAIT struct err *update_vif(const char *id)
 	if (e && !err_is(e, &ERR_Does_not_exist))
 		return take(e);
 	const char *ref = xenopsd_vif_ref(id);
-	if (!ref || (e && !is_up(vm_of(id))))
+	if (!ref || move_is_elsewhere(vm_of(id)) || (e && !is_up(vm_of(id))))
 		return NULL;
 	if (e)
 		stat = (struct xenops_vif_stat){0};
@@ -381,7 +388,7 @@ static struct err *note_missing(const struct xenops_vm_stat_list *list)
 	db_for_each (vm, row) {
 		const struct xenapi_vm *vm = db_record(row);
 
-		if (!is_here(vm) || vm->is_control_domain || is_starting(db_ref(row)) ||
+		if (!is_here(vm) || vm->is_control_domain || is_others(db_ref(row)) ||
 			map_has(&listed, vm->uuid))
 			continue;
 		log_info("VM %s has halted while nobody looked", vm->uuid);
@@ -405,11 +412,12 @@ static MAY_WAIT struct err *resync(void)
 			log_warn("VM %s is in xenopsd alone; it is left there", uuid);
 			continue;
 		}
-		if (is_starting(ref))
+		if (is_others(ref))
 			continue;
 		TRY(compare(ref));
 	}
 	TRY(xenopsd_finish_starts());
+	TRY(move_settle_all());
 	auto_err e = host_state_compare();
 	if (e)
 		log_err(LOG_INFO_, e, "what the host is");

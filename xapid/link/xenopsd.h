@@ -33,6 +33,22 @@ const char *xenopsd_vif_ref(const char *id);
 /* Sees to the end of starts that a former xapid began (unfinished.c). Does not wait. */
 must_check struct err *xenopsd_finish_starts(void);
 
+/* ---- VMs that move to another host (move.c) ---- */
+
+/* Whether it is between two hosts, or at another one: what xenopsd says here is not its state. */
+bool move_is_under_way(const struct xenapi_vm *vm);
+bool move_is_elsewhere(const struct xenapi_vm *vm);
+/* Of a VM that leaves this host: notes where it is, once xenopsd is done with it. */
+MAY_WAIT must_check struct err *move_settle(const char *vm);
+/* The same in the background, until it is known. */
+must_check struct err *move_settle_later(const char *vm);
+/* All of them, those that no plan looks after any more. */
+must_check struct err *move_settle_all(void);
+/* How the other host is told to take the VM from there. */
+typedef MAY_WAIT struct err *(*move_tell_fn)(const char *vm, const char *host);
+void move_set_tell(move_tell_fn fn);
+void move_stop(void);
+
 /* ---- what a VM's state makes of the database (vm_state.c); nothing waits ---- */
 
 /* Of the VM and its consoles and metrics. */

@@ -64,6 +64,10 @@ MAY_WAIT must_check struct err *plan_vm_reboot(
 	struct call *c, const char *vm, enum xenapi_vm_operations op);
 MAY_WAIT must_check struct err *plan_vm_pause(struct call *c, const char *vm);
 MAY_WAIT must_check struct err *plan_vm_unpause(struct call *c, const char *vm);
+/* Moves a running VM from this host to another one. */
+MAY_WAIT must_check struct err *plan_vm_migrate(struct call *c, const char *vm, const char *host);
+/* At the other one: what is there of the VM is how it is. */
+MAY_WAIT must_check struct err *plan_vm_arrived(const char *vm);
 /* Writes a running VM's memory to a new VDI and takes it down. */
 MAY_WAIT must_check struct err *plan_vm_suspend(struct call *c, const char *vm);
 /* The same as a part of another operation on the VM, which is under way. */

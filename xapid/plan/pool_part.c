@@ -5,14 +5,11 @@
 #define LOG_MODULE "pool"
 
 #include "common/clock.h"
-#include "common/http_client.h"
 #include "common/json_value.h"
 #include "common/log.h"
-#include "common/stream.h"
 #include "core.gen.h"
 #include "xapid/db/db.h"
 #include "xapid/forward/forward.h"
-#include "xapid/gate/auth.h"
 #include "xapid/gate/call.h"
 #include "xapid/host/role.h"
 #include "xapid/plan/plan.h"
@@ -138,32 +135,12 @@ MAY_WAIT struct err *peer_api_member_lead(struct call *c)
 	return plan_pool_lead();
 }
 
-/* A call of a host that may not have found its master. */
-static MAY_WAIT struct err *tell_alone(
-	struct call *c, const char *address, const char *method, json_t *params)
-{
-	struct stream *s;
-	json_t *session = NULL;
-	json_auto_t *values = json_array(), *own = params;
-	json_auto_t *login = json_pack("[s]", auth_pool_secret());
-
-	TRY(dial(address, &s, deadline_in(TELL_NS)));
-	struct err *e =
-		http_rpc_call(s, c->arena, values, "session.slave_local_login", login, &session);
-	if (!e) {
-		json_array_insert(own, 0, session);
-		e = http_rpc_call(s, c->arena, values, method, own, NULL);
-	}
-	stream_free(s);
-	return e;
-}
-
 static MAY_WAIT struct err *tell_to_follow(struct call *c, const char *host, const char *address)
 {
 	const struct xenapi_host *row = db_find(host, host);
 	const char *there = arena_strdup(c->arena, row ? row->address : "");
 
-	return tell_alone(c, there, "pool.emergency_reset_master", json_pack("[s]", address));
+	return dial_call(c->arena, there, "pool.emergency_reset_master", json_pack("[s]", address));
 }
 
 static struct string_list other_hosts(struct arena *a)
