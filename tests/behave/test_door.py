@@ -391,6 +391,38 @@ class Bodies(Door):
                     self.assertEqual(headers["content-type"], type_)
 
 
+    def test_ranges(self):
+        """Of the file's 12 bytes; what is no range, or more than one, gets all of them."""
+        for wanted, status, bytes_, body in (
+            ("bytes=0-2", 206, "bytes 0-2/12", b"<p>"),
+            ("bytes=3-", 206, "bytes 3-11/12", b"front</p>"),
+            ("bytes=8-99", 206, "bytes 8-11/12", b"</p>"),
+            ("bytes=-4", 206, "bytes 8-11/12", b"</p>"),
+            ("bytes=-99", 206, "bytes 0-11/12", b"<p>front</p>"),
+            ("bytes=11-11", 206, "bytes 11-11/12", b">"),
+            ("bytes=12-", 416, "bytes */12", None),
+            ("bytes=-0", 416, "bytes */12", None),
+            ("bytes=2-1", 200, None, b"<p>front</p>"),
+            ("bytes=0-1,4-5", 200, None, b"<p>front</p>"),
+            ("bytes=x-1", 200, None, b"<p>front</p>"),
+            ("bytes=99999999999999999999-", 200, None, b"<p>front</p>"),
+            ("bytes=--1", 200, None, b"<p>front</p>"),
+            ("bytes=", 200, None, b"<p>front</p>"),
+            ("lines=0-1", 200, None, b"<p>front</p>"),
+        ):
+            with self.subTest(wanted):
+                got, headers, answer = self.ask(f"GET / HTTP/1.1\r\nRange: {wanted}\r\n\r\n")
+                self.assertEqual((got, headers.get("content-range")), (status, bytes_))
+                if body is not None:
+                    self.assertEqual(answer, body)
+                    self.assertEqual(headers["content-length"], str(len(body)))
+        got, headers, answer = self.ask(
+            'GET / HTTP/1.1\r\nRange: bytes=0-2\r\nIf-Range: "x"\r\n\r\n'
+        )
+        self.assertEqual((got, answer), (200, b"<p>front</p>"))
+        self.assertEqual(headers["accept-ranges"], "bytes")
+
+
 class Framings(Door):
     """XML-RPC and JSON-RPC."""
 

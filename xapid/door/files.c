@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "core.gen.h"
 #include "xapid/door/http_conn.h"
+#include "xapid/door/range.h"
 
 #include <string.h>
 
@@ -50,6 +51,30 @@ static bool is_servable(const char *path)
 	return *path == '/' && !strstr(path, "/.") && !strchr(path, '\\');
 }
 
+/* All of it, or the part that is wanted. */
+static void reply(struct exchange *x, const char *type, const char *bytes, size_t size)
+{
+	unsigned long long all = size;
+	uint64_t first = 0, n = size;
+
+	exchange_header(x, "accept-ranges", "bytes");
+	switch (range_wanted(&x->request, size, &first, &n)) {
+	case RANGE_ALL:
+		exchange_reply(x, 200, type, bytes, size);
+		return;
+	case RANGE_BEYOND:
+		exchange_header(x, "content-range", arena_printf(x->arena, "bytes */%llu", all));
+		exchange_refuse(x, 416, "there are %llu bytes", all);
+		return;
+	case RANGE_PART:
+		exchange_header(x, "content-range",
+			arena_printf(x->arena, "bytes %llu-%llu/%llu", (unsigned long long)first,
+				(unsigned long long)(first + n - 1), all));
+		exchange_reply(x, 206, type, bytes + first, n);
+		return;
+	}
+}
+
 static MAY_WAIT struct err *serve_file(struct exchange *x)
 {
 	const char *path = x->request.path;
@@ -75,7 +100,7 @@ static MAY_WAIT struct err *serve_file(struct exchange *x)
 	exchange_header(x, "content-security-policy",
 		"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
 		"connect-src 'self' ws: wss:");
-	exchange_reply(x, 200, type_of(path), owned, n);
+	reply(x, type_of(path), owned, n);
 	return NULL;
 }
 
