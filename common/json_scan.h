@@ -68,7 +68,7 @@ static inline __attribute__((__always_inline__)) const char *json_copy_plain(
 #ifdef __SSE2__
 	if (end - p >= 16) {
 		const char *last = end - 16;
-		char *out_last = out + (out ? last - p : 0);
+		char *out_last = out ? out + (last - p) : NULL;
 
 		for (; end - p >= 32; p += 32) {
 			__m128i x = json_load(p), y = json_load(p + 16);
