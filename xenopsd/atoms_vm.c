@@ -148,6 +148,7 @@ static struct err *survive(struct plan *p, struct device *device)
 {
 	if (p->phase != XENOPSD_PHASE_RESUMING || !p->vm->last_start_s)
 		p->vm->last_start_s = clock_real_ns() / NS_PER_S;
+	p->vm->has_core = false;
 	/* A reboot is not done before the guest runs. */
 	return p->phase == XENOPSD_PHASE_REBOOTING ? NULL : vm_set_phase(p->vm, XENOPSD_PHASE_UP);
 }

@@ -236,6 +236,7 @@ const struct backend_ops xenopsd_backend = {
 	.vm_pause = vm_pause,
 	.vm_unpause = vm_unpause,
 	.vm_request_end = vm_request_end,
+	.vm_coredump = qemu_vm_coredump,
 	.vm_save = qemu_vm_save,
 	.vm_restore = qemu_vm_restore,
 	.vm_fast_resume = qemu_vm_fast_resume,

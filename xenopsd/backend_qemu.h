@@ -90,6 +90,7 @@ MAY_WAIT must_check struct err *machine_remove_host(
 /* ---- backend_qemu_save.c: suspending ---- */
 
 MAY_WAIT must_check struct err *qemu_suspend_guest(struct machine *m);
+MAY_WAIT struct err *qemu_vm_coredump(struct vm *vm, const char *path);
 MAY_WAIT struct err *qemu_vm_save(struct vm *vm, struct image *image);
 MAY_WAIT struct err *qemu_vm_restore(struct vm *vm, struct image *image);
 MAY_WAIT struct err *qemu_vm_fast_resume(struct vm *vm);

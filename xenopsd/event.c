@@ -58,6 +58,9 @@ static MAY_WAIT void keep_core(struct vm *vm)
 {
 	AUTO(plan_fini) struct plan plan = {0};
 
+	if (vm->has_core)
+		return;
+	vm->has_core = true;
 	plan_init(&plan, vm, NULL);
 	plan_add(&plan, &atom_vm_coredump, NULL);
 	auto_err e = plan_run(&plan);
@@ -89,7 +92,7 @@ static MAY_WAIT struct err *act(
 {
 	log_info("vm=%s its guest has ended (%d): %s", vm->id, (int)look->end,
 		type_case_name(&xenops_type_end_action, (int)action));
-	if (look->end == GUEST_CRASHED && vm->config.coredump_on_crash && !look->is_paused)
+	if (look->end == GUEST_CRASHED && vm->config.coredump_on_crash)
 		keep_core(vm);
 	switch (action) {
 	case XENOPS_END_ACTION_DESTROY:

@@ -90,6 +90,7 @@ struct vm {
 	bool has_turn; /* of queue.c: somebody works on it */
 	bool is_repair_pending; /* of repair.c: what could not be taken away will be tried again */
 	bool is_check_pending; /* of event.c: what the backend told of will be looked at */
+	bool has_core; /* of event.c: the memory of its crashed guest was kept, or cannot be */
 	bool is_reboot_pending; /* of event.c: its guest has rebooted, too soon */
 	unsigned n_holds;
 	bool is_removed; /* freed when nobody holds it */

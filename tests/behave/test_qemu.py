@@ -260,6 +260,17 @@ class Ends(Case):
         self.assertIn("the guest has crashed", self.xenopsd.said())
         self.check_nothing_left()
 
+    def test_what_a_crashed_guest_had_in_memory(self):
+        console = self.up(coredump_on_crash=True, on_crash="preserve")
+        console.send("echo c >/proc/sysrq-trigger\n")
+        core = self.xenopsd.dir / "lib" / "coredump" / f"{self.vm}.core"
+        self.wait_for_power("paused")
+        self.wait_for("the core", core.exists)
+        self.assertEqual(core.read_bytes()[:4], b"\x7fELF")
+        self.assertGreater(core.stat().st_size, 32 * MIB)
+        self.do("VM.shutdown")
+        self.check_nothing_left()
+
     def test_qemu_is_killed(self):
         self.add_direct()
         self.do("VM.start")
