@@ -10,6 +10,7 @@
 #include "xenopsd/atoms.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
+#include "xenopsd/repair.h"
 #include "xenopsd/turn_of_device.h"
 
 MAY_WAIT struct err *api_vbd_add(struct call *c, const struct xenops_vbd_add_in *in)
@@ -85,6 +86,7 @@ MAY_WAIT struct err *api_vbd_insert(struct call *c, const struct xenops_vbd_inse
 
 	TRY(turn_of_device(&turn, DEVICE_VBD, in->vbd, "VBD.insert", &d));
 	TRY(vm_need_up(turn.vm));
+	TRY(repair_half_done(d));
 	if (d->vbd.backend)
 		return err(Media_present);
 	return vbd_insert(d, &in->disk, c->task);
@@ -97,6 +99,7 @@ MAY_WAIT struct err *api_vbd_eject(struct call *c, const struct xenops_vbd_eject
 
 	TRY(turn_of_device(&turn, DEVICE_VBD, in->vbd, "VBD.eject", &d));
 	TRY(vm_need_up(turn.vm));
+	TRY(repair_half_done(d));
 	if (d->vbd.type == XENOPS_VBD_TYPE_DISK)
 		return err(Media_not_ejectable);
 	if (!d->vbd.backend)

@@ -111,6 +111,7 @@ struct err *device_plug(struct device *d, struct task *task)
 	bool is_plugged;
 
 	TRY(vm_need_up(d->vm));
+	TRY(repair_half_done(d));
 	TRY(device_is_plugged(d, &is_plugged));
 	if (is_plugged)
 		return NULL;

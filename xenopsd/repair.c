@@ -86,7 +86,7 @@ static MAY_WAIT struct err *make_vif_so(struct device *vif)
 	return NULL;
 }
 
-static MAY_WAIT struct err *repair_device(struct device *d)
+struct err *repair_half_done(struct device *d)
 {
 	bool is_plugged;
 
@@ -95,8 +95,14 @@ static MAY_WAIT struct err *repair_device(struct device *d)
 	TRY(device_is_plugged(d, &is_plugged));
 	if (!is_plugged || d->must_go)
 		return take_back(d);
-	if (d->is_changing)
-		return empty_drive(d);
+	return d->is_changing ? empty_drive(d) : NULL;
+}
+
+static MAY_WAIT struct err *repair_device(struct device *d)
+{
+	TRY(repair_half_done(d));
+	if (!d->is_active)
+		return NULL;
 	if (d->class == DEVICE_VIF)
 		return make_vif_so(d);
 	return d->class == DEVICE_VBD ? TELL(vbd_set_qos, d) : NULL;

@@ -13,6 +13,9 @@
 MAY_WAIT must_check struct err *repair_all(void);
 /* Something could not be taken from VM: tries again by and by, until it is gone. */
 void repair_later(struct vm *vm);
+/* Takes back what was on its way in or out, before something else is done with it: in its VM's
+ * turn, and the VM is up. */
+MAY_WAIT must_check struct err *repair_half_done(struct device *d);
 /* For diagnostics: the VMs that are not yet put right, or not yet looked at after a change. */
 void repair_dump(struct json_writer *w);
 

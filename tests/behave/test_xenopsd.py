@@ -121,6 +121,34 @@ class Life(Case):
         self.assertEqual(list(self.datapaths()), ["vm-1/xvda"])
         self.do("VBD.plug", **stat)
 
+    def test_plug_of_what_is_half_out_leaves_nothing(self):
+        self.run_vm()
+        self.call("VBD.add", vbd={"vbd": "vm-1/xvdb", "backend": self.disk("b")})
+        self.do("VBD.plug", vbd="vm-1/xvdb")
+        self.smd.stop(signal.SIGKILL)
+        self.fails("CONNECTION_REFUSED", "VBD.unplug", vbd="vm-1/xvdb")
+        self.fails("CONNECTION_REFUSED", "VBD.plug", vbd="vm-1/xvdb")
+        self.smd.start()
+        self.settle()
+        self.assertEqual(list(self.datapaths()), ["vm-1/xvda"])
+        self.do("VBD.plug", vbd="vm-1/xvdb")
+        self.check_up("running")
+
+    def test_eject_of_what_is_half_in_leaves_nothing(self):
+        self.run_vm()
+        self.simulator.call("Fault.add", fault={"atom": "vbd-insert", "nth": 1, "action": "hang"})
+        task = self.call("VBD.insert", vbd="vm-1/xvdd", disk=self.disk("medium"))
+        self.wait_for("the hang", lambda: self.simulator.call("Fault.list")[0]["hanging"])
+        self.smd.stop(signal.SIGKILL)
+        self.call("TASK.cancel", task=task)
+        self.assertEqual(self.xenopsd.client.wait_for_task(task)["state"], "cancelled")
+        self.simulator.call("Fault.clear")
+        self.fails("CONNECTION_REFUSED", "VBD.eject", vbd="vm-1/xvdd")
+        self.smd.start()
+        self.settle()
+        self.assertEqual(list(self.datapaths()), ["vm-1/xvda"])
+        self.assertNotIn("backend", self.call("VBD.stat", vbd="vm-1/xvdd")["state"])
+
     def test_shutdown_while_smd_is_away_ends_later(self):
         self.run_vm()
         self.smd.stop()
