@@ -291,6 +291,29 @@ class Keys(RolesTest):
     def names_that_are_implicit(self):
         return {n for n in self.names if n not in MODEL.calls and MODEL.is_removed(n) is False}
 
+    def revert(self, vm, snapshot, pattern, key_role):
+        """By each role, from the least: those that may come after those that may not."""
+        for role in ROLES[:-1]:
+            if self.may(role, "VM.revert", key_role, True):
+                self.sessions[role]("VM.revert", snapshot)
+                return
+            with self.same_after("VM.revert"):
+                self.denied(role, "VM.revert", [snapshot], pattern)
+
+    def test_what_a_snapshot_gives_back(self):
+        """And what it takes: a key that the VM has and the snapshot has not."""
+        vm = self.make_vm("source")
+        for name in ("other_config", "platform"):
+            for pattern, key, key_role in self.keys("VM", name):
+                without = self.x("VM.snapshot", vm, "without")
+                self.x(f"VM.add_to_{name}", vm, key, "v")
+                having = self.x("VM.snapshot", vm, "with")
+                self.revert(vm, without, pattern, key_role)
+                self.assertNotIn(key, self.x(f"VM.get_{name}", vm))
+                self.revert(vm, having, pattern, key_role)
+                self.assertEqual(self.x(f"VM.get_{name}", vm)[key], "v")
+                self.x(f"VM.remove_from_{name}", vm, key)
+
     def test_a_copy_by_each_role(self):
         vm = self.make_vm("source")
         for name in ("other_config", "platform"):

@@ -87,8 +87,19 @@ MAY_WAIT struct err *xapi_vm_checkpoint(
 	return plan_vm_checkpoint(c, in->vm, in->new_name, out);
 }
 
+/* What the VM would get back, or lose, its caller could have given or taken. */
+static struct err *check_reverted_keys(struct call *c, const char *snapshot)
+{
+	const struct xenapi_vm *then;
+
+	TRY(db_get(vm, snapshot, &then));
+	const struct xenapi_vm *now = db_find(vm, then->snapshot_of);
+	return now ? role_check_record(xapi_call(c), &xenapi_class_vm, now, then) : NULL;
+}
+
 MAY_WAIT struct err *xapi_vm_revert(struct call *c, const struct xenapi_vm_revert_in *in)
 {
+	TRY(check_reverted_keys(c, in->snapshot));
 	return plan_vm_revert(c, in->snapshot);
 }
 
