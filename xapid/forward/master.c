@@ -130,7 +130,8 @@ static void forget_again(struct member *m, size_t n)
 	for (size_t i = 0; i < n; i++)
 		free(m->again.v[i]);
 	m->again.n -= n;
-	memmove(m->again.v, m->again.v + n, m->again.n * sizeof(*m->again.v));
+	if (m->again.n) /* else there may be no array at all */
+		memmove(m->again.v, m->again.v + n, m->again.n * sizeof(*m->again.v));
 }
 
 static void add_gone(struct member *m, uint64_t until, struct peer_copied_list *list,

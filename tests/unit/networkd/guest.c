@@ -92,9 +92,9 @@ static void what_cannot_be_written_is_not_kept(void **state)
 
 static void read_bad_files(void *arg)
 {
-	static const char *const bad[] = {"", "{", "[]", "{}", "{\"interface\": \"vif1.0\"}",
-		"{\"interface\": \"vif2.0\", \"owner\": \"me\", \"bridge\": \"xapi0\", "
-		"\"mac\": \"02:00:00:00:00:01\"}"};
+	static const char another[] = "{\"interface\": \"vif2.0\", \"owner\": \"me\", "
+				      "\"bridge\": \"xapi0\", \"mac\": \"02:00:00:00:00:01\"}";
+	const char *const bad[] = {"", "{", "[]", "{}", "{\"interface\": \"vif1.0\"}", another};
 
 	assert_int_equal(mkdir("guests", 0750), 0);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
