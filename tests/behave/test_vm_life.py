@@ -117,6 +117,27 @@ class WholeLife(LifeTest):
         self.assertTrue(self.x("VM.get_cooperative", c))
         self.assertEqual(self.x("host.get_uncooperative_resident_VMs", self.host), [a])
 
+    def test_the_memory_of_a_running_vm_changes(self):
+        def state():
+            with Client(self.stack.dir / "run" / "xenopsd.sock") as xenopsd:
+                return xenopsd.call("VM.stat", vm=self.x("VM.get_uuid", vm))["state"]
+
+        vm = self.make_vm(
+            HVM_boot_policy="BIOS order", domain_type="hvm", memory_dynamic_min=str(128 * MIB)
+        )
+        self.fails("VM_BAD_POWER_STATE", "VM.set_shadow_multiplier_live", vm, 2.0)
+        self.x("VM.start", vm, False, False)
+        self.x("VM.set_shadow_multiplier_live", vm, 2.0)
+        self.assertEqual(state()["shadow_multiplier"], 2)
+        self.assertEqual(self.x("VM.get_HVM_shadow_multiplier", vm), 2.0)
+        self.fails("INVALID_VALUE", "VM.set_shadow_multiplier_live", vm, 0.5)
+        self.x("VM.set_memory_target_live", vm, str(192 * MIB))
+        self.assertEqual(state()["memory_target_bytes"], 192 * MIB)
+        self.assertEqual(self.x("VM.get_memory_dynamic_min", vm), str(192 * MIB))
+        self.fails(
+            "MEMORY_CONSTRAINT_VIOLATION", "VM.set_memory_target_live", vm, str(64 * MIB)
+        )
+
     def test_what_does_not_fit_the_power_state_is_refused(self):
         vm = self.make_vm()
         code = "VM_BAD_POWER_STATE"

@@ -33,6 +33,17 @@ MAY_WAIT struct err *xapi_vm_set_vcpus_number_live(
 	return plan_vm_set_vcpus(c, in->self, in->nvcpu);
 }
 
+MAY_WAIT struct err *xapi_vm_set_shadow_multiplier_live(
+	struct call *c, const struct xenapi_vm_set_shadow_multiplier_live_in *in)
+{
+	const struct xenapi_vm *vm;
+
+	TRY(db_get(vm, in->self, &vm));
+	if (!(in->multiplier >= 1))
+		return err(INVALID_VALUE, "multiplier", "not 1 or more");
+	return plan_vm_set_shadow(c, in->self, in->multiplier);
+}
+
 static MAY_WAIT struct err *run_script(
 	struct call *c, const struct xenapi_vm_call_plugin_in *in, const char **out)
 {

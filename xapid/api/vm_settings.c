@@ -216,6 +216,17 @@ static MAY_WAIT struct err *set_dynamic(struct call *c, const char *ref, const s
 	return db_write(vm, ref, memory_dynamic_max, b->dynamic_max);
 }
 
+/* Of old: exactly so much. */
+MAY_WAIT struct err *xapi_vm_set_memory_target_live(
+	struct call *c, const struct xenapi_vm_set_memory_target_live_in *in)
+{
+	struct bounds b;
+
+	TRY(bounds_of(in->self, OP(CHANGING_MEMORY_LIVE), &b));
+	b.dynamic_min = b.dynamic_max = in->target;
+	return set_dynamic(c, in->self, &b);
+}
+
 MAY_WAIT struct err *xapi_vm_set_memory_limits(
 	struct call *c, const struct xenapi_vm_set_memory_limits_in *in)
 {

@@ -25,7 +25,8 @@ static const char *const vm_messages[] = {"VM.pause", "VM.unpause", "VM.suspend"
 	"VM.set_memory", "VM.set_memory_target_live", "VM.wait_memory_target_live", "VM.send_sysrq",
 	"VM.send_trigger", "VM.call_plugin", "VM.get_data_sources", "VM.record_data_source",
 	"VM.query_data_source", "VM.forget_data_source_archives", "VM.get_cooperative",
-	"VM.add_to_VCPUs_params_live", "VM.call_host_plugin", "VM.pool_migrate", NULL};
+	"VM.add_to_VCPUs_params_live", "VM.call_host_plugin", "VM.pool_migrate",
+	"VM.set_shadow_multiplier_live", NULL};
 static const char *const host_messages[] = {"host.dmesg", "host.dmesg_clear",
 	"host.send_debug_keys", "host.compute_free_memory", "host.compute_memory_overhead",
 	"host.call_plugin", "host.call_extension", "host.has_extension", "host.get_servertime",

@@ -82,6 +82,8 @@ MAY_WAIT must_check struct err *plan_vm_drop_memory(struct call *c, const char *
 MAY_WAIT must_check struct err *plan_vm_s3suspend(struct call *c, const char *vm);
 MAY_WAIT must_check struct err *plan_vm_s3resume(struct call *c, const char *vm);
 MAY_WAIT must_check struct err *plan_vm_set_vcpus(struct call *c, const char *vm, int64_t vcpus);
+MAY_WAIT must_check struct err *plan_vm_set_shadow(
+	struct call *c, const char *vm, double multiplier);
 /* Its agent allows remote desktops, or no longer. */
 MAY_WAIT must_check struct err *plan_vm_request_rdp(struct call *c, const char *vm, bool enabled);
 /* Its agent runs a script; OUT is JSON with rc, stdout and stderr. */

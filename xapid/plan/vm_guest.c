@@ -55,6 +55,23 @@ MAY_WAIT struct err *plan_vm_s3resume(struct call *c, const char *vm)
 		xenops_vm_s3resume(link_xenopsd.client, &in, c->arena, &task, plan_soon()), &task);
 }
 
+/* ---- memory ---- */
+
+MAY_WAIT struct err *plan_vm_set_shadow(struct call *c, const char *vm, double multiplier)
+{
+	AUTO(op_end) struct op doing = {0};
+	struct xenops_vm_set_shadow_multiplier_in in = {.multiplier = multiplier};
+	const char *task;
+
+	TRY(op_begin(&doing, &vm_rules, vm, XENAPI_VM_OPERATIONS_CHANGING_SHADOW_MEMORY_LIVE,
+		call_task(c)));
+	TRY(get_uuid(c, vm, &in.vm));
+	struct err *e = xenops_vm_set_shadow_multiplier(
+		link_xenopsd.client, &in, c->arena, &task, plan_soon());
+	TRY(await(c, vm, e, &task));
+	return db_write(vm, vm, HVM_shadow_multiplier, multiplier);
+}
+
 /* ---- processors ---- */
 
 MAY_WAIT struct err *plan_vm_set_vcpus(struct call *c, const char *vm, int64_t vcpus)
