@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is set of VMs, disks and SRs by messages of their own, and read again."""
+
+import unittest
+
+from pool import MIB, Case
+from stack import Stack, free_port
+
+
+class Settings(Case):
+    def setUp(self):
+        self.stack = Stack(self, "--port", str(free_port()))
+        self.sr_folder = self.stack.dir / "sr"
+        self.connect(self.stack.env())
+
+    def memory(self, vm):
+        names = ("static_min", "dynamic_min", "dynamic_max", "static_max")
+        return [int(self.x(f"VM.get_memory_{name}", vm)) // MIB for name in names]
+
+    def set_memory(self, vm, message, *mibs):
+        self.x(f"VM.set_memory{message}", vm, *(str(mib * MIB) for mib in mibs))
+        return self.memory(vm)
+
+    def test_memory(self):
+        vm = self.make_vm()
+        self.assertEqual(self.memory(vm), [128, 256, 256, 256])
+        self.assertEqual(self.set_memory(vm, "_limits", 64, 512, 128, 384), [64, 128, 384, 512])
+        self.assertEqual(self.set_memory(vm, "_dynamic_range", 96, 400), [64, 96, 400, 512])
+        self.assertEqual(self.set_memory(vm, "_dynamic_min", 100), [64, 100, 400, 512])
+        self.assertEqual(self.set_memory(vm, "_static_range", 32, 1024), [32, 100, 400, 1024])
+        self.assertEqual(self.set_memory(vm, "_static_max", 600), [32, 100, 400, 600])
+        self.assertEqual(self.set_memory(vm, "", 300)[1:], [300, 300, 300])
+        self.fails("MEMORY_CONSTRAINT_VIOLATION", "VM.set_memory_dynamic_min", vm, str(900 * MIB))
+
+    def test_a_vm(self):
+        vm = self.make_vm()
+        self.x("VM.set_VCPUs_max", vm, "4")
+        self.x("VM.set_VCPUs_at_startup", vm, "3")
+        self.assertEqual(self.x("VM.get_VCPUs_max", vm), "4")
+        self.assertEqual(self.x("VM.get_VCPUs_at_startup", vm), "3")
+        self.x("VM.set_HVM_boot_policy", vm, "BIOS order")
+        self.assertEqual(self.x("VM.get_HVM_boot_policy", vm), "BIOS order")
+        self.x("VM.set_domain_type", vm, "hvm")
+        self.assertEqual(self.x("VM.get_domain_type", vm), "hvm")
+        self.assertIn("0", self.x("VM.get_allowed_VIF_devices", vm))
+
+    def test_operations(self):
+        vm = self.make_vm()
+        self.x("VM.assert_operation_valid", vm, "start")
+        self.fails("VM_BAD_POWER_STATE", "VM.assert_operation_valid", vm, "pause")
+        self.x("VM.assert_can_boot_here", vm, self.host)
+        self.x("VM.add_to_blocked_operations", vm, "start", "because")
+        self.fails("OPERATION_BLOCKED", "VM.start", vm, False, False)
+        self.x("VM.remove_from_blocked_operations", vm, "start")
+        self.x("VM.start", vm, False, False)
+        self.fails("DOMAIN_EXISTS", "VM.power_state_reset", vm)
+        self.assertEqual(self.state(vm), "Running")
+
+    def test_devices_by_force(self):
+        vm = self.make_whole_vm()
+        self.x("VM.start", vm, False, False)
+        for kind, device in (("VBD", self.vbd), ("VIF", self.vif)):
+            self.x(f"{kind}.unplug_force", device)
+            self.assertIs(self.x(f"{kind}.get_currently_attached", device), False)
+
+    def test_disks_and_srs(self):
+        sr = self.make_sr()
+        vdi = self.make_vdi(sr)
+        for field in ("name_label", "name_description"):
+            self.x(f"VDI.set_{field}", vdi, f"new {field}")
+            self.assertEqual(self.x(f"VDI.get_{field}", vdi), f"new {field}")
+            self.x(f"SR.set_{field}", sr, f"of the SR {field}")
+            self.assertEqual(self.x(f"SR.get_{field}", sr), f"of the SR {field}")
+        self.x("SR.update", sr)
+        self.assertIn("file", self.x("SR.get_supported_types"))
+
+        # It is forgotten with its disks, and comes back with them.
+        uuids = self.x("SR.get_uuid", sr), self.x("VDI.get_uuid", vdi)
+        (pbd,) = self.x("SR.get_PBDs", sr)
+        config = self.x("PBD.get_device_config", pbd)
+        self.x("PBD.unplug", pbd)
+        self.x("PBD.destroy", pbd)
+        self.x("SR.forget", sr)
+        self.fails("HANDLE_INVALID", "VDI.get_record", vdi)
+        args = uuids[0], "again", "", "file", "user", False, {}
+        again = self.x("SR.introduce", *args)
+        record = {"SR": again, "host": self.host, "device_config": config, "other_config": {}}
+        self.x("PBD.plug", self.x("PBD.create", record))
+        self.x("SR.scan", again)
+        self.assertEqual(self.x("VDI.get_SR", self.x("VDI.get_by_uuid", uuids[1])), again)
+
+    def test_the_rest(self):
+        self.x("secret.destroy", self.x("secret.create", {"value": "x", "other_config": {}}))
+        self.assertEqual(self.x("secret.get_all"), [])
+        (pool,) = self.x("pool.get_all")
+        args = "NAME", "3", "Pool", self.x("pool.get_uuid", pool), "body"
+        self.x("message.destroy_many", [self.x("message.create", *args) for _ in range(2)])
+        self.assertEqual(self.x("message.get_all"), [])
+        self.assertEqual(self.x("session.get_all_subject_identifiers"), [])
+        before = int(self.x("event.get_current_id"))
+        self.x("pool.set_name_label", pool, "new")
+        self.assertGreater(int(self.x("event.get_current_id")), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
