@@ -83,50 +83,19 @@ MAY_WAIT struct err *api_vm_set_memory_dynamic_range(
 	return up ? memory_balance_now() : NULL;
 }
 
-/* Of the host, for a guest that has its most. */
-static int64_t whole_bytes(const struct vm *vm)
-{
-	int64_t bytes = vm->config.memory_dynamic_max_bytes;
-
-	return xenopsd.backend->vm_memory_bytes ? xenopsd.backend->vm_memory_bytes(vm, bytes)
-						: bytes;
-}
-
-/* The config has the new one already; BEFORE: what the VM took with the old one. */
-static MAY_WAIT struct err *set_shadow(struct vm *vm, int64_t before, double multiplier)
-{
-	int64_t more = whole_bytes(vm) - before;
-
-	if (!xenopsd.backend->vm_set_shadow_multiplier)
-		return err(Unimplemented, "vm_set_shadow_multiplier");
-	if (more > 0)
-		TRY(memory_reserve_more(vm, more));
-	struct err *e = xenopsd.backend->vm_set_shadow_multiplier(vm, multiplier);
-	memory_release(vm);
-	memory_changed();
-	return e;
-}
-
 MAY_WAIT struct err *api_vm_set_shadow_multiplier(
 	struct call *c, const struct xenops_vm_set_shadow_multiplier_in *in)
 {
 	AUTO(turn_end) struct turn turn = {0};
-	bool up;
 
 	TRY(turn_begin(&turn, in->vm, "VM.set_shadow_multiplier", TURN_WORK));
-	struct xenops_vm config = turn.vm->config, old = config;
-	int64_t before = whole_bytes(turn.vm);
+	struct xenops_vm config = turn.vm->config;
 	if (config.guest.kind != XENOPS_GUEST_HVM)
 		return err(Unimplemented, "a shadow multiplier of a guest that has no shadow");
 	if (in->multiplier < 1 || in->multiplier > 1000)
 		return err(INVALID_VALUE, "multiplier", "not between 1 and 1000");
-	TRY(is_up(turn.vm, &up));
 	config.guest.hvm.shadow_multiplier = in->multiplier;
-	TRY(change_vm(turn.vm, &config));
-	struct err *e = up ? set_shadow(turn.vm, before, in->multiplier) : NULL;
-	if (e)
-		err_free(change_vm(turn.vm, &old)); /* its texts are there while the turn lasts */
-	return e;
+	return change(turn.vm, &config, &atom_vm_set_shadow_multiplier, c->task);
 }
 
 MAY_WAIT struct err *api_vm_set_xenstore_data(

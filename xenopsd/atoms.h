@@ -29,7 +29,8 @@ extern const struct atom atom_vm_halted;
 /* The VM has the plan's config. */
 extern const struct atom atom_vm_change;
 /* The domain is told of it. */
-extern const struct atom atom_vm_set_vcpus, atom_vm_set_xenstore_data;
+extern const struct atom atom_vm_set_vcpus, atom_vm_set_xenstore_data,
+	atom_vm_set_shadow_multiplier;
 
 /* ---- atoms_suspend.c ---- */
 

@@ -7,6 +7,7 @@
 #include "xenopsd/add.h"
 #include "xenopsd/atoms.h"
 #include "xenopsd/backend.h"
+#include "xenopsd/memory.h"
 #include "xenopsd/xenopsd.h"
 
 static MAY_WAIT struct err *set_vcpus(struct plan *p, struct device *device)
@@ -33,8 +34,38 @@ const struct atom atom_vm_set_xenstore_data = {
 	.run = set_xenstore_data,
 };
 
+/* Of the host, for a guest that has its most. */
+static int64_t whole_bytes(const struct vm *vm)
+{
+	int64_t bytes = vm->config.memory_dynamic_max_bytes;
+
+	return xenopsd.backend->vm_memory_bytes ? xenopsd.backend->vm_memory_bytes(vm, bytes)
+						: bytes;
+}
+
+static MAY_WAIT struct err *set_shadow_multiplier(struct plan *p, struct device *device)
+{
+	int64_t more = whole_bytes(p->vm) - p->bytes_before;
+
+	if (!xenopsd.backend->vm_set_shadow_multiplier)
+		return err(Unimplemented, "vm_set_shadow_multiplier");
+	if (more > 0)
+		TRY(memory_reserve_more(p->vm, more));
+	struct err *e = xenopsd.backend->vm_set_shadow_multiplier(
+		p->vm, p->vm->config.guest.hvm.shadow_multiplier);
+	memory_release(p->vm);
+	memory_changed();
+	return e;
+}
+
+const struct atom atom_vm_set_shadow_multiplier = {
+	.name = "vm-set-shadow-multiplier",
+	.run = set_shadow_multiplier,
+};
+
 static MAY_WAIT struct err *change(struct plan *p, struct device *device)
 {
+	p->bytes_before = whole_bytes(p->vm);
 	return change_vm(p->vm, p->config);
 }
 
@@ -42,7 +73,8 @@ static MAY_WAIT struct err *change(struct plan *p, struct device *device)
 static MAY_WAIT struct err *undo_change(struct plan *p, struct device *device)
 {
 	TRY(change_vm(p->vm, p->config_before));
-	return p->tells ? p->tells->run(p, NULL) : NULL;
+	auto_err e = p->tells ? p->tells->run(p, NULL) : NULL;
+	return err_is(e, &ERR_Unimplemented) ? NULL : take(e);
 }
 
 const struct atom atom_vm_change = {

@@ -58,6 +58,7 @@ struct plan {
 	enum xenopsd_hook_reason reason; /* of its hooks */
 	const struct xenops_disk *disk; /* of a suspend and a resume: where the image is */
 	const struct xenops_vm *config, *config_before; /* of a change */
+	int64_t bytes_before; /* of a change: what the VM took at most */
 	const struct atom *tells; /* of a change: the domain; NULL: there is none */
 	struct image *image; /* owned by who runs the plan; NULL: not open */
 	struct migration *migration; /* borrowed; of one that sends or receives the VM */

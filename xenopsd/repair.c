@@ -115,6 +115,14 @@ static MAY_WAIT struct err *repair_devices(struct vm *vm)
 	return NULL;
 }
 
+static MAY_WAIT struct err *tell_shadow_multiplier(struct vm *vm)
+{
+	if (!xenopsd.backend->vm_set_shadow_multiplier)
+		return NULL;
+	return xenopsd.backend->vm_set_shadow_multiplier(
+		vm, vm->config.guest.hvm.shadow_multiplier);
+}
+
 /* A change of its config may not have reached the domain. */
 static MAY_WAIT struct err *make_vm_so(struct vm *vm)
 {
@@ -125,6 +133,9 @@ static MAY_WAIT struct err *make_vm_so(struct vm *vm)
 	TRY(xenopsd.backend->vm_stat(vm, &a, &state));
 	if (state.vcpus != vm->config.vcpus && xenopsd.backend->vm_set_vcpus)
 		TRY(xenopsd.backend->vm_set_vcpus(vm, vm->config.vcpus));
+	if (vm->config.guest.kind == XENOPS_GUEST_HVM &&
+		state.shadow_multiplier != vm->config.guest.hvm.shadow_multiplier)
+		TRY(tell_shadow_multiplier(vm));
 	if (codec_equal(&type_map_string, &state.xenstore_data, &vm->config.xenstore_data))
 		return NULL;
 	return xenopsd.backend->vm_set_xenstore_data ? xenopsd.backend->vm_set_xenstore_data(vm)

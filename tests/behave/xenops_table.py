@@ -351,6 +351,7 @@ OPERATIONS = [
         "VM.set_shadow_multiplier",
         {**ONE, "multiplier": 2.0},
         {**each((*DOWN, *UP), values(shadow=2.0, shadow_now=2.0)), KEPT: values(shadow=2.0)},
+        also=(values(shadow=2.0, shadow_now=2.0),),
     ),
     Op(
         "VM.set_xenstore_data",
