@@ -3,8 +3,8 @@
  * JSON-RPC 2.0 over Unix sockets, one message a line, many calls in flight both ways on one
  * connection, answered in any order. Parameters are always an object, named by the IDL.
  *
- * A handler that waits has a fiber of its own (it begins on the connection's, which is handed over
- * when it waits). Its call ends when it returns; a caller that goes away
+ * A handler that waits has a fiber of its own: it begins on the one that serves all connections,
+ * which is handed over when it waits. Its call ends when it returns; a caller that goes away
  * cancels the fiber, and so does the notification rpc.cancel {"id": ID}. Errors travel as {"code":
  * -32000, "message": CODE, "data": [param, …]} (the codes of JSON-RPC itself for what is not JSON,
  * no request, no such method, bad parameters). A request may carry one more member, "tag": the id

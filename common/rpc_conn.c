@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A connection's life (rpc_conn.h): one fiber reads, cuts the bytes into lines and gives each to
- * the calls of one or the other direction. It stops reading while the peer has too many calls in
- * flight, unless calls of our own wait for answers on the same connection: then it refuses new ones
- * instead, or both ends could wait for each other.
+ * A connection's life (rpc_conn.h): what comes is cut into lines, and each is given to the calls of
+ * one or the other direction. Nothing is read while the peer has too many calls in flight, unless
+ * calls of our own wait for answers on the same connection: then it refuses new ones instead, or
+ * both ends could wait for each other.
  */
 #define LOG_MODULE "rpc"
 
@@ -22,9 +22,11 @@
 #define CONNECTIONS    1024
 #define WRITE_STALL    (60 * NS_PER_S)
 #define LAST_WORDS     (5 * NS_PER_S) /* to take the answers when the connection ends */
+#define READS_A_TURN   16 /* of one connection, before others have their turn */
 #define BYTES_IN_CALLS 4 /* messages of the largest size that calls in flight may make up */
 
 static struct list all_conns = LIST_INIT(all_conns);
+static size_t n_conns_open; /* of them */
 
 struct rpc_limits rpc_limits_filled(const struct rpc_limits *limits)
 {
@@ -39,8 +41,6 @@ struct rpc_limits rpc_limits_filled(const struct rpc_limits *limits)
 
 /* ---- life ---- */
 
-static void conn_run(void *arg);
-
 struct err *rpc_conn_new(struct rpc_conn **out, int fd, const char *name,
 	const struct rpc_limits *limits, const struct service *const *services)
 {
@@ -52,7 +52,7 @@ struct err *rpc_conn_over(struct rpc_conn **out, struct stream *s, const char *n
 {
 	struct rpc_conn *c = xnew(struct rpc_conn);
 
-	c->refs = 2; /* open, and the reader's */
+	c->refs = 1; /* open */
 	c->stream = s;
 	c->name = xstrdup(name);
 	c->services = services;
@@ -66,12 +66,8 @@ struct err *rpc_conn_over(struct rpc_conn **out, struct stream *s, const char *n
 		stream_keep_fds(c->stream, limits->descriptors);
 	list_push_back(&all_conns, &c->link);
 	stream_set_write_stall(c->stream, limits->write_stall_ns);
-	struct err *e = fiber_spawn(&c->reader, conn_run, c, "connection %s", name);
-	if (e) {
-		rpc_conn_close(c, "no fiber to read it");
-		rpc_conn_unref(c); /* the reader's */
-		return e;
-	}
+	n_conns_open++;
+	rpc_reader_wake(c);
 	*out = c;
 	return NULL;
 }
@@ -100,8 +96,11 @@ void rpc_conn_close(struct rpc_conn *c, const char *why)
 	if (!c->stream)
 		return;
 	log_debug("%s: closed: %s", c->name, why);
-	stream_flush_now(c->stream);
 	struct stream *s = take(c->stream);
+	stream_flush_now(s);
+	list_remove(&c->ready);
+	if (!--n_conns_open)
+		rpc_reader_end();
 	rpc_inbound_abandon(c);
 	rpc_outbound_abandon(c, stream_written(s), why);
 	rpc_descriptors_close(c);
@@ -114,7 +113,7 @@ void rpc_conn_close(struct rpc_conn *c, const char *why)
 
 void rpc_conn_call_ended(struct rpc_conn *c)
 {
-	if (c->reader)
+	if (!c->has_ended)
 		cond_signal(&c->room);
 	else if (!c->n_inbound)
 		rpc_conn_close(c, "the daemon is being stopped");
@@ -252,28 +251,62 @@ static MAY_WAIT struct err *wait_for_room(struct rpc_conn *c)
 	return NULL;
 }
 
-/* Reads and serves until the peer sends no more, or what no peer of ours sends. *IS_READER: whether
- * it is this fiber that has seen the end; else C may be gone. */
-static MAY_WAIT struct err *serve(struct rpc_conn *c, bool *is_reader)
+static void has_bytes(void *arg)
 {
-	for (bool is_end = false; !is_end;) {
-		*is_reader = rpc_conn_take_lines(c);
-		if (!*is_reader)
+	struct rpc_conn *c = arg;
+
+	if (c->stream) /* else it breaks as it is closed */
+		rpc_reader_wake(c);
+}
+
+/* Where the serving of a connection stands. */
+enum progress {
+	RESTS, /* nothing is there; it will be served again when there is */
+	HAS_MORE,
+	IS_PASSED_ON, /* others serve it */
+	IS_OVER, /* the peer sends no more, or what no peer of ours sends */
+};
+
+/* Reads once. */
+static struct err *read_more(struct rpc_conn *c, enum progress *p)
+{
+	bool is_end = false, has_read;
+
+	/* At the end of the turn would do, but would let a peer of many connections run for each
+	 * answer: it has waited longer by then. */
+	if (take(c->has_answered))
+		stream_flush_now(c->stream);
+	TRY(stream_fill_or_call(
+		c->stream, c->limits.message_size + 2, &is_end, &has_read, has_bytes, c));
+	if (is_end) {
+		rpc_outbound_abandon(c, UINT64_MAX, "the peer has closed the connection");
+		if (c->ends_with_peer)
+			return err(CONNECTION_LOST, c->name);
+	}
+	*p = is_end ? IS_OVER : has_read ? HAS_MORE : RESTS;
+	return NULL;
+}
+
+static MAY_WAIT struct err *serve(struct rpc_conn *c, enum progress *p)
+{
+	*p = HAS_MORE;
+	for (unsigned i = 0; i < READS_A_TURN && *p == HAS_MORE; i++) {
+		if (!rpc_conn_take_lines(c)) {
+			*p = IS_PASSED_ON;
 			return NULL;
+		}
+		*p = IS_OVER;
 		TRY(wait_for_room(c));
 		if (c->stream && c->scanned > c->limits.message_size)
 			refuse_long_line(c);
 		if (!c->stream || c->is_refused)
 			return NULL;
-		/* At the end of the turn would do, but would let a peer of many connections run for
-		 * each answer: it has waited longer by then. */
-		if (take(c->has_answered))
-			stream_flush_now(c->stream);
 		if (c->scanned == sbuf_len(stream_in(c->stream)))
-			TRY(stream_fill(c->stream, c->limits.message_size + 2, &is_end, NEVER));
+			TRY(read_more(c, p));
+		else
+			*p = HAS_MORE;
 	}
-	rpc_outbound_abandon(c, UINT64_MAX, "the peer has closed the connection");
-	return c->ends_with_peer ? err(CONNECTION_LOST, c->name) : NULL;
+	return NULL;
 }
 
 /* The peer is not heard any more, but may still want answers. */
@@ -288,33 +321,24 @@ static MAY_WAIT struct err *finish(struct rpc_conn *c)
 	return c->stream ? stream_drain(c->stream, 0, deadline_in(LAST_WORDS)) : NULL;
 }
 
-static void conn_run(void *arg)
+bool rpc_conn_serve(struct rpc_conn *c)
 {
-	struct rpc_conn *c = arg;
-	bool is_reader;
-	auto_err e = serve(c, &is_reader);
+	enum progress p;
 
-	if (!is_reader)
-		return;
-	if (!e)
+	c->reader = fiber_current();
+	auto_err e = serve(c, &p);
+	if (p == IS_PASSED_ON)
+		return false;
+	if (p == IS_OVER && !e)
 		e = finish(c);
 	c->reader = NULL;
+	if (p != IS_OVER)
+		return p == HAS_MORE;
+	c->has_ended = true;
 	/* when the daemon stops, all calls end by themselves, and the last one closes */
 	if (!err_is(e, &ERR_SHUTTING_DOWN) || !c->n_inbound)
 		rpc_conn_close(c, e ? err_text(e) : "the peer has closed the connection");
-	rpc_conn_unref(c);
-}
-
-/* When there is no fiber to be had, the call's goes on reading once the call has ended. */
-void rpc_conn_hand_over(struct rpc_conn *c)
-{
-	struct fiber *reader;
-	auto_err e = fiber_spawn(&reader, conn_run, c, "connection %s", c->name);
-
-	if (e)
-		log_rl(LOG_WARN_, "%s: waits for a call: %s", c->name, err_text(e));
-	else
-		c->reader = reader;
+	return false;
 }
 
 /* ---- diagnostics ---- */

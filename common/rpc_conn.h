@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One connection, the same at both ends: calls in flight both ways. rpc_conn.c is its life and its
- * lines, rpc_inbound.c the calls of the peer, rpc_outbound.c the calls to it. Of rpc_*.c alone;
- * loop thread only.
+ * lines, rpc_reader.c who reads it, rpc_inbound.c the calls of the peer, rpc_outbound.c the calls
+ * to it. Of rpc_*.c alone; loop thread only.
  *
  * A connection is kept by references: one while it is open, one each call in flight. Closing
  * cancels the fibers of inbound calls and ends the outbound ones with an error.
@@ -26,10 +26,12 @@ struct rpc_conn {
 	struct list link; /* among all connections */
 	bool ends_with_peer; /* one that sends no more wants no answers either */
 	bool is_refused; /* the peer does not speak the protocol: closes after our last words */
-	struct fiber *reader; /* that reads it; NULL: the last call in flight closes */
+	struct list ready; /* among those that are to be served */
+	struct fiber *reader; /* that serves it now, or NULL */
+	bool has_ended; /* nobody serves it any more: the last call in flight closes */
 	size_t scanned; /* unread bytes that hold no newline */
 	size_t n_open; /* no fewer than the brackets that open in these bytes */
-	bool has_answered; /* the reader, since it last waited */
+	bool has_answered; /* something is written that need not wait for the turn's end */
 	struct cond room; /* the reader: calls have ended, or the peer has gone */
 	struct arena scratch; /* for the head of the message at hand */
 	void (*on_closed)(struct rpc_conn *c, void *arg); /* or NULL */
@@ -65,10 +67,10 @@ void rpc_conn_unref(struct rpc_conn *c);
 /* Harmless on one that is closed. */
 void rpc_conn_close(struct rpc_conn *c, const char *why);
 /* Serves the complete lines in the stream's buffer, as far as there is room. False: a call that
- * waited has kept this fiber, another one reads now, and C may be gone. */
+ * waited has kept this fiber, and others serve now. */
 MAY_WAIT bool rpc_conn_take_lines(struct rpc_conn *c);
-/* Spawns another fiber to read, since this one is a call's. */
-void rpc_conn_hand_over(struct rpc_conn *c);
+/* Reads and serves what is there. True: there is more, but others may have their turn. */
+MAY_WAIT bool rpc_conn_serve(struct rpc_conn *c);
 /* A call has ended: the reader may go on, an ending connection may close. */
 void rpc_conn_call_ended(struct rpc_conn *c);
 /* LIMITS (or NULL) with the defaults filled in. */
@@ -79,6 +81,17 @@ must_check struct err *rpc_message_too_long(const struct rpc_conn *c);
 must_check struct err *rpc_check_message(const struct rpc_conn *c, size_t len, unsigned depth);
 /* Bytes that may be unwritten before a call waits for the peer to read. */
 #define RPC_UNWRITTEN_MAX ((size_t)1024 * 1024)
+
+/* ---- rpc_reader.c ---- */
+
+/* C is to be served. */
+void rpc_reader_wake(struct rpc_conn *c);
+/* This fiber serves C: should it wait, another one is the reader from then on. */
+void rpc_reader_serves(struct rpc_conn *c);
+/* This fiber is going to wait: if it is the reader, another one is from now on. */
+void rpc_reader_leave(const char *name);
+/* No connection is open any more. */
+void rpc_reader_end(void);
 
 /* ---- rpc_inbound.c ---- */
 

@@ -4,8 +4,8 @@
  * encoded straight into the connection's buffer. A call's memory is an arena that goes back to a
  * pool with it.
  *
- * A handler begins on the reader's own fiber, since most never wait. One that does keeps that fiber
- * as the call's, and the connection gets a new reader.
+ * A handler begins on the reader's fiber, since most never wait. One that does keeps that fiber as
+ * the call's, and the connections get a new reader.
  */
 #define LOG_MODULE "rpc"
 
@@ -224,8 +224,9 @@ static void call_waits(void *arg)
 {
 	struct inbound *in = arg;
 
-	fiber_rename(in->call.method->name);
-	rpc_conn_hand_over(in->conn);
+	in->conn->reader = NULL;
+	rpc_reader_leave(in->call.method->name);
+	rpc_reader_wake(in->conn);
 }
 
 bool rpc_inbound_run(struct inbound *in)
@@ -250,7 +251,7 @@ bool rpc_inbound_run(struct inbound *in)
 	bool is_reader = c->reader == fiber_current();
 	if (is_reader) {
 		c->has_answered = true;
-		fiber_on_park(NULL, NULL);
+		rpc_reader_serves(c);
 		fiber_set_deadline(NEVER);
 	}
 	in->conn = NULL; /* and its reference is ours */

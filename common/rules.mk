@@ -12,7 +12,8 @@ DEPFILES += $(common_obj:.o=.d)
 # it makes what is installed; the other ways of building look for faults.
 ifeq ($(variant),)
 merged_src := $(addprefix common/,codec.c codec_build.c cond.c fiber.c json.c json_write.c loop.c \
-	rpc_client.c rpc_conn.c rpc_inbound.c rpc_outbound.c rpc_wire.c stream.c timer.c)
+	rpc_client.c rpc_conn.c rpc_inbound.c rpc_outbound.c rpc_reader.c rpc_wire.c stream.c \
+	timer.c)
 merged_obj := $(call objects,$(merged_src))
 $(eval $(call remember,$(B)/obj/common/merged.list,$(merged_obj) -flto))
 $(merged_obj): $(B)/obj/common/merged.list

@@ -50,8 +50,9 @@ struct stream {
 	size_t read_size;
 	uint64_t n_written;
 	struct cond readable, drained;
-	void (*on_bytes)(void *arg); /* of stream_rest; NULL: it does not rest */
+	void (*on_bytes)(void *arg); /* who reads when something comes; NULL: a fiber, or nobody */
 	void *on_bytes_arg;
+	bool is_resting; /* it keeps no empty buffers */
 	struct deferred flush; /* at the end of the turn */
 	struct timer stall; /* armed while the kernel takes nothing */
 	int64_t stall_ns;
@@ -167,6 +168,14 @@ static MAY_WAIT struct err *wait_on(
 	return err(CONNECTION_LOST, "closed on this side");
 }
 
+static void tell_of_bytes(struct stream *s)
+{
+	if (!s->on_bytes)
+		return;
+	s->is_resting = false;
+	take(s->on_bytes)(s->on_bytes_arg);
+}
+
 /* ---- a stream that broke ---- */
 
 static void break_stream(struct stream *s, char *why)
@@ -180,8 +189,7 @@ static void break_stream(struct stream *s, char *why)
 	cond_broadcast(&s->drained);
 	if (s->hangup_wake)
 		cond_broadcast(s->hangup_wake);
-	if (s->on_bytes)
-		take(s->on_bytes)(s->on_bytes_arg);
+	tell_of_bytes(s);
 }
 
 static void stalled(struct timer *t)
@@ -222,7 +230,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (cond_signal(&s->readable))
 		return;
 	if (s->on_bytes) {
-		take(s->on_bytes)(s->on_bytes_arg); /* which may free the stream */
+		tell_of_bytes(s); /* which may free the stream */
 		return;
 	}
 	event_del(s->on_read);
@@ -244,11 +252,12 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct stream *s = arg;
 
 	s->is_write_armed = false;
-	if (s->tls) {
-		s->may_read = true; /* it may have waited for this */
-		cond_signal(&s->readable);
-	}
 	loop_defer(&s->flush);
+	if (!s->tls)
+		return;
+	s->may_read = true; /* it may have waited for this */
+	if (!cond_signal(&s->readable))
+		tell_of_bytes(s);
 }
 
 /* The kernel takes no more: wait until it does, but not for ever. */
@@ -352,6 +361,7 @@ void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg)
 	assert(!s->on_bytes);
 	s->on_bytes = fn;
 	s->on_bytes_arg = arg;
+	s->is_resting = true;
 	if (!sbuf_len(&s->in)) {
 		sbuf_fini(&s->in);
 		s->read_size = READ_FIRST;
@@ -363,10 +373,12 @@ void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg)
 		event_active(s->on_read, EV_READ, 1);
 }
 
-MAY_WAIT struct err *stream_fill(struct stream *s, size_t max, bool *is_end, int64_t deadline)
+/* Reads what is there; *HAS_READ: whether there was anything, or the end. */
+static struct err *fill_now(struct stream *s, size_t max, bool *is_end, bool *has_read)
 {
 	if (sbuf_len(&s->in) >= max)
 		return too_much(max);
+	*has_read = true;
 	for (;;) {
 		if (s->broken && !s->has_last_words)
 			return lost(s);
@@ -385,10 +397,34 @@ MAY_WAIT struct err *stream_fill(struct stream *s, size_t max, bool *is_end, int
 			break_by(s, "reading", (int)-n);
 			continue;
 		}
-		s->may_read = false;
+		s->may_read = *has_read = false;
 		before_idle(s);
+		return NULL;
+	}
+}
+
+MAY_WAIT struct err *stream_fill(struct stream *s, size_t max, bool *is_end, int64_t deadline)
+{
+	for (;;) {
+		bool has_read;
+
+		TRY(fill_now(s, max, is_end, &has_read));
+		if (has_read)
+			return NULL;
 		TRY(wait_on(s, &s->readable, "bytes from the peer", deadline));
 	}
+}
+
+struct err *stream_fill_or_call(struct stream *s, size_t max, bool *is_end, bool *has_read,
+	void (*fn)(void *arg), void *arg)
+{
+	assert(!s->on_bytes);
+	TRY(fill_now(s, max, is_end, has_read));
+	if (!*has_read) {
+		s->on_bytes = fn;
+		s->on_bytes_arg = arg;
+	}
+	return NULL;
 }
 
 /* ---- writing ---- */
@@ -401,7 +437,7 @@ struct sbuf *stream_out(struct stream *s)
 static void all_written(struct stream *s)
 {
 	timer_disarm(&s->stall);
-	if (s->out.size > KEEP_BUFFER || s->on_bytes)
+	if (s->out.size > KEEP_BUFFER || s->is_resting)
 		sbuf_fini(&s->out);
 }
 

@@ -30,6 +30,13 @@ MAY_WAIT must_check struct err *stream_fill(
 	struct stream *s, size_t max, bool *is_end, int64_t deadline);
 
 /*
+ * The same without waiting: when nothing is there *HAS_READ is false, and FN is called once, on the
+ * loop, when something is, or the stream broke. FN must not free the stream.
+ */
+must_check struct err *stream_fill_or_call(struct stream *s, size_t max, bool *is_end,
+	bool *has_read, void (*fn)(void *arg), void *arg);
+
+/*
  * While no fiber reads: FN is called once, on the loop, when there is something to read (or the
  * peer has closed). Until then buffers that are empty are given back, so that a connection which
  * only waits costs next to nothing. It is called in the next turn where bytes are there already or

@@ -377,6 +377,27 @@ WITH_SERVER(answers_in_any_form)
 	stream_free(s);
 }
 
+/* One fiber serves them all, and goes with the last. */
+WITH_SERVER(connections_that_rest_have_no_fiber)
+{
+	struct stream *many[20];
+	size_t n_fibers;
+
+	neighbour_is_well();
+	n_fibers = fiber_count();
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		many[i] = raw_new();
+		raw_send(many[i], echo_line);
+		expect(many[i], ECHO_ANSWER);
+	}
+	assert_int_equal(fiber_count(), n_fibers);
+	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+		raw_send(many[i], echo_line);
+		expect(many[i], ECHO_ANSWER);
+		stream_free(many[i]);
+	}
+}
+
 /* ---- what is no JSON ends its connection ---- */
 
 /* BYTES and a newline are answered with CODE, and that is the last answer. */
@@ -488,6 +509,6 @@ TEST_MAIN(TEST(any_order_and_any_id), TEST(calls_that_wait_leave_the_connection)
 	TEST(nearly_the_usual_head), TEST(many_lines_in_one_write), TEST(one_byte_at_a_time),
 	TEST(half_closed_is_answered), TEST(half_closed_and_then_gone_cancels),
 	TEST(a_call_is_cancelled_by_notification), TEST(wrong_messages_are_answered),
-	TEST(answers_in_any_form), TEST(truncated_at_each_byte), TEST(garbage), TEST(deep),
-	TEST(oversized), TEST(a_peer_that_does_not_read_is_cut_off),
-	TEST(gone_in_the_middle_of_a_line))
+	TEST(answers_in_any_form), TEST(connections_that_rest_have_no_fiber),
+	TEST(truncated_at_each_byte), TEST(garbage), TEST(deep), TEST(oversized),
+	TEST(a_peer_that_does_not_read_is_cut_off), TEST(gone_in_the_middle_of_a_line))
