@@ -127,6 +127,8 @@ static void add_again(struct member *m, struct peer_copied_list *list, struct ar
 
 static void forget_again(struct member *m, size_t n)
 {
+	if (!n)
+		return;
 	for (size_t i = 0; i < n; i++)
 		free(m->again.v[i]);
 	m->again.n -= n;
