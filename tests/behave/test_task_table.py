@@ -14,6 +14,7 @@ from stack import Stack, free_port
 
 CALLS = 10_000
 A_ROUND = 50
+PARTS = 8  # so many tests share them
 STARTED = ("VM.start", [False, False])
 CALLED = (
     STARTED,
@@ -96,11 +97,20 @@ class Tasks(Case):
             self.assertEqual(self.x("VM.get_current_operations", vm), {})
             self.assertIn(self.state(vm), ("Halted", "Running", "Paused"))
 
-    def test_random_calls_with_kills(self):
-        budget = Budget("rounds of calls", CALLS // A_ROUND, least=4)
+    def random_calls_with_kills(self, part):
+        rounds = CALLS // A_ROUND // PARTS
+        budget = Budget("rounds of calls", rounds, least=2, share=1 / PARTS, part=part)
         self.dice = budget.dice
         for _ in budget:
             self.round()
+
+
+for number in range(PARTS):
+    setattr(
+        Tasks,
+        f"test_random_calls_with_kills__{number}",
+        lambda self, part=number: self.random_calls_with_kills(part),
+    )
 
 
 if __name__ == "__main__":
