@@ -154,6 +154,12 @@ static MAY_WAIT struct err *repair_up(struct vm *vm)
 	return NULL;
 }
 
+/* One that goes on may have devices that are half done, too. VM may have gone to another host. */
+static MAY_WAIT struct err *repair_settled(struct vm *vm)
+{
+	return vm->phase == XENOPSD_PHASE_UP && !vm->is_removed ? repair_up(vm) : NULL;
+}
+
 static MAY_WAIT struct err *repair(struct vm *vm)
 {
 	struct domain_look look;
@@ -183,7 +189,8 @@ static MAY_WAIT struct err *repair(struct vm *vm)
 	case XENOPSD_PHASE_MIGRATED:
 	case XENOPSD_PHASE_RECEIVING:
 	case XENOPSD_PHASE_ARRIVED:
-		return vm_settle(vm);
+		TRY(vm_settle(vm));
+		return repair_settled(vm);
 	}
 	return NULL;
 }
