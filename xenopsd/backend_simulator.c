@@ -206,9 +206,9 @@ static double shadow_multiplier(const struct vm *vm)
 /* As the simulator reckons it (Domain.set_shadow_multiplier). */
 static int64_t vm_memory_bytes(const struct vm *vm, int64_t bytes)
 {
-	double part = (double)(vm->config.memory_static_max_bytes / 128);
+	int64_t part = vm->config.memory_static_max_bytes / 128;
 
-	return bytes + (int64_t)((shadow_multiplier(vm) - 1) * part);
+	return bytes + (int64_t)((shadow_multiplier(vm) - 1) * (double)part);
 }
 
 static MAY_WAIT struct err *vm_create(struct vm *vm, int *domid)

@@ -435,8 +435,9 @@ static MAY_WAIT void balance_main(void *arg)
 	memory.is_short = memory.is_moving = true;
 	if (!err_is(e, &ERR_SHUTTING_DOWN))
 		log_err(LOG_ERROR_, e, "memory could not be balanced");
-	while (has_wish())
-		end_wish(list_first(&memory.line, struct wish, link),
+	struct wish *w;
+	while ((w = list_first(&memory.line, struct wish, link)))
+		end_wish(w,
 			err_new(e->file, e->line, e->code, e->n_params,
 				(const char *const *)e->params));
 	err_free(e);

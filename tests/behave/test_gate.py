@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from stack import free_port
+from stack import BUILD, free_port
 from xapid import Xapid
 from xenapi import HANG, NULL, Failure
 
@@ -389,7 +389,8 @@ class Looks(GateTest):
         host = self.root("host.get_all")[0]
         self.root("Diagnostics.gc_compact", host)
         memory = self.root("Diagnostics.gc_stats", host)
-        self.assertGreater(int(memory["used_bytes"]), 0)
+        if "san-" not in str(BUILD):  # a sanitizer's allocator tells nothing
+            self.assertGreater(int(memory["used_bytes"]), 0)
         before = self.root("Diagnostics.db_stats")
         self.root("secret.create", {"value": "x", "other_config": {}})
         after = self.root("Diagnostics.db_stats")

@@ -33,7 +33,7 @@ static void accept_tls(int fd, void *arg)
 	http_conn_new(fd, GATE_TLS, tls);
 }
 
-static MAY_WAIT struct err *open_tls(const struct door_conf *conf)
+static MAY_WAIT struct err *make_certificate(const struct door_conf *conf)
 {
 	char name[256] = "localhost";
 	const char *names[] = {name, "localhost"};
@@ -45,8 +45,7 @@ static MAY_WAIT struct err *open_tls(const struct door_conf *conf)
 		.n_alt_names = ARRAY_LEN(names),
 		.valid_s = CERTIFICATE_S};
 	TRY_CTX(tls_cert_ensure(conf->cert_path, &spec), "making the certificate");
-	TRY(tls_server_new(&tls, conf->cert_path));
-	return listen_tcp(&tls_listener, conf->address, (uint16_t)conf->tls_port, accept_tls, NULL);
+	return tls_server_new(&tls, conf->cert_path);
 }
 
 MAY_WAIT struct err *door_open(const struct door_conf *conf)
@@ -56,12 +55,16 @@ MAY_WAIT struct err *door_open(const struct door_conf *conf)
 	door_add_routes(rpc_routes, n_rpc_routes);
 	door_add_routes(file_routes, n_file_routes);
 	door_add_routes(console_routes, n_console_routes);
+	/* Before anybody is let in, who might ask for it. */
+	if (conf->tls_port)
+		TRY(make_certificate(conf));
 	TRY(listen_unix(&unix_listener, conf->unix_path, 0600, accept_unix, NULL));
 	if (conf->port)
 		TRY(listen_tcp(
 			&tcp_listener, conf->address, (uint16_t)conf->port, accept_tcp, NULL));
 	if (conf->tls_port)
-		TRY(open_tls(conf));
+		TRY(listen_tcp(
+			&tls_listener, conf->address, (uint16_t)conf->tls_port, accept_tls, NULL));
 	log_info("open at %s, ports %lld and %lld", conf->address, (long long)conf->port,
 		(long long)conf->tls_port);
 	return NULL;

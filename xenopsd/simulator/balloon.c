@@ -19,8 +19,9 @@ int64_t memory_free_bytes(void)
 static int64_t shadow_bytes(const struct domain *d, double multiplier)
 {
 	int64_t most = d->spec.memory_max_bytes ?: d->spec.memory_bytes;
+	int64_t part = most / PARTS;
 
-	return (int64_t)((multiplier - 1) * (double)(most / PARTS));
+	return (int64_t)((multiplier - 1) * (double)part);
 }
 
 static struct err *take_bytes(int64_t bytes)
