@@ -179,6 +179,7 @@ static MAY_WAIT struct err *init(void)
 static MAY_WAIT void stop(void)
 {
 	door_close();
+	db_copy_give_up();
 }
 
 static void fini(void)

@@ -271,6 +271,9 @@ struct db_ops {
 
 /* After db_open: this is a copy. ON_OPS: there is something for the master. */
 void db_copy_begin(void (*on_ops)(void));
+/* At the daemon's end: who waits for the master to have something gets SHUTTING_DOWN, masked or
+ * not, for the master may be away for ever. */
+void db_copy_give_up(void);
 bool db_is_copy(void);
 /* The oldest that is newer; NULL: none. */
 const struct db_ops *db_ops_after(uint64_t number);

@@ -30,6 +30,7 @@ static struct {
 	struct list batches;
 	uint64_t n_batches, included;
 	struct cond seen; /* more of them are included, or refused */
+	bool is_given_up; /* nobody is to wait for them any more */
 	struct map pending; /* reference -> how many batches that are not included change it */
 } copy;
 
@@ -182,9 +183,20 @@ MAY_WAIT struct err *db_copy_barrier(int64_t deadline)
 
 	if (!copy.on_ops)
 		return NULL;
-	while (is_under_way(number))
+	while (is_under_way(number)) {
+		if (copy.is_given_up)
+			return err(SHUTTING_DOWN);
 		TRY(cond_wait(&copy.seen, "the master to have what was written", deadline));
+	}
 	return NULL;
+}
+
+void db_copy_give_up(void)
+{
+	if (!copy.on_ops)
+		return;
+	copy.is_given_up = true;
+	cond_broadcast(&copy.seen);
 }
 
 /* ---- what comes from the original ---- */

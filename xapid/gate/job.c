@@ -12,6 +12,7 @@
 #include "core.gen.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/order.h"
+#include "xapid/gate/session.h"
 #include "xapid/gate/task.h"
 #include "xapid/host/role.h"
 #include "xapid/xapid.h"
@@ -108,11 +109,17 @@ static struct err *as_seen_by_client(struct job *j, struct err *e)
 	return err(TASK_CANCELLED, j->c.task);
 }
 
-/* A member serves these whether it has found its master or not. */
-static bool needs_no_master(const struct message *m)
+/* A member serves these whether it has found its master or not, and whoever has logged in to it
+ * alone. */
+static bool needs_no_master(const struct job *j)
 {
-	return own_role.is_member && m->method &&
-		m->method->flags & (METHOD_EMERGENCY | METHOD_SESSIONLESS);
+	const struct method *method = j->c.message->method;
+	const struct session *s = j->c.session ? session_find(j->c.session) : NULL;
+
+	if (!own_role.is_member)
+		return false;
+	return (s && s->is_local) ||
+		(method && method->flags & (METHOD_EMERGENCY | METHOD_SESSIONLESS));
 }
 
 struct err *job_run(struct job *j)
@@ -121,8 +128,9 @@ struct err *job_run(struct job *j)
 		j->out = arena_alloc(
 			j->c.call.arena, j->c.message->result->size + sizeof(max_align_t));
 	j->c.since = db_generation();
+	bool has_barrier = !needs_no_master(j); /* which a logout would not tell any more */
 	struct err *e = serve(j);
-	if (!e && !needs_no_master(j->c.message)) {
+	if (!e && has_barrier) {
 		fiber_cancel_mask();
 		e = db_barrier(j->c.since, NEVER);
 		fiber_cancel_unmask();
