@@ -428,6 +428,68 @@ class Masters(TwoHosts):
         self.x("VM.start", vm, False, False)
 
 
+class ByXe(TwoHosts):
+    """What an administrator types."""
+
+    def xe(self, stack, *args, **more):
+        status, out, err = xe.run(stack, *args, **more)
+        self.assertEqual((status, err), (0, ""), (args, out))
+        return out.strip()
+
+    def setUp(self):
+        super().setUp()
+        login = ("master-address=" + MASTER, "master-username=root")
+        status, _, err = xe.run(self.b, "pool-join", *login, "master-password=wrong")
+        self.assertEqual((status, err.splitlines()[-1]), (1, "Nobody has this name and password."))
+        self.xe(self.b, "pool-join", *login, "master-password=" + self.password)
+        hosts = self.await_hosts(MASTER, MEMBER)
+        self.master, self.member = hosts[MASTER], hosts[MEMBER]
+        self.vm = self.make_vm(name_label="roams")
+        self.xe(self.a, "vm-start", "vm=roams", "on=" + self.uuid(self.master))
+
+    def uuid(self, host):
+        return self.x("host.get_uuid", host)
+
+    def test_a_vm_moves(self):
+        to = "host-uuid=" + self.uuid(self.member)
+        self.xe(self.a, "vm-migrate", "vm=roams", "live=true", to)
+        self.assertEqual(self.x("VM.get_resident_on", self.vm), self.member)
+        status, _, err = xe.run(self.a, "vm-migrate", "vm=roams", "host=nobody")
+        self.assertEqual((status, err), (1, "Error: No matching hosts found\n"))
+        status, _, err = xe.run(self.a, "vm-migrate", "vm=roams", "remote-master=there")
+        self.assertEqual((status, "VM.migrate_send" in err), (1, True))
+
+    def test_a_host_leaves(self):
+        sr = self.x("SR.create", self.member, {"location": str(self.sr_folder)}, "0", "There", "",
+                    "file", "user", False, {})
+        vdi = self.x("VDI.get_uuid", self.make_vdi(sr))
+        eject = ("pool-eject", "host-uuid=" + self.uuid(self.member))
+        status, out, err = xe.run(self.a, *eject, stdin="no\n")
+        self.assertEqual((status, err), (1, "Error: Aborted\n"))
+        self.assertIn(vdi, out)
+        self.assertEqual(len(self.x("host.get_all")), 2)
+        self.xe(self.a, *eject, stdin="yes\n")
+        self.assertEqual(self.x("host.get_all"), [self.master])
+
+    def test_the_master_is_lost(self):
+        self.xe(self.a, "vm-migrate", "vm=roams", "host-uuid=" + self.uuid(self.member))
+        self.assertEqual(self.xe(self.b, "host-is-in-emergency-mode"), "false")
+        vm = self.x("VM.get_uuid", self.vm)
+        self.a.xenith("down")
+        self.until(lambda: self.xe(self.b, "host-is-in-emergency-mode") == "true", "an emergency")
+        # What happens now the master will never have.
+        with Client(self.b.dir / "run" / "simulator" / "run" / "simulator.sock") as client:
+            client.call("Guest.end", vm=vm, how="halted")
+            self.until(lambda: not client.call("Domain.list"), "the guest's end")
+        self.xe(self.b, "pool-emergency-transition-to-master")
+        self.until(lambda: Session.of(self.b.env()), "the new master")
+        self.assertEqual(self.b.status("xapid")["restarts"], 0)
+        self.until(lambda: self.xe(self.b, "vm-list", "name-label=roams", "params=power-state",
+                                   "--minimal") == "halted", "the VM's end")
+        self.assertEqual(self.xe(self.b, "pool-list", "params=master", "--minimal"),
+                         self.xe(self.b, "host-list", "address=" + MEMBER, "--minimal"))
+
+
 class Local(Session):
     """Root of one host, whether it has found its master or not."""
 

@@ -49,12 +49,13 @@ struct cli_command {
 	cli_fn fn; /* NULL: MESSAGE of the object with the uuid */
 	const char *message; /* "VDI.destroy" */
 	const char *doc;
+	bool is_local; /* for this host alone, whether its pool can be reached or not */
 };
 
 extern const struct cli_command cli_vm_commands[], cli_disk_commands[], cli_host_commands[],
-	cli_other_commands[], cli_snapshot_commands[];
+	cli_other_commands[], cli_pool_commands[], cli_snapshot_commands[];
 extern const size_t n_cli_vm_commands, n_cli_disk_commands, n_cli_host_commands,
-	n_cli_other_commands, n_cli_snapshot_commands;
+	n_cli_other_commands, n_cli_pool_commands, n_cli_snapshot_commands;
 
 /* NULL: none of this name. */
 const struct cli_command *cli_command_named(const char *name);
@@ -91,6 +92,8 @@ must_check struct err *cli_make_missing(const char *key) __attribute__((__return
 MAY_WAIT void cli_report(struct cli *c, const struct err *e);
 /* Reads a line from whoever typed the command. */
 MAY_WAIT must_check struct err *cli_prompt(struct cli *c, const char **line);
+/* Goes on only with a typed "yes", or --force. */
+MAY_WAIT must_check struct err *cli_confirm(struct cli *c);
 /* One record: the first name on the left, the others flush right. */
 void cli_print_record(struct cli *c, const char *const *names, const char *const *values, size_t n);
 /* Values with commas between, those in them escaped. */
@@ -110,6 +113,8 @@ MAY_WAIT must_check struct err *cli_call_long(
 MAY_WAIT must_check struct err *cli_call_string(
 	struct cli *c, const char *message, json_t *params, const char **result);
 MAY_WAIT must_check struct err *cli_login(struct cli *c);
+/* Root on this host alone, without the pool. */
+MAY_WAIT must_check struct err *cli_login_here(struct cli *c);
 MAY_WAIT void cli_logout(struct cli *c);
 
 /* ---- objects ---- */

@@ -68,6 +68,17 @@ MAY_WAIT struct err *cli_login(struct cli *c)
 	return NULL;
 }
 
+MAY_WAIT struct err *cli_login_here(struct cli *c)
+{
+	json_auto_t *params =
+		json_pack("[s, s]", c->user ? c->user : "", c->password ? c->password : "");
+	json_t *session = NULL;
+
+	TRY(call(c, "session.slave_local_login_with_password", params, &session));
+	c->session = json_string_value(session);
+	return NULL;
+}
+
 MAY_WAIT void cli_logout(struct cli *c)
 {
 	if (c->session)

@@ -205,6 +205,17 @@ MAY_WAIT struct err *cli_prompt(struct cli *c, const char **line)
 	return NULL;
 }
 
+MAY_WAIT struct err *cli_confirm(struct cli *c)
+{
+	const char *answer;
+
+	if (cli_switch(c, "force"))
+		return NULL;
+	cli_print(c, "Type 'yes' to continue");
+	TRY(cli_prompt(c, &answer));
+	return strcmp(answer, "yes") ? cli_error("Aborted") : NULL;
+}
+
 /* ---- errors, told ---- */
 
 static const struct err_kind *kind_of(const char *code)
@@ -276,6 +287,7 @@ static const struct {
 	{cli_snapshot_commands, &n_cli_snapshot_commands},
 	{cli_disk_commands, &n_cli_disk_commands},
 	{cli_host_commands, &n_cli_host_commands},
+	{cli_pool_commands, &n_cli_pool_commands},
 	{cli_other_commands, &n_cli_other_commands},
 };
 
@@ -331,7 +343,7 @@ static MAY_WAIT struct err *run_command(struct cli *c)
 		return err_new(__FILE__, __LINE__, CLI_NO_COMMAND, 1, &c->command);
 	if (command)
 		TRY(check_required(c, command->required));
-	TRY(cli_login(c));
+	TRY(command && command->is_local ? cli_login_here(c) : cli_login(c));
 	if (!command)
 		return cli_run_generated(c, k, verb);
 	return command->fn ? command->fn(c) : run_message(c, command);

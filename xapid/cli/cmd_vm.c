@@ -255,17 +255,6 @@ static MAY_WAIT struct err *own_disks(struct cli *c, const json_t *vm, json_t **
 	return NULL;
 }
 
-static MAY_WAIT struct err *confirm(struct cli *c)
-{
-	const char *answer;
-
-	if (cli_switch(c, "force"))
-		return NULL;
-	cli_print(c, "Type 'yes' to continue");
-	TRY(cli_prompt(c, &answer));
-	return strcmp(answer, "yes") ? cli_error("Aborted") : NULL;
-}
-
 MAY_WAIT struct err *cli_uninstall(struct cli *c, const char *ref, const json_t *vm)
 {
 	json_t *disks = NULL, *vdi;
@@ -279,7 +268,7 @@ MAY_WAIT struct err *cli_uninstall(struct cli *c, const char *ref, const json_t 
 		cli_printf(
 			c, "VDI: %s (%s)", cli_string(vdi, "uuid"), cli_string(vdi, "name_label"));
 	}
-	TRY(confirm(c));
+	TRY(cli_confirm(c));
 	if (strcmp(cli_string(vm, "power_state"), "Halted") != 0)
 		TRY(cli_call_long(c, "VM.hard_shutdown", json_pack("[s]", ref), NULL));
 	TRY(cli_call_long(c, "VM.destroy", json_pack("[s]", ref), NULL));
