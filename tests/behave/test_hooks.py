@@ -4,7 +4,7 @@
 import time
 import unittest
 
-from xenops import HANG, Case
+from xenops import HANG, Case, not_after
 
 # Each notes what it is called with; then it does what the file "then" beside it says.
 PROGRAM = """#!/bin/sh
@@ -236,7 +236,7 @@ class Forbidden(Hooks):
     def wait_for_call(self):
         end = time.monotonic() + HANG
         while not self.file.exists():
-            self.assertLess(time.monotonic(), end, self.logs())
+            not_after(self, end, "the hook", self)
             time.sleep(0.005)
 
 

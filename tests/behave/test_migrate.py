@@ -15,7 +15,7 @@ import time
 import unittest
 
 from jsonrpc import Client, Gone
-from xenops import HANG, MIB, VM, Case
+from xenops import HANG, MIB, VM, Case, not_after
 
 KINDS = "hello ready memory memory_end done runs thanks failed ask answer".split()
 AGENT = {"data/test": "what the guest remembers"}
@@ -118,7 +118,7 @@ class Pair(unittest.TestCase):
         """Until only one host has it; which."""
         end = time.monotonic() + HANG
         while not self.where():
-            self.assertLess(time.monotonic(), end, f"{what}\n{self.a.logs()}\n{self.b.logs()}")
+            not_after(self, end, what, self.a, self.b)
             time.sleep(0.005)
         return self.where()
 
@@ -165,7 +165,7 @@ class Pair(unittest.TestCase):
     def await_hanging(self, host, atom, nth):
         end = time.monotonic() + HANG
         while not host.simulator.call("Fault.list")[0]["hanging"]:
-            self.assertLess(time.monotonic(), end, f"{atom} {nth}\n{host.logs()}")
+            not_after(self, end, f"{atom} {nth}", host)
             time.sleep(0.001)
 
 

@@ -14,7 +14,7 @@ import unittest
 
 import xenops_table as table
 from jsonrpc import Failed, Gone
-from xenops import HANG, MIB, SR, VM, Case
+from xenops import HANG, MIB, SR, VM, Case, not_after
 from xenops_table import AGENT, CRASHED, DEVICES, HALTED, KEPT, PAUSED, STATES, SUSPENDED
 
 IDL = pathlib.Path(__file__).resolve().parents[2] / "idl" / "xenops.idl"
@@ -277,7 +277,7 @@ class Table(Case):
     def until(self, look, point):
         end = time.monotonic() + HANG
         while not look():
-            self.assertLess(time.monotonic(), end, f"{point}\n{self.logs()}")
+            not_after(self, end, point, self)
             time.sleep(0.0005)
 
     def hangs(self):

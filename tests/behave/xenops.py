@@ -38,6 +38,13 @@ def name_of(kind, stat):
     return stat[kind][kind].split("/")[1]
 
 
+def not_after(case, end, what, *places):
+    """Fails the test once END has passed, with the logs of the places, which are read only then:
+    what is in their folders comes and goes."""
+    if time.monotonic() > end:
+        case.fail("\n".join([str(what), *(place.logs() for place in places)]))
+
+
 class Daemon:
     """One daemon, on the directory of the test or on one of its own."""
 
@@ -187,7 +194,7 @@ class Case(unittest.TestCase):
         """Until LOOK() is true, woken by xenopsd's updates."""
         token, end = None, time.monotonic() + HANG
         while not look():
-            self.assertLess(time.monotonic(), end, what + "\n" + self.logs())
+            not_after(self, end, what, self)
             since = {} if token is None else {"since": token}
             token = self.call("UPDATES.get", timeout=1, **since)["token"]
 
@@ -406,7 +413,7 @@ class Case(unittest.TestCase):
         task = run()
         end = time.monotonic() + HANG
         while not self.simulator.call("Fault.list")[0]["hanging"]:
-            self.assertLess(time.monotonic(), end, f"{atom} {nth}\n{self.logs()}")
+            not_after(self, end, f"{atom} {nth}", self)
             time.sleep(0.001)
         self.xenopsd.stop(signal.SIGKILL)
         self.simulator.call("Fault.clear")
