@@ -36,6 +36,7 @@ static void set_up(struct link *l, bool is_up)
 static MAY_WAIT struct err *resync(struct link *l)
 {
 	l->n_resyncs++;
+	link_objects_forget(l);
 	if (l->spec->resync)
 		TRY(l->spec->resync());
 	TRY(link_tasks_resync(l));
@@ -47,16 +48,16 @@ static MAY_WAIT struct err *hand_out(struct link *l, const struct core_updates_a
 {
 	if (answer->complete)
 		return resync(l);
+	l->n_updates += answer->updates.n;
 	for (size_t i = 0; i < answer->updates.n; i++) {
 		const struct core_update *u = &answer->updates.v[i];
 
-		l->n_updates++;
 		if (!strcmp(u->class, "task"))
 			link_task_changed(l, u->id);
 		else if (l->spec->update)
-			TRY(l->spec->update(u));
+			TRY(link_object_changed(l, u));
 	}
-	return NULL;
+	return take(l->trouble);
 }
 
 /* One answer. After a failure nothing is taken for known any more. */
@@ -118,6 +119,7 @@ struct err *link_open(struct link *l, const char *path)
 	l->client = rpc_client_new(path, NULL);
 	cond_init(&l->changed);
 	cond_init(&l->found);
+	list_init(&l->due);
 	rpc_client_on_state(l->client, note_state, l);
 	vec_push(&links, l);
 	return fiber_spawn(NULL, watch, l, "link %s", l->spec->daemon);
@@ -128,6 +130,8 @@ void link_close(struct link *l)
 	if (!l->client)
 		return;
 	rpc_client_free(l->client);
+	link_objects_forget(l);
+	map_fini(&l->objects);
 	free(l->token);
 	map_fini(&l->tasks);
 	cond_fini(&l->changed);

@@ -26,6 +26,7 @@ struct link_spec {
 	MAY_WAIT struct err *(*resync)(void);
 	/* One object changed; tasks are not told. After an error everything is compared. */
 	MAY_WAIT struct err *(*update)(const struct core_update *u);
+	unsigned at_once; /* so many objects may be looked at beside each other; 0: one */
 };
 
 struct link {
@@ -36,6 +37,10 @@ struct link {
 	struct cond changed; /* of is_up */
 	struct cond found; /* somebody has connected to the daemon */
 	struct map tasks; /* of link_bound by the daemon's task id */
+	struct map objects; /* of link_object: told of and not yet looked at, owned */
+	struct list due; /* those that nobody looks at, oldest first */
+	unsigned n_looking; /* fibers that look */
+	struct err *trouble; /* owned; why everything is to be compared, or NULL */
 	uint64_t n_updates, n_resyncs; /* for `diagnostics` */
 };
 
@@ -52,6 +57,13 @@ void links_stop(void);
 
 /* Waits until the daemon is there and compared, for a moment at least; else CONNECTION_REFUSED. */
 MAY_WAIT must_check struct err *link_wait_up(struct link *l);
+
+/* ---- objects ---- */
+
+/* It is looked at soon, beside the stream. */
+must_check struct err *link_object_changed(struct link *l, const struct core_update *u);
+/* Everything is about to be compared: what is due, or was in trouble, need not be looked at. */
+void link_objects_forget(struct link *l);
 
 /* ---- tasks ---- */
 

@@ -450,5 +450,6 @@ MAY_WAIT struct err *xenopsd_console(const char *ref, struct arena *a, struct xe
 	return err(HANDLE_INVALID, "console", own_ref);
 }
 
-static const struct link_spec spec = {.daemon = "xenopsd", .resync = resync, .update = update};
+static const struct link_spec spec = {
+	.daemon = "xenopsd", .resync = resync, .update = update, .at_once = 16};
 struct link link_xenopsd = {.spec = &spec};
