@@ -356,16 +356,21 @@ static struct err *too_much(size_t max)
 	return err(LIMIT_EXCEEDED, "unread bytes", text);
 }
 
+void stream_give_back(struct stream *s)
+{
+	if (sbuf_len(&s->in))
+		return;
+	sbuf_fini(&s->in);
+	s->read_size = READ_FIRST;
+}
+
 void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg)
 {
 	assert(!s->on_bytes);
 	s->on_bytes = fn;
 	s->on_bytes_arg = arg;
 	s->is_resting = true;
-	if (!sbuf_len(&s->in)) {
-		sbuf_fini(&s->in);
-		s->read_size = READ_FIRST;
-	}
+	stream_give_back(s);
 	if (!sbuf_len(&s->out))
 		sbuf_fini(&s->out);
 	arm_read(s);

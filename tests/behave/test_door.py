@@ -693,6 +693,24 @@ class Limits(Door):
         self.ask(GET + "\r\n", s)
         self.assertEqual(s.recv(1), b"")  # else this hangs
 
+    def test_slow_ones_make_room(self):
+        """Whose request is on its way the longest goes first; one that is served is not touched."""
+        served = self.connect()
+        served.sendall(call("test.sleep", 1500))
+        half = call("test.sleep", 0)
+        slow = [self.connect() for _ in range(3)]
+        for s, n in zip(slow, (5, len(half) - 5, 5)):
+            s.sendall(half[:n])
+            time.sleep(0.1)  # their order
+        others = []
+        for s in slow[:2]:
+            others.append(self.connect())
+            others[-1].sendall(call("test.sleep", 1500))
+            self.assertEqual(s.recv(1), b"")
+        slow[2].sendall(half[5:])
+        for s in (slow[2], served, *others):
+            self.assertIn(b"slept", self.answer(s)[2])
+
     def test_busy_ones_stay(self):
         busy = [self.connect() for _ in range(4)]
         for s in busy:
@@ -705,6 +723,26 @@ class Limits(Door):
             pass
         for s in busy:
             self.assertIn(b"slept", self.answer(s)[2])
+
+
+class Crowd(Door):
+    """Many who do nothing, and many who do it slowly."""
+
+    def test_the_others_are_served(self):
+        idle = [self.connect() for _ in range(300)]
+        for s in idle[:150]:
+            self.ask(GET + "\r\n", s)
+        encrypted = [self.connect_tls() for _ in range(30)]
+        request = call("test.sleep", 0)
+        slow = [self.connect() for _ in range(100)]
+        for n in range(0, len(request), 20):
+            for s in slow:
+                s.sendall(request[n : n + 20])
+            self.assertEqual(self.ask(GET + "\r\n")[0], 200)
+        for s in slow:
+            self.assertIn(b"slept", self.answer(s)[2])
+        for s in idle + encrypted:
+            self.assertEqual(self.ask(GET + "\r\n", s)[0], 200)
 
 
 class Stopping(Door):

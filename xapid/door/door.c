@@ -11,9 +11,12 @@
 #include "common/tls.h"
 #include "xapid/door/http_conn.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define CERTIFICATE_S ((int64_t)3650 * 86400)
+/* Descriptors that are no connections of clients: the database, daemons, consoles, programs. */
+#define OTHER_FILES ((size_t)512)
 
 static struct listener *unix_listener, *tcp_listener, *tls_listener;
 static struct tls_context *tls;
@@ -48,9 +51,24 @@ static MAY_WAIT struct err *make_certificate(const struct door_conf *conf)
 	return tls_server_new(&tls, conf->cert_path);
 }
 
+/* As many as are wanted, as long as descriptors are left for everything else. */
+static size_t most_connections(int64_t wanted)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == RLIM_INFINITY)
+		return (size_t)wanted;
+	size_t others = files.rlim_cur < 2 * OTHER_FILES ? files.rlim_cur / 2 : OTHER_FILES;
+	if ((size_t)wanted <= files.rlim_cur - others)
+		return (size_t)wanted;
+	log_warn("not %lld connections but %zu: the limit of open files is %zu", (long long)wanted,
+		(size_t)files.rlim_cur - others, (size_t)files.rlim_cur);
+	return files.rlim_cur - others;
+}
+
 MAY_WAIT struct err *door_open(const struct door_conf *conf)
 {
-	http_conn_begin((size_t)conf->connections, conf->idle_ns);
+	http_conn_begin(most_connections(conf->connections), conf->idle_ns);
 	files_set_root(conf->www);
 	door_add_routes(rpc_routes, n_rpc_routes);
 	door_add_routes(file_routes, n_file_routes);

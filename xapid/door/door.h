@@ -60,10 +60,12 @@ struct exchange {
 
 #define BODY_STALL_NS (60 * NS_PER_S) /* a client may be silent so long within a body */
 
-/* The whole body, of at most MAX bytes; it lives until the handler returns. The error
- * (LIMIT_EXCEEDED, or what broke the connection) is for the handler to return. */
+/* The whole body, of at most MAX bytes; it lives until the handler returns or lets go of it. The
+ * error (LIMIT_EXCEEDED, or what broke the connection) is for the handler to return. */
 MAY_WAIT must_check struct err *exchange_body(
 	struct exchange *x, size_t max, const char **bytes, size_t *n);
+/* What was given of the body is of no use any more; before a long wait. */
+void exchange_let_go_of_body(struct exchange *x);
 /* The next bytes of the body as they come; *N 0: it is at its end. They live until the next call.
  */
 MAY_WAIT must_check struct err *exchange_read(struct exchange *x, const char **bytes, size_t *n);

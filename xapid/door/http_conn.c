@@ -44,6 +44,7 @@ struct queue {
 static struct queue fresh; /* have not asked for anything yet */
 static struct queue idle;
 static struct list busy = LIST_INIT(busy);
+static struct list receiving = LIST_INIT(receiving); /* busy with that alone, longest first */
 static size_t n_busy;
 static size_t max_connections;
 static bool is_closing;
@@ -156,6 +157,24 @@ static void skip_empty_lines(struct sbuf *in)
 		sbuf_consume(in, 1);
 }
 
+void http_conn_receives(struct http_conn *c)
+{
+	if (c->is_receiving)
+		return;
+	c->is_receiving = true;
+	list_remove(&c->link);
+	list_push_back(&receiving, &c->link);
+}
+
+void http_conn_has_received(struct http_conn *c)
+{
+	if (!c->is_receiving)
+		return;
+	c->is_receiving = false;
+	list_remove(&c->link);
+	list_push_back(&busy, &c->link);
+}
+
 /* Reads until a whole head is there. *SIZE 0: the client has closed between two requests. */
 static MAY_WAIT struct err *fill_head(struct http_conn *c, size_t *size)
 {
@@ -170,6 +189,8 @@ static MAY_WAIT struct err *fill_head(struct http_conn *c, size_t *size)
 		*size = http_head_size(sbuf_data(in), sbuf_len(in), &scanned);
 		if (*size)
 			return NULL;
+		if (scanned)
+			http_conn_receives(c);
 		TRY(stream_fill(c->stream, HTTP_HEAD_MAX, &is_end, deadline));
 		if (is_end)
 			return sbuf_len(in) ? err(CONNECTION_LOST, "closed within a request")
@@ -184,11 +205,12 @@ static MAY_WAIT bool read_request(struct http_conn *c, struct exchange *x)
 	size_t size = 0;
 	auto_err e = fill_head(c, &size);
 
+	http_conn_has_received(c);
 	if (err_is(e, &ERR_LIMIT_EXCEEDED))
 		refuse_head(c, 431, "the head of the request is too large");
 	else if (err_is(e, &ERR_TIMEOUT))
 		refuse_head(c, 408, "the head of the request did not come");
-	if (e || !size)
+	if (e || !size || fiber_is_cancelled(c->fiber))
 		return false;
 	struct sbuf *in = stream_in(c->stream);
 	unsigned status = http_read_head(sbuf_data(in), size, x->arena, &x->request, &why);
@@ -214,8 +236,9 @@ static MAY_WAIT bool serve_one(struct http_conn *c, struct arena *a)
 
 static MAY_WAIT bool shake_hands(struct http_conn *c)
 {
+	http_conn_receives(c);
 	auto_err e = tls_accept(c->stream, take(c->tls), deadline_in(HANDSHAKE_NS));
-
+	http_conn_has_received(c);
 	if (e)
 		log_err(LOG_DEBUG_, e, "TLS with %s", c->address);
 	return !e;
@@ -232,8 +255,11 @@ static MAY_WAIT bool serve_requests(struct http_conn *c)
 		if (!serve_one(c, &a))
 			return false;
 		auto_err e = stream_drain(c->stream, UNWRITTEN_MAX, NEVER);
-		if (!e && !sbuf_len(stream_in(c->stream)))
+		if (!e && !sbuf_len(stream_in(c->stream))) {
+			/* Now, while the answer is in the processor's caches. */
+			stream_flush_now(c->stream);
 			return true;
+		}
 		if (!e && n % REQUESTS_A_RUN == 0)
 			e = fiber_yield();
 		if (e)
@@ -311,6 +337,18 @@ static bool is_superuser(int fd)
 	return false;
 }
 
+/* Has one that keeps us waiting for its request end soon. False: there is none. */
+static bool cut_slowest(void)
+{
+	struct http_conn *slowest = list_first(&receiving, struct http_conn, link);
+
+	if (!slowest)
+		return false;
+	http_conn_has_received(slowest);
+	fiber_cancel(slowest->fiber);
+	return true;
+}
+
 /* Makes room for one more. False: all are busy. */
 static bool make_room(void)
 {
@@ -320,6 +358,8 @@ static bool make_room(void)
 		return true;
 	if (!oldest)
 		oldest = list_first(&idle.conns, struct http_conn, link);
+	if (!oldest && cut_slowest())
+		return true;
 	if (!oldest) {
 		log_rl(LOG_WARN_, "%zu connections are busy: one is turned away", n_busy);
 		return false;

@@ -19,6 +19,7 @@ struct http_conn {
 	struct fiber *fiber; /* serves; NULL while idle */
 	struct queue *queue; /* of the idle ones, where it is */
 	int64_t idle_until;
+	bool is_receiving; /* it is among those whose request is on its way */
 };
 
 /* Once, before connections come. */
@@ -27,6 +28,9 @@ void http_conn_begin(size_t connections, int64_t idle_ns);
 void http_conn_new(int fd, enum gate_origin origin, struct tls_context *tls);
 /* The idle ones close now, the busy ones after the answer at hand. */
 void http_conn_close_all(void);
+/* It waits for the rest of a request, and may be closed for one that does not keep us waiting. */
+void http_conn_receives(struct http_conn *c);
+void http_conn_has_received(struct http_conn *c);
 size_t http_conn_count(void);
 
 /* ---- http_exchange.c ---- */

@@ -7,6 +7,7 @@
 #define LOG_MODULE "http"
 
 #include "common/base64.h"
+#include "common/fiber.h"
 #include "common/log.h"
 #include "common/stream.h"
 #include "core.gen.h"
@@ -44,6 +45,20 @@ static MAY_WAIT struct err *fill_body(struct exchange *x, size_t max, int64_t de
 	return is_end ? err(CONNECTION_LOST, "closed within a body") : NULL;
 }
 
+static MAY_WAIT struct err *fill_whole(struct exchange *x, int64_t deadline)
+{
+	struct err *e = NULL;
+
+	while (!e && sbuf_len(unread(x)) < x->body_left) {
+		http_conn_receives(x->conn);
+		e = fill_body(x, (size_t)x->body_left + HTTP_HEAD_MAX, deadline);
+	}
+	http_conn_has_received(x->conn);
+	if (!e && fiber_is_cancelled(x->conn->fiber))
+		e = err(CONNECTION_LOST, "it made room for another one");
+	return e;
+}
+
 MAY_WAIT struct err *exchange_body(struct exchange *x, size_t max, const char **bytes, size_t *n)
 {
 	int64_t deadline = deadline_in(BODY_WHOLE_NS);
@@ -55,8 +70,7 @@ MAY_WAIT struct err *exchange_body(struct exchange *x, size_t max, const char **
 		snprintf(limit, sizeof(limit), "%zu", max);
 		return err(LIMIT_EXCEEDED, "bytes of a request", limit);
 	}
-	while (sbuf_len(unread(x)) < x->body_left)
-		TRY(fill_body(x, (size_t)x->body_left + HTTP_HEAD_MAX, deadline));
+	TRY(fill_whole(x, deadline));
 	*n = x->body_held = (size_t)x->body_left;
 	*bytes = *n ? sbuf_data(unread(x)) : "";
 	x->body_left = 0;
@@ -67,6 +81,12 @@ static void let_go_of_body(struct exchange *x)
 {
 	sbuf_consume(unread(x), x->body_held);
 	x->body_held = 0;
+}
+
+void exchange_let_go_of_body(struct exchange *x)
+{
+	let_go_of_body(x);
+	stream_give_back(x->conn->stream);
 }
 
 MAY_WAIT struct err *exchange_read(struct exchange *x, const char **bytes, size_t *n)

@@ -18,12 +18,19 @@ static void add_headers(struct exchange *x)
 	exchange_header(x, "access-control-allow-headers", "X-Requested-With");
 }
 
+static void let_go(void *arg)
+{
+	exchange_let_go_of_body(arg);
+}
+
 static struct gate_request request_of(struct exchange *x)
 {
 	return (struct gate_request){.peer = x->peer,
 		.task_id = http_header(&x->request, "task-id"),
 		.subtask_of = http_header(&x->request, "subtask-of"),
-		.arena = x->arena};
+		.arena = x->arena,
+		.on_read = let_go,
+		.on_read_arg = x};
 }
 
 /* The body of a call; NULL: the call was refused. */

@@ -16,8 +16,8 @@ struct rpc_json_frame {
 	struct json_text id; /* an integer or a string */
 };
 
-/* Fills method, params and form; everything in the text or in rq->arena. BAD_REQUEST: it is no call
- * at all. */
+/* Fills method, params and form; the params are in the text, or, as all else, in rq->arena.
+ * BAD_REQUEST: it is no call at all. */
 must_check struct err *rpc_xml_read(const char *text, size_t len, struct gate_request *rq);
 must_check struct err *rpc_json_read(
 	const char *text, size_t len, struct gate_request *rq, struct rpc_json_frame *frame);

@@ -127,7 +127,8 @@ struct err *rpc_json_read(
 	enum json_kind id = kind_of(m.id, rq->arena);
 	if (id != JSON_KIND_INTEGER && id != JSON_KIND_STRING)
 		return malformed("the id is neither an integer nor a string");
-	*frame = (struct rpc_json_frame){.is_2_0 = version, .id = m.id};
+	*frame = (struct rpc_json_frame){
+		.is_2_0 = version, .id = {arena_strndup(rq->arena, m.id.text, m.id.len), m.id.len}};
 	rq->form = GATE_JSON;
 	rq->method = string_of(m.method, rq->arena);
 	if (!rq->method)

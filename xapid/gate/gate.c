@@ -257,6 +257,8 @@ struct err *gate_call(const struct gate_request *rq, struct gate_result *out)
 		}
 		return e;
 	}
+	if (rq->on_read)
+		rq->on_read(rq->on_read_arg);
 	if (t.is_async) {
 		audit(j, NULL);
 		return begin_async(j, rq, out);

@@ -51,6 +51,10 @@ struct gate_request {
 	const char *task_id; /* of the header of that name, or NULL: the task to use */
 	const char *subtask_of; /* the same: the task that this one is a part of */
 	struct arena *arena; /* for the result; outlives the writing of it */
+	/* What the parameters came in is needed no more: called once they have been read, before
+	 * the call is run. Or not at all. NULL: nobody cares. */
+	void (*on_read)(void *arg);
+	void *on_read_arg;
 };
 
 /* A value to be written: by the tables, or as the bytes that are at hand. */
