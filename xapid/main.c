@@ -7,6 +7,7 @@
 #include "common/daemon.h"
 #include "common/mem.h"
 #include "common/version.h"
+#include "xapid/api/event_kept.h"
 #include "xapid/api/import_vdi.h"
 #include "xapid/api/message_store.h"
 #include "xapid/api/rrd.h"
@@ -189,6 +190,7 @@ static void fini(void)
 	move_stop();
 	forward_stop();
 	gate_stop();
+	event_kept_forget();
 	message_store_close();
 	db_close();
 	role_fini();

@@ -70,6 +70,31 @@ class From(EventsTest):
         self.assertEqual(event["snapshot"], record)
         self.assertIsInstance(xml["valid_ref_counts"]["task"], int)
 
+    def test_same_change_to_several(self):
+        """An answer that serves many is not given to who has heard of something else."""
+        unaware = self.now()
+        appliance = self.make("a")
+        aware = self.now()
+        later = []
+        for token in (unaware, aware, aware, unaware):
+            later.append(self.wait(["VM_appliance"], token)[1])
+        self.client("VM_appliance.set_name_label", appliance, "b")
+        answers = [result() for result in later[1:3]]
+        for answer in answers:
+            events = [(e["operation"], e["snapshot"]["name_label"]) for e in answer["events"]]
+            self.assertEqual(events, [("mod", "b")])
+        for answer in (later[0](), later[3]()):
+            self.assertEqual([e["operation"] for e in answer["events"]], ["add"])
+        for token in (unaware, aware):
+            answer = self.client.json("event.from", ["VM_appliance"], token, 60.1)
+            kind = "mod" if token == aware else "add"
+            self.assertEqual([e["operation"] for e in answer["events"]], [kind])
+        self.client("VM_appliance.destroy", appliance)
+        gone = self.client.json("event.from", ["VM_appliance"], aware, 60.1)
+        self.assertEqual([e["operation"] for e in gone["events"]], ["del"])
+        never = self.client.json("event.from", ["VM_appliance"], unaware, 0)
+        self.assertEqual(never["events"], [])
+
     def test_each_object_once(self):
         token = self.now()
         old = self.make("old")

@@ -49,12 +49,6 @@ static struct err *read_token(const char *token, struct event_point *out)
 	return NULL;
 }
 
-static const char *make_token(struct arena *a, struct event_point at)
-{
-	return arena_printf(a, "%020llu,%020llu", (unsigned long long)at.generation,
-		(unsigned long long)at.messages);
-}
-
 static struct event_point present(void)
 {
 	return (struct event_point){db_generation(), message_store_generation()};
@@ -70,15 +64,18 @@ static struct err *check_not_lost(struct event_point since)
 	return NULL;
 }
 
-/* Until there is something, or it is time; *NEWEST is how far was looked. */
+/* Until there is something, or it is time; *NEWEST is how far was looked. Each change is looked at
+ * once, however long the client has heard of nothing. */
 static MAY_WAIT struct err *wait_for_events(const char *session, const struct subscription *s,
 	struct event_point since, int64_t deadline, struct event_point *newest)
 {
-	for (;;) {
+	struct event_point seen = since;
+
+	for (;; seen = *newest) {
 		TRY(session_check(session));
 		TRY(check_not_lost(since));
 		*newest = present();
-		if (subscription_has_news(s, since))
+		if (subscription_has_news(s, since, seen))
 			return NULL;
 		struct err *e = db_wait_change(newest->generation, deadline);
 		if (err_is(e, &ERR_TIMEOUT) && clock_mono_ns() >= deadline) {
@@ -100,7 +97,8 @@ MAY_WAIT struct err *xapi_event_from(
 	TRY(subscription_read(&in->classes, &s));
 	TRY(wait_for_events(x->session, &s, since, deadline_of(in->timeout), &newest));
 	x->since = db_generation();
-	x->wire = event_text_batch(&s, since, make_token(c->arena, newest), x->form, c->arena);
+	const struct event_batch batch = {&s, since, newest, x->form};
+	x->wire = event_text_batch(&batch, c->arena);
 	return NULL;
 }
 
@@ -114,7 +112,7 @@ MAY_WAIT struct err *xapi_event_inject(
 
 	if (!row)
 		return err(HANDLE_INVALID, in->class, in->ref);
-	*out = make_token(c->arena, present());
+	*out = event_text_token(present(), c->arena);
 	db_touch(row);
 	return NULL;
 }

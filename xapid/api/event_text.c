@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/xml.h"
+#include "xapid/api/event_kept.h"
 #include "xapid/api/message_store.h"
 #include "xapid/db/db.h"
 
@@ -22,6 +23,8 @@ struct writer {
 	struct sbuf *out;
 	const char *timestamp;
 	bool needs_comma; /* JSON */
+	/* Of what is told, the oldest change: who has heard of all before is told the same. */
+	struct event_point until;
 };
 
 /* ---- the marks of the two forms ---- */
@@ -122,12 +125,24 @@ static void write_row(struct writer *w, struct db_row *row, const char *operatio
 	end_struct(w);
 }
 
+/* Who has heard of CHANGE is told something else. */
+static void bound(uint64_t *until, uint64_t change)
+{
+	if (change < *until)
+		*until = change;
+}
+
 static void write_rows(struct writer *w, const struct subscription *s, uint64_t since, bool are_new)
 {
-	for (struct db_row *row = db_first_change(since); row; row = db_next_change(row))
-		if ((db_row_created(row) > since) == are_new &&
-			subscription_has(s, db_class(row), db_ref(row)))
-			write_row(w, row, are_new ? "add" : "mod");
+	for (struct db_row *row = db_first_change(since); row; row = db_next_change(row)) {
+		uint64_t created = db_row_created(row);
+
+		if ((created > since) != are_new ||
+			!subscription_has(s, db_class(row), db_ref(row)))
+			continue;
+		bound(&w->until.generation, are_new ? created : db_row_generation(row));
+		write_row(w, row, are_new ? "add" : "mod");
+	}
 }
 
 /* What was made and deleted since was never heard of. */
@@ -135,7 +150,11 @@ static void write_deletions(struct writer *w, const struct subscription *s, uint
 {
 	for (const struct db_tombstone *t = db_first_tombstone(since); t;
 		t = db_next_tombstone(t)) {
-		if (t->created > since || !subscription_has(s, t->class, t->ref))
+		if (!subscription_has(s, t->class, t->ref))
+			continue;
+		bool was_unknown = t->created > since;
+		bound(&w->until.generation, was_unknown ? t->created : t->deleted);
+		if (was_unknown)
 			continue;
 		begin_event(w, t->class, t->ref, "del", t->deleted);
 		end_struct(w);
@@ -149,6 +168,7 @@ static void write_messages(struct writer *w, const struct subscription *s, uint6
 	for (const struct stored_message *m = NULL; (m = message_store_next(m));) {
 		if (m->generation <= since || !subscription_has(s, class, m->ref))
 			continue;
+		bound(&w->until.messages, m->generation);
 		begin_event(w, class, m->ref, "add", m->generation);
 		begin_member(w, "snapshot");
 		db_form_write(class->record, &m->record,
@@ -165,8 +185,11 @@ static void write_removed_messages(struct writer *w, const struct subscription *
 	const struct removed_message *removed = message_store_removed(&n);
 
 	for (size_t i = 0; i < n; i++) {
-		if (removed[i].removed <= since || removed[i].made > since ||
-			!subscription_has(s, class, removed[i].ref))
+		if (removed[i].removed <= since || !subscription_has(s, class, removed[i].ref))
+			continue;
+		bool was_unknown = removed[i].made > since;
+		bound(&w->until.messages, was_unknown ? removed[i].made : removed[i].removed);
+		if (was_unknown)
 			continue;
 		begin_event(w, class, removed[i].ref, "del", removed[i].removed);
 		end_struct(w);
@@ -212,21 +235,33 @@ static struct json_text text_of(const struct sbuf *out, struct arena *a)
 		.text = arena_strndup(a, sbuf_data(out), sbuf_len(out)), .len = sbuf_len(out)};
 }
 
-struct json_text event_text_batch(const struct subscription *s, struct event_point since,
-	const char *token, enum gate_form form, struct arena *a)
+const char *event_text_token(struct event_point at, struct arena *a)
+{
+	return arena_printf(a, "%020llu,%020llu", (unsigned long long)at.generation,
+		(unsigned long long)at.messages);
+}
+
+struct json_text event_text_batch(const struct event_batch *batch, struct arena *a)
 {
 	auto_sbuf out = {0};
-	struct writer w = {.form = form, .out = &out, .timestamp = "0.0"};
+	struct writer w = {.form = batch->form,
+		.out = &out,
+		.timestamp = "0.0",
+		.until = {UINT64_MAX, UINT64_MAX}};
+	struct json_text kept = event_kept_find(batch, a);
 
+	if (kept.text)
+		return kept;
 	begin_struct(&w);
 	begin_member(&w, "events");
-	write_events(&w, s, since);
+	write_events(&w, batch->to, batch->since);
 	end_member(&w);
 	begin_member(&w, "valid_ref_counts");
 	write_counts(&w);
 	end_member(&w);
-	member_text(&w, "token", token);
+	member_text(&w, "token", event_text_token(batch->newest, a));
 	end_struct(&w);
+	event_kept_add(batch, w.until, sbuf_data(&out), sbuf_len(&out));
 	return text_of(&out, a);
 }
 

@@ -10,9 +10,16 @@
 #include "xapid/api/subscription.h"
 #include "xapid/gate/gate.h"
 
-/* The answer of event.from: the events, how many objects of each class there are, and the token. */
-struct json_text event_text_batch(const struct subscription *s, struct event_point since,
-	const char *token, enum gate_form form, struct arena *a);
+/* What event.from answers. */
+struct event_batch {
+	const struct subscription *to;
+	struct event_point since, newest; /* that the client has heard of, and now will have */
+	enum gate_form form;
+};
+
+/* The events, how many objects of each class there are, and the token. */
+struct json_text event_text_batch(const struct event_batch *batch, struct arena *a);
+const char *event_text_token(struct event_point at, struct arena *a);
 /* The answer of event.next: the events alone. */
 struct json_text event_text_list(const struct subscription *s, struct event_point since,
 	enum gate_form form, struct arena *a);

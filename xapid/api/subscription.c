@@ -4,6 +4,7 @@
  */
 #include "xapid/api/subscription.h"
 
+#include "common/mem.h"
 #include "xapid/api/message_store.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/message.h"
@@ -55,31 +56,67 @@ bool subscription_has(const struct subscription *s, const struct class *class, c
 	return false;
 }
 
-static bool has_messages(const struct subscription *s, uint64_t since)
+bool subscription_is_same(const struct subscription *s, const struct subscription *other)
+{
+	if (s->is_to_all || other->is_to_all)
+		return s->is_to_all && other->is_to_all;
+	if (s->to.n != other->to.n)
+		return false;
+	vec_for_each (i, &s->to) {
+		const struct subscription_to *a = &s->to.v[i], *b = &other->to.v[i];
+
+		if (a->class != b->class || !a->ref != !b->ref ||
+			(a->ref && strcmp(a->ref, b->ref) != 0))
+			return false;
+	}
+	return true;
+}
+
+void subscription_copy(const struct subscription *from, struct subscription *out)
+{
+	*out = (struct subscription){.is_to_all = from->is_to_all};
+	vec_for_each (i, &from->to) {
+		const struct subscription_to *to = &from->to.v[i];
+
+		vec_push(&out->to,
+			(struct subscription_to){to->class, to->ref ? xstrdup(to->ref) : NULL});
+	}
+}
+
+void subscription_drop_copy(struct subscription *s)
+{
+	vec_for_each (i, &s->to)
+		free((char *)s->to.v[i].ref);
+	subscription_fini(s);
+	*s = (struct subscription){0};
+}
+
+static bool has_messages(const struct subscription *s, uint64_t since, uint64_t seen)
 {
 	const struct class *class = &xenapi_class_message;
 	size_t n;
 	const struct removed_message *removed = message_store_removed(&n);
 
-	if (message_store_generation() <= since)
+	if (message_store_generation() <= seen)
 		return false;
 	for (const struct stored_message *m = NULL; (m = message_store_next(m));)
-		if (m->generation > since && subscription_has(s, class, m->ref))
+		if (m->generation > seen && subscription_has(s, class, m->ref))
 			return true;
 	for (size_t i = 0; i < n; i++)
-		if (removed[i].removed > since && removed[i].made <= since &&
+		if (removed[i].removed > seen && removed[i].made <= since &&
 			subscription_has(s, class, removed[i].ref))
 			return true;
 	return false;
 }
 
-bool subscription_has_news(const struct subscription *s, struct event_point since)
+bool subscription_has_news(
+	const struct subscription *s, struct event_point since, struct event_point seen)
 {
-	const struct db_tombstone *t = db_first_tombstone(since.generation);
+	const struct db_tombstone *t = db_first_tombstone(seen.generation);
 
-	if (has_messages(s, since.messages))
+	if (has_messages(s, since.messages, seen.messages))
 		return true;
-	for (struct db_row *row = db_first_change(since.generation); row; row = db_next_change(row))
+	for (struct db_row *row = db_first_change(seen.generation); row; row = db_next_change(row))
 		if (subscription_has(s, db_class(row), db_ref(row)))
 			return true;
 	for (; t; t = db_next_tombstone(t))

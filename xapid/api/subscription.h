@@ -34,7 +34,15 @@ void subscription_fini(struct subscription *s);
 
 /* Whether a change of the object is told. */
 bool subscription_has(const struct subscription *s, const struct class *class, const char *ref);
-/* Whether there is anything to tell since then. */
-bool subscription_has_news(const struct subscription *s, struct event_point since);
+/* Whether both are to the same, named in the same order. */
+bool subscription_is_same(const struct subscription *s, const struct subscription *other);
+/* With copies of the texts, which subscription_drop_copy frees too. */
+void subscription_copy(const struct subscription *from, struct subscription *out);
+void subscription_drop_copy(struct subscription *s);
+
+/* Whether there is anything to tell to who has heard of all up to SINCE; up to SEEN there was
+ * nothing. */
+bool subscription_has_news(
+	const struct subscription *s, struct event_point since, struct event_point seen);
 
 #endif

@@ -44,6 +44,7 @@ MAY_WAIT struct err *db_open(const struct db_options *options)
 	list_init(&db.tombstones);
 	list_init(&db.forms);
 	cond_init(&db.watchers);
+	cond_init(&db.woken);
 	db_classes_init();
 	diagnostics_add(&section);
 	struct err *e = db_keep_open(options);
@@ -74,9 +75,11 @@ void db_close(void)
 	free_rows();
 	db_feed_fini();
 	loop_defer_cancel(&db.turn_end);
+	loop_defer_cancel(&db.wake);
 	db_classes_fini();
 	map_fini(&db.names);
 	cond_fini(&db.watchers);
+	cond_fini(&db.woken);
 	arena_fini(&db.arena);
 	db.is_open = false;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What changed: the rows in the order of their newest change, the deleted ones as long as there are
- * not too many, and those who wait. Watchers are woken once a turn, whatever happened in it.
+ * not too many, and those who wait. Watchers are woken once a turn, whatever happened in it; many
+ * of them over several turns, so that others need not wait until all have been told.
  */
 #include "common/mem.h"
 #include "xapid/db/db_priv.h"
 
 #define MAX_TOMBSTONES 16384
+#define WAKES_A_TURN   100
 
 struct tombstone {
 	struct list link; /* db.tombstones */
@@ -15,13 +17,26 @@ struct tombstone {
 
 /* ---- the end of a turn ---- */
 
+/* Some of those who have news. */
+static void wake_some(struct deferred *d)
+{
+	for (int i = 0; i < WAKES_A_TURN; i++)
+		if (!cond_signal(&db.woken))
+			return;
+	if (!list_is_empty(&db.woken.waiters))
+		loop_defer(d);
+}
+
 static void turn_end(struct deferred *d)
 {
 	db_keep_flush();
 	db_copy_flush();
 	if (db.is_news) {
 		db.is_news = false;
-		cond_broadcast(&db.watchers);
+		list_splice_back(&db.woken.waiters, &db.watchers.waiters);
+		db.wake.fn = wake_some;
+		if (!list_is_linked(&db.wake.link))
+			wake_some(&db.wake);
 	}
 	vec_for_each (i, &db.buried)
 		free(db.buried.v[i]);

@@ -121,6 +121,8 @@ struct db {
 	size_t n_tombstones;
 	uint64_t tombstones_from;
 	struct cond watchers;
+	struct cond woken; /* watchers that have news, and whose turn has not come yet */
+	struct deferred wake; /* wakes some of them */
 	uint64_t wakes;
 	bool is_news;
 	struct deferred turn_end;
