@@ -11,17 +11,13 @@
 #include "common/daemon.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/proc.h"
+#include "xapid/api/script.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 
 #include "xenapi.gen.h"
 
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define MAX_OUTPUT (16 << 20)
 
 struct param_list {
 	struct json_text *v;
@@ -59,43 +55,10 @@ static const struct type request_type = {
 	.unknown_case = -1,
 };
 
-/* What an extension prints. */
-struct answer {
-	const char *status;
-	struct json_text value;
-	struct string_list error;
-};
-
-static const struct field answer_fields[] = {
-	{.name = "Status", .type = &type_string, .offset = offsetof(struct answer, status)},
-	{.name = "Value",
-		.type = &type_any,
-		.offset = offsetof(struct answer, value),
-		.default_json = "\"\""},
-	{.name = "ErrorDescription",
-		.type = &type_list_string,
-		.offset = offsetof(struct answer, error),
-		.default_json = "[]"},
-};
-
-static const struct type answer_type = {
-	.kind = TYPE_RECORD,
-	.name = "answer",
-	.size = sizeof(struct answer),
-	.fields = answer_fields,
-	.n = ARRAY_LEN(answer_fields),
-	.unknown_case = -1,
-};
-
 /* The program of this name; NULL: there is none. */
 static const char *find(const char *name, struct arena *a)
 {
-	struct stat st;
-
-	if (!*name || *name == '.' || strchr(name, '/'))
-		return NULL;
-	const char *path = arena_printf(a, "%s/extensions/%s", daemon_paths()->libexec, name);
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0 ? path : NULL;
+	return script_find(arena_printf(a, "%s/extensions", daemon_paths()->libexec), name, a);
 }
 
 static MAY_WAIT struct err *run(const char *path, const struct request *rq, struct proc_result *out)
@@ -111,34 +74,16 @@ static MAY_WAIT struct err *run(const char *path, const struct request *rq, stru
 		.cwd = "/",
 		.input = sbuf_data(&text),
 		.input_len = sbuf_len(&text),
-		.max_output = MAX_OUTPUT,
+		.max_output = SCRIPT_MAX_OUTPUT,
 	};
 	return proc_run(&spec, out);
-}
-
-static struct err *read_answer(const struct proc_result *r, struct arena *a, const char **out)
-{
-	struct codec_xmlrpc_answer message = {0};
-	struct answer answer;
-
-	TRY(codec_xmlrpc_read_answer(r->out, r->out_len, MAX_OUTPUT, a, &message));
-	if (!message.value)
-		return err(INTERNAL_ERROR, message.fault_text);
-	TRY(codec_xmlrpc_read(&answer_type, "answer", message.value, a, &answer));
-	if (!strcmp(answer.status, "Success")) {
-		*out = arena_strndup(a, answer.value.text, answer.value.len);
-		return NULL;
-	}
-	if (!answer.error.n)
-		return err(INTERNAL_ERROR, "an extension failed without a reason");
-	return err_not_null(err_new(__FILE__, __LINE__, answer.error.v[0], answer.error.n - 1,
-		(const char *const *)answer.error.v + 1));
 }
 
 MAY_WAIT struct err *xapi_host_call_extension(
 	struct call *c, const struct xenapi_host_call_extension_in *in, const char **out)
 {
 	auto_proc_result r = {0};
+	struct script_answer answer;
 	const struct xenapi_host *host;
 	struct request rq;
 
@@ -150,11 +95,14 @@ MAY_WAIT struct err *xapi_host_call_extension(
 	log_info("extension %s", rq.method);
 	auto_err e = run(path, &rq, &r);
 	if (!e)
-		e = read_answer(&r, c->arena, out);
+		e = script_read(&r, c->arena, &answer);
 	/* What is wrong with the program is not wrong with the call. */
 	if (err_is(e, &ERR_PROGRAM_FAILED) || err_is(e, &ERR_BAD_REQUEST))
 		return err(INTERNAL_ERROR, err_text(e));
-	return take(e);
+	TRY(take(e));
+	TRY(script_error(&answer));
+	*out = arena_strndup(c->arena, answer.value.text, answer.value.len);
+	return NULL;
 }
 
 MAY_WAIT struct err *xapi_host_has_extension(

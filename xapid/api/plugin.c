@@ -11,52 +11,10 @@
 #include "common/daemon.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/proc.h"
+#include "xapid/api/script.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/xapid.h"
-
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define MAX_OUTPUT (16 << 20)
-
-/* What a plugin prints. */
-struct answer {
-	const char *status, *value;
-	struct string_list error;
-};
-
-static const struct field answer_fields[] = {
-	{.name = "Status", .type = &type_string, .offset = offsetof(struct answer, status)},
-	{.name = "Value",
-		.type = &type_string,
-		.offset = offsetof(struct answer, value),
-		.default_json = "\"\""},
-	{.name = "ErrorDescription",
-		.type = &type_list_string,
-		.offset = offsetof(struct answer, error),
-		.default_json = "[]"},
-};
-
-static const struct type answer_type = {
-	.kind = TYPE_RECORD,
-	.name = "answer",
-	.size = sizeof(struct answer),
-	.fields = answer_fields,
-	.n = ARRAY_LEN(answer_fields),
-	.unknown_case = -1,
-};
-
-/* ---- finding it ---- */
-
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
 
 /* The program of this name; XENAPI_MISSING_PLUGIN. */
 static struct err *find_plugin(const char *name, struct arena *a, const char **path)
@@ -65,11 +23,9 @@ static struct err *find_plugin(const char *name, struct arena *a, const char **p
 		? xapid_conf.plugins
 		: arena_printf(a, "%s/plugins", daemon_paths()->libexec);
 
-	if (*name && *name != '.' && !strchr(name, '/')) {
-		*path = arena_printf(a, "%s/%s", dir, name);
-		if (is_program(*path))
-			return NULL;
-	}
+	*path = script_find(dir, name, a);
+	if (*path)
+		return NULL;
 	return err(XENAPI_MISSING_PLUGIN, name);
 }
 
@@ -95,22 +51,15 @@ static struct err *failed(const char *status, const struct proc_result *r)
 /* What it said, or its own error. */
 static struct err *read_answer(const struct proc_result *r, struct arena *a, const char **out)
 {
-	struct codec_xmlrpc_answer message = {0};
-	struct answer answer;
-	auto_err e = codec_xmlrpc_read_answer(r->out, r->out_len, MAX_OUTPUT, a, &message);
+	struct script_answer answer = {0};
+	auto_err e = script_read(r, a, &answer);
 
-	if (!e && message.value)
-		e = codec_xmlrpc_read(&answer_type, "answer", message.value, a, &answer);
-	if (e || !message.value)
-		return failed("unexpected XMLRPC result", r);
-	if (!strcmp(answer.status, "Success")) {
-		*out = answer.value;
-		return NULL;
-	}
-	if (!answer.error.n)
-		return failed("unexpected XMLRPC result", r);
-	return err_not_null(err_new(__FILE__, __LINE__, answer.error.v[0], answer.error.n - 1,
-		(const char *const *)answer.error.v + 1));
+	if (!e)
+		TRY(script_error(&answer));
+	if (!e)
+		e = codec_decode(
+			&type_string, "Value", answer.value.text, answer.value.len, a, out);
+	return e ? failed("unexpected XMLRPC result", r) : NULL;
 }
 
 static MAY_WAIT struct err *run(const char *path, const char *text, struct proc_result *out)
@@ -118,7 +67,7 @@ static MAY_WAIT struct err *run(const char *path, const char *text, struct proc_
 	const struct proc_spec spec = {
 		.argv = (const char *const[]){path, text, NULL},
 		.cwd = "/",
-		.max_output = MAX_OUTPUT,
+		.max_output = SCRIPT_MAX_OUTPUT,
 		.any_status = true,
 	};
 
