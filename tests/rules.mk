@@ -61,15 +61,21 @@ $(bench_obj): | $(GEN_HEADERS)
 $(bench_bin): $(B)/obj/tests/bench/bench.o
 $(B)/tests/bench/bench_rpc $(B)/tests/bench/bench_codec: $(B)/obj/tests/bench/vm_record.o
 $(B)/tests/bench/bench_xenopsd: $(B)/obj/tests/bench/host.o
+$(B)/tests/bench/bench_xapid: $(patsubst %,$(B)/obj/tests/bench/%.o,host bare_http xapid_client \
+	xapid_calls xapid_records xapid_storm)
 $(bench_bin): $(B)/tests/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(LIBS) $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS_GROUP) $(LDLIBS)
-# A base has no code of the project in it: it is linked with libraries alone.
+# A base has no code of the project in it: it is linked with libraries alone, and with what several
+# bases share (bare_*).
+$(B)/tests/bench/base_fdatasync: $(patsubst %,$(B)/obj/tests/bench/bare_%.o,http sync)
+$(B)/tests/bench/base_evhttp: $(patsubst %,$(B)/obj/tests/bench/bare_%.o,http evhttp)
+$(B)/tests/bench/base_call: $(patsubst %,$(B)/obj/tests/bench/bare_%.o,http evhttp sync)
 $(base_bin): $(B)/tests/bench/base_%: $(B)/obj/tests/bench/base_%.o $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -levent_extra $(LDLIBS)
 
 # ---- programs that behaviour tests run: tests/tools/NAME.c ----
 tools_bin := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))

@@ -459,7 +459,7 @@ static MAY_WAIT void run(void *arg)
 {
 	struct round *r = arg;
 
-	host_begin();
+	host_begin(host_folder(), "error");
 	host_start("xenopsd", "backend = simulator\n");
 	client_begin("xenopsd.sock");
 	r->fn(r->out);

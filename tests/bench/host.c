@@ -12,8 +12,10 @@
 #include "common/proc.h"
 #include "core.gen.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +27,11 @@
 enum { MAX_DAEMONS = 5, WAIT_S = 60 };
 
 static char dir[64];
-static struct proc *daemons[MAX_DAEMONS];
+static const char *level; /* of the daemons' logs */
+static struct {
+	const char *name; /* borrowed */
+	struct proc *proc;
+} daemons[MAX_DAEMONS];
 static size_t n_daemons;
 
 void must(struct err *e)
@@ -51,12 +57,13 @@ const char *host_folder(void)
 	return access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
 }
 
-void host_begin(void)
+void host_begin(const char *folder, const char *log_level)
 {
 	auto_arena a = {0};
 
+	level = log_level;
 	log_set_level(NULL, LOG_ERROR_); /* not of turns that scan /proc */
-	snprintf(dir, sizeof(dir), "%s/xenith-bench-XXXXXX", host_folder());
+	snprintf(dir, sizeof(dir), "%s/xenith-bench-XXXXXX", folder);
 	must_sys(mkdtemp(dir), "making a folder");
 	must_sys(!mkdir(arena_printf(&a, "%s/etc", dir), 0755), "making a folder");
 }
@@ -65,12 +72,17 @@ void host_start(const char *daemon, const char *conf)
 {
 	auto_arena a = {0};
 	const char *program = arena_printf(&a, "build/bin/%s", daemon);
-	const char *argv[] = {program, "--dir", dir, "--log-level", "error", NULL};
-	const struct proc_spec spec = {.argv = argv, .log_fd = STDERR_FILENO};
+	const char *argv[] = {program, "--dir", dir, "--log-level", level, NULL};
+	const char *log = arena_printf(&a, "%s/%s.log", dir, daemon);
+	auto_fd log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	const struct proc_spec spec = {.argv = argv, .log_fd = log_fd};
 
+	must_sys(log_fd >= 0, log);
 	must(file_store(
 		arena_printf(&a, "%s/etc/%s.conf", dir, daemon), conf, strlen(conf), 0644, 0));
-	must(proc_start(&daemons[n_daemons++], &spec, 0));
+	assert(n_daemons < MAX_DAEMONS);
+	daemons[n_daemons].name = daemon;
+	must(proc_start(&daemons[n_daemons++].proc, &spec, 0));
 	rpc_client_free(host_connect(arena_printf(&a, "%s.sock", daemon)));
 }
 
@@ -102,17 +114,25 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
+void host_stop(const char *daemon, int signum)
+{
+	size_t i = 0;
+
+	while (strcmp(daemons[i].name, daemon) != 0)
+		i++;
+	struct proc *p = daemons[i].proc;
+	daemons[i] = daemons[--n_daemons];
+	proc_signal(p, signum);
+	must(proc_wait(p, NEVER, NULL));
+	proc_free(p);
+}
+
 void host_end(void)
 {
 	pid_t simulator = host_pid("xenopsd-simulator");
 
-	while (n_daemons) {
-		struct proc *p = daemons[--n_daemons];
-
-		proc_signal(p, SIGKILL);
-		must(proc_wait(p, NEVER, NULL));
-		proc_free(p);
-	}
+	while (n_daemons)
+		host_stop(daemons[n_daemons - 1].name, SIGKILL);
 	if (simulator)
 		kill(simulator, SIGKILL);
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
