@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """xapid alone, without the other daemons."""
 
+import json
 import pathlib
 import socket
 import subprocess
@@ -27,9 +28,10 @@ def hash_of(password):
 
 class Xapid:
     """Runs until the end of the test. ACCOUNTS: name to (role, password). SETTINGS: more lines of
-    its configuration, over ours."""
+    its configuration, over ours. ROWS: objects that are in its database when it first starts, each
+    a reference, a class and its fields as the file has them."""
 
-    def __init__(self, case, accounts, settings=""):
+    def __init__(self, case, accounts, settings="", rows=()):
         self.case = case
         self.process = None
         self.dir = pathlib.Path(tempfile.mkdtemp())
@@ -47,7 +49,19 @@ class Xapid:
         (self.dir / "lib" / "xapid.passwd").write_text(
             "".join(f"{n}:{role}:{hash_of(pw)}\n" for n, (role, pw) in accounts.items())
         )
+        if rows:
+            self.put(rows)
         self.start()
+
+    def put(self, rows):
+        """Before it starts."""
+        done = subprocess.run(
+            [BUILD / "tests/tools/store-tool", "put", self.dir / "lib/xapid.db", "object"],
+            input="".join(f"{ref} {json.dumps({cls: record})}\n" for ref, cls, record in rows),
+            text=True,
+            capture_output=True,
+        )
+        self.case.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def spawn(self):
         with open(self.dir / "log", "ab") as log:

@@ -6,6 +6,7 @@
  *	store-tool write FILE WRITERS EACH SIZE    EACH 0: until killed
  *	store-tool list FILE
  *	store-tool fsck FILE
+ *	store-tool put FILE TABLE                  rows of standard input, each a line: KEY VALUE
  *
  * "c W I": writer W is about to make its change I. "a W I": it is durable. "r W I": it was refused
  * or taken back for want of space (W tries again a little later).
@@ -115,6 +116,37 @@ static int list_rows(void)
 	return 0;
 }
 
+static void put_line(const char *table, char *line)
+{
+	uint64_t generation;
+	char *value = strchr(line, ' ');
+
+	if (!value)
+		must(err(BAD_REQUEST, "a line without a value"));
+	*value++ = '\0';
+	must(store_put(store, table, line, value, strlen(value), NULL, &generation));
+}
+
+static int put_rows(const char *table)
+{
+	const char *const own_tables[] = {table, NULL};
+	const struct store_schema own_schema = {.version = 1, .tables = own_tables};
+	const struct store_options own_options = {.schema = &own_schema};
+	auto_str line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	loop_init();
+	must(store_open(&store, path, &own_options));
+	while ((n = getline(&line, &size, stdin)) > 0) {
+		line[n - 1] = '\0';
+		put_line(table, line);
+	}
+	store_close(store);
+	loop_fini();
+	return 0;
+}
+
 static int look_through(void)
 {
 	struct err *e = store_fsck(path, print_line, NULL);
@@ -132,10 +164,12 @@ int main(int argc, char **argv)
 		return list_rows();
 	if (!strcmp(mode, "fsck"))
 		return look_through();
+	if (!strcmp(mode, "put") && argc == 4)
+		return put_rows(argv[3]);
 	if (strcmp(mode, "write") != 0 || argc != 6) {
 		fprintf(stderr,
 			"usage: store-tool write FILE WRITERS EACH SIZE | list FILE | "
-			"fsck FILE\n");
+			"fsck FILE | put FILE TABLE\n");
 		return 2;
 	}
 	n_writers = (int)strtol(argv[3], NULL, 10);
