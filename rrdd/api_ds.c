@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The calls of class DS that look at data sources. Every source is archived; DS.add and DS.forget
- * are not built yet.
+ * The calls of class DS: data sources, and their past. Every source is archived, so DS.add has
+ * nothing to do and is not built.
  */
 #include "common/rpc.h"
 #include "rrdd/owner.h"
@@ -54,4 +54,14 @@ MAY_WAIT struct err *api_ds_query(struct call *c, const struct rrd_ds_query_in *
 		**out = v;
 	}
 	return NULL;
+}
+
+MAY_WAIT struct err *api_ds_forget(struct call *c, const struct rrd_ds_forget_in *in)
+{
+	struct owner *o;
+
+	TRY(owner_find(&in->owner, &o));
+	if (series_find(o->series, in->name) < 0)
+		return err(Datasource_missing, in->name);
+	return owner_forget(o, in->name);
 }

@@ -281,6 +281,39 @@ MAY_WAIT struct err *owners_feed_all(void)
 	return first;
 }
 
+static void drop_column(void *arg)
+{
+	struct job *job = arg;
+
+	job->e = rrd_file_drop(job->path, job->names[0]);
+}
+
+/* The long archives first: they are fed from the short ones. */
+static MAY_WAIT struct err *forget_locked(struct owner *o, const char *column)
+{
+	auto_str path = archive_path(o);
+	struct job job = {.path = path, .names = &column, .n_names = 1};
+
+	TRY(offload("dropping a column", drop_column, &job));
+	TRY(job.e);
+	int at = o->is_gone ? -1 : series_find(o->series, column);
+	if (at >= 0)
+		series_forget(o->series, (size_t)at);
+	return NULL;
+}
+
+MAY_WAIT struct err *owner_forget(struct owner *o, const char *column)
+{
+	owner_ref(o);
+	struct err *e = mutex_lock(&o->feeding, "feeding an archive", NEVER);
+	if (!e) {
+		e = forget_locked(o, column);
+		mutex_unlock(&o->feeding);
+	}
+	owner_unref(o);
+	return e;
+}
+
 MAY_WAIT struct err *owner_rows(struct owner *o, int64_t row_s, int64_t from_s, int64_t to_s,
 	struct arena *a, struct table *out)
 {

@@ -35,6 +35,9 @@ must_check struct err *owner_find(const struct rrd_owner *id, struct owner **out
 /* Forgets it and its archives. */
 MAY_WAIT must_check struct err *owner_remove(struct owner *o);
 
+/* Drops the past of one of its columns. */
+MAY_WAIT must_check struct err *owner_forget(struct owner *o, const char *column);
+
 /* While a fiber that may wait has it in hand. */
 void owner_ref(struct owner *o);
 void owner_unref(struct owner *o);

@@ -198,6 +198,33 @@ struct err *rrd_file_feed(const char *path, const struct table *t)
 	return NULL;
 }
 
+/* A file has to have a column: without its last one there is none. */
+struct err *rrd_file_drop(const char *path, const char *column)
+{
+	AUTO(words_fini) word_vec known = {0};
+	const struct table none = {0};
+	auto_str tmp = xasprintf("%s.new", path);
+	char name[NAME_SIZE];
+	size_t at = 0;
+
+	if (!is_there(path))
+		return NULL;
+	TRY(read_names(path, &known));
+	rrd_name(column, name);
+	while (at < known.n && strcmp(known.v[at], name) != 0)
+		at++;
+	if (at == known.n)
+		return NULL;
+	free(known.v[at]);
+	known.v[at] = vec_pop(&known);
+	if (!known.n)
+		return unlink(path) ? err_errno(errno, "removing %s", path) : NULL;
+	if (unlink(tmp) && errno != ENOENT)
+		return err_errno(errno, "removing %s", tmp);
+	TRY(create(tmp, path, &known, &none));
+	return rename(tmp, path) ? err_errno(errno, "replacing %s", path) : NULL;
+}
+
 /* ---- fetching ---- */
 
 struct fetched {

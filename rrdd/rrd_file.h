@@ -36,6 +36,8 @@ void table_fini(struct table *t);
 must_check struct err *rrd_file_last(const char *path, int64_t *out);
 /* Adds minutes behind the last one; the file is made, and gets new columns, as need be. */
 must_check struct err *rrd_file_feed(const char *path, const struct table *minutes);
+/* Without this column, if the file has it. */
+must_check struct err *rrd_file_drop(const char *path, const char *column);
 /* The rows of ROW_S (an hour or a day) that end in (FROM_S, TO_S], of the columns NAMES. All NaN
  * where there is no file. */
 must_check struct err *rrd_file_fetch(const char *path, int64_t row_s, int64_t from_s, int64_t to_s,

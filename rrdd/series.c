@@ -255,6 +255,14 @@ static struct err *add_column(struct series *s, const struct sample *sample)
 	return NULL;
 }
 
+void series_forget(struct series *s, size_t column)
+{
+	for (int64_t row = 0; row < ROWS; row++) {
+		step_row(s, row)[column] = NAN;
+		minute_row(s, row)[column] = NAN;
+	}
+}
+
 /* ---- a sample ---- */
 
 /* What a column is to show from the last sample to this one. */

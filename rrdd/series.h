@@ -74,6 +74,8 @@ must_check struct err *series_add(struct series *s, int64_t step, const struct s
 
 size_t series_n_columns(const struct series *s);
 const struct column *series_column(const struct series *s, size_t i);
+/* Nothing is known any more of what a column was; its next sample is kept again. */
+void series_forget(struct series *s, size_t column);
 /* The number of a column, or -1. */
 int series_find(const struct series *s, const char *name);
 /* The last row's; 0: there is none. */

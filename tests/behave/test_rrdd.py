@@ -196,6 +196,23 @@ class Metrics(unittest.TestCase):
         left = [p.name for p in self.rrdd.dir.rglob(f"*{self.vm}*")]
         self.assertEqual(left, [])
 
+    def test_a_source_is_forgotten(self):
+        """Its past, and nobody else's; what is still measured begins a new one."""
+        memory, other = (f"AVERAGE:vm:{self.vm}:{n}" for n in ("memory", "memory_target"))
+        known = max(self.wait_for(memory, 1))
+        before = set(self.rows(other))
+        self.call("DS.forget", owner={"vm": self.vm}, name="memory")
+        self.assertEqual([t for t in self.rows(memory) if t <= known], [])
+        self.assertLessEqual(before, set(self.rows(other)))
+        self.assertGreater(min(self.wait_for(memory, 1)), known)
+        for owner, name, code in (
+            ({"vm": self.vm}, "none", "Datasource_missing"),
+            ({"vm": str(uuid.uuid4())}, "memory", "No_such_owner"),
+        ):
+            with self.assertRaises(Failed) as caught:
+                self.call("DS.forget", owner=owner, name=name)
+            self.assertEqual(caught.exception.code, code)
+
     def test_sources_and_what_is_refused(self):
         self.wait_for(f"AVERAGE:vm:{self.vm}:memory", 1)
         sources = {s["name"]: s for s in self.call("DS.list", owner="host")}

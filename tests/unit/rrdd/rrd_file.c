@@ -69,6 +69,22 @@ static void minutes_become_hours_and_days(void **state)
 	assert_true(isnan(fetch(DAY_S, T0, two[0])));
 }
 
+static void a_column_is_dropped(void **state)
+{
+	CHECK_OK(rrd_file_drop("a.rrd", two[0]));
+	feed(T0, 60, two, 2, 5);
+	CHECK_OK(rrd_file_drop("a.rrd", "none"));
+	CHECK_OK(rrd_file_drop("a.rrd", two[0]));
+	assert_true(isnan(fetch(HOUR_S, T0 + HOUR_S, two[0])));
+	assert_true(is(fetch(HOUR_S, T0 + HOUR_S, two[1]), 6));
+	feed(T0 + HOUR_S, 60, two, 2, 7);
+	assert_true(isnan(fetch(HOUR_S, T0 + HOUR_S, two[0])));
+	assert_true(is(fetch(HOUR_S, T0 + 2 * HOUR_S, two[0]), 7));
+	CHECK_OK(rrd_file_drop("a.rrd", two[0]));
+	CHECK_OK(rrd_file_drop("a.rrd", two[1]));
+	assert_int_equal(access("a.rrd", F_OK), -1);
+}
+
 static void columns_are_added(void **state)
 {
 	feed(T0, 60, two, 2, 5);
@@ -96,8 +112,8 @@ static void what_is_no_archive_is_an_error(void **state)
 	check_says("a.rrd", "no archive");
 }
 
-TEST_MAIN(IN_SCRATCH(minutes_become_hours_and_days), IN_SCRATCH(columns_are_added),
-	IN_SCRATCH(what_is_no_archive_is_an_error))
+TEST_MAIN(IN_SCRATCH(minutes_become_hours_and_days), IN_SCRATCH(a_column_is_dropped),
+	IN_SCRATCH(columns_are_added), IN_SCRATCH(what_is_no_archive_is_an_error))
 
 #else
 
