@@ -25,6 +25,10 @@ struct xapid_conf {
 	int pam_users; /* enum xapid_users */
 	int64_t login_ns; /* PAM answers within this time, or nobody is let in */
 	char *plugins; /* the folder of the host's plugins; "": plugins, in libexec */
+	char *shutdown_command, *reboot_command; /* of host.shutdown and host.reboot */
+	char *uefi_tools; /* the folder of varstore-ls and varstore-sb-state */
+	char *uefi_certificates; /* the folder of the guests' certificates for secure boot */
+	char *sys; /* where the kernel tells of devices: /sys */
 	int64_t cache_size; /* bytes for the wire forms of records */
 	char *withheld; /* a message that is answered as if it were not built; "": none */
 };

@@ -355,6 +355,11 @@ class Extensions(GateTest):
                 self.extension(method=name)
             self.assertIs(self.root("host.has_extension", self.host, name), False)
         self.assertIs(self.root("host.has_extension", self.host, "Mine.message"), True)
+        (pool,) = self.root("pool.get_all")
+        self.assertIs(self.root("pool.has_extension", pool, "Mine.message"), True)
+        self.assertIs(self.root("pool.has_extension", pool, "none"), False)
+        with self.refused("HANDLE_INVALID"):
+            self.root("pool.has_extension", "OpaqueRef:none", "none")
         with self.refused("INVALID_VALUE"):
             self.root("host.call_extension", self.host, "no JSON")
         with self.refused("RBAC_PERMISSION_DENIED", "host.call_extension"):

@@ -171,6 +171,14 @@ class Sources(HostTest):
         self.x("VM.record_data_source", vm, "memory")
         self.x("host.record_data_source", self.host, "memory_total_kib")
         self.fails("INVALID_VALUE", "host.record_data_source", self.host, "nothing")
+        self.until(lambda: known(vm, "VM", "memory"), "a figure of the VM")
+        for cls, ref, name in (("VM", vm, "memory"), ("host", self.host, "memory_total_kib")):
+            call = f"{cls}.forget_data_source_archives"
+            self.x(call, ref, name)
+            self.assertEqual(
+                self.fails("INVALID_VALUE", call, ref, "nothing"), ["data_source", "nothing"]
+            )
+            self.fails("HANDLE_INVALID", call, "OpaqueRef:none", name)
         self.x("VM.hard_shutdown", vm)
 
     def test_of_an_sr(self):
@@ -179,6 +187,7 @@ class Sources(HostTest):
             self.x("SR.record_data_source", sr, source["name_label"])
         self.fails("INVALID_VALUE", "SR.record_data_source", sr, "nothing")
         self.fails("INVALID_VALUE", "SR.query_data_source", sr, "nothing")
+        self.fails("INVALID_VALUE", "SR.forget_data_source_archives", sr, "nothing")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,10 @@ class Settings(Case):
         for kind, device in (("VBD", self.vbd), ("VIF", self.vif)):
             self.x(f"{kind}.unplug_force", device)
             self.assertIs(self.x(f"{kind}.get_currently_attached", device), False)
+        self.x("VBD.plug", self.vbd)
+        self.x("VBD.unplug_force_no_safety_check", self.vbd)
+        self.assertIs(self.x("VBD.get_currently_attached", self.vbd), False)
+        self.fails("DEVICE_ALREADY_DETACHED", "VBD.unplug_force_no_safety_check", self.vbd)
 
     def test_disks_and_srs(self):
         sr = self.make_sr()

@@ -246,6 +246,7 @@ class Suspends(LifeTest):
             [self.vm, "suspended", "running"],
         )
         self.x("VM.suspend", self.vm)
+        self.swap_memory()
         self.x("VM.resume_on", self.vm, self.host, True, False)
         self.check_runs("Paused")
         self.x("VM.unpause", self.vm)
@@ -254,6 +255,29 @@ class Suspends(LifeTest):
             self.fails("VM_BAD_POWER_STATE", "VM.suspend", self.vm),
             [self.vm, "running", "halted"],
         )
+
+    def swap_memory(self):
+        """The VM is said to have another one, and its own again."""
+        call, own = "VM.set_suspend_VDI", self.x("VM.get_suspend_VDI", self.vm)
+        size = int(self.x("VDI.get_virtual_size", own))
+        other = self.x(
+            "VDI.create",
+            {
+                **{n: self.x(f"VDI.get_{n}", own) for n in ("SR", "type", "sharable")},
+                "name_label": "other",
+                "name_description": "",
+                "read_only": False,
+                "other_config": {},
+                "virtual_size": str(size),
+            },
+        )
+        self.x(call, self.vm, other)
+        self.assertEqual(self.x("VM.get_suspend_VDI", self.vm), other)
+        self.x(call, self.vm, own)
+        self.x("VDI.destroy", other)
+        self.fails("VDI_INCOMPATIBLE_TYPE", call, self.vm, self.vdi)
+        self.fails("HANDLE_INVALID", call, self.vm, NULL)
+        self.fails("VM_BAD_POWER_STATE", call, self.make_vm("halted"), own)
 
     def test_where_the_memory_goes(self):
         self.sr_folder = self.stack.dir / "sr2"
@@ -711,6 +735,115 @@ class Guests(LifeTest):
         self.fails("NOT_IMPLEMENTED", "VIF.move", self.vif, networks[0])
         self.assertEqual(self.bridge(), [second])
         self.assertEqual(self.x("VIF.get_network", self.vif), networks[1])
+
+        # Nor is one locked that is plugged: nothing has changed then.
+        self.x("VIF.set_locking_mode", self.vif, "unlocked")
+        for value in ("locked", "disabled"):
+            self.fails("NOT_IMPLEMENTED", "VIF.set_locking_mode", self.vif, value)
+            self.assertEqual(self.x("VIF.get_locking_mode", self.vif), "unlocked")
+        self.x("VIF.set_locking_mode", self.vif, "network_default")
+
+    def test_what_a_vif_may_send(self):
+        """Whoever is plugged later is told then."""
+        for family, good, more in (("4", "10.1.2.3", "10.1.2.4"), ("6", "fd00::3", "fd00::4")):
+            name = f"ipv{family}_allowed"
+            self.x(f"VIF.set_{name}", self.vif, [good])
+            self.x(f"VIF.add_{name}", self.vif, more)
+            self.assertEqual(sorted(self.x(f"VIF.get_{name}", self.vif)), [good, more])
+            self.x(f"VIF.remove_{name}", self.vif, good)
+            self.assertEqual(self.x(f"VIF.get_{name}", self.vif), [more])
+            for call, value in (("set", ["x"]), ("add", "x"), ("add", good + "/24")):
+                self.assertEqual(
+                    self.fails(
+                        "INVALID_IP_ADDRESS_SPECIFIED", f"VIF.{call}_{name}", self.vif, value
+                    ),
+                    [name],
+                )
+            self.assertEqual(self.x(f"VIF.get_{name}", self.vif), [more])
+        self.x("VIF.set_locking_mode", self.vif, "locked")
+        self.assertEqual(self.x("VIF.get_locking_mode", self.vif), "locked")
+        self.fails("HANDLE_INVALID", "VIF.set_locking_mode", NULL, "locked")
+        # networkd has no locks yet, and nobody sends without the one that he should have.
+        self.fails("NOT_IMPLEMENTED", "VM.start", self.vm, False, False)
+
+    def test_vlans_of_a_vif(self):
+        self.x("VIF.set_trunks", self.vif, ["5", "6"])
+        self.x("VIF.add_trunks", self.vif, "7")
+        self.x("VIF.remove_trunks", self.vif, "5")
+        self.assertEqual(sorted(self.x("VIF.get_trunks", self.vif)), ["6", "7"])
+        for call, value in (("set", ["4095"]), ("add", "4095"), ("add", "-1")):
+            self.fails("INVALID_VALUE", f"VIF.{call}_trunks", self.vif, value)
+        self.assertEqual(sorted(self.x("VIF.get_trunks", self.vif)), ["6", "7"])
+
+    def test_its_device_model_begins_anew(self):
+        (pool,) = self.x("pool.get_all")
+        self.x("pool.set_default_SR", pool, self.x("VDI.get_SR", self.vdi))
+        call = "VM.restart_device_models"
+        self.assertEqual(
+            self.fails("VM_BAD_POWER_STATE", call, self.vm), [self.vm, "running", "halted"]
+        )
+        self.start()
+        domain = self.domain()["domid"]
+        self.x("host.disable", self.host)
+        self.x(call, self.vm)
+        self.assertEqual(self.x("VM.get_power_state", self.vm), "Running")
+        self.assertEqual(self.x("VM.get_suspend_VDI", self.vm), NULL)
+        self.assertEqual(self.x("VM.get_current_operations", self.vm), {})
+        self.assertNotEqual(self.domain()["domid"], domain)
+        self.assertTrue(self.x("VIF.get_currently_attached", self.vif))
+
+    def test_the_memory_that_it_was_told_to_have(self):
+        call = "VM.wait_memory_target_live"
+        self.fails("VM_BAD_POWER_STATE", call, self.vm)
+        self.start()
+        self.x(call, self.vm)
+        metrics = self.x("VM.get_metrics", self.vm)
+        self.assertEqual(
+            self.x("VM_metrics.get_memory_actual", metrics),
+            self.x("VM.get_memory_target", self.vm),
+        )
+
+    def test_usb_devices(self):
+        """The guest has it from its start on, and gives it back."""
+        device = self.stack.dir / "sys" / "bus" / "usb" / "devices" / "1-2.3"
+        device.mkdir(parents=True)
+        for name, text in {"idVendor": "0951", "idProduct": "1666", "speed": "480"}.items():
+            (device / name).write_text(text + "\n")
+        conf = self.stack.dir / "etc" / "xapid.conf.d"
+        conf.mkdir(parents=True, exist_ok=True)
+        (conf / "70-sys.conf").write_text(f"sys = {self.stack.dir / 'sys'}\n")
+        self.stack.xenith("restart", "xapid")
+        self.connect(self.stack.env())
+        ((pusb, record),) = self.x("PUSB.get_all_records").items()
+        self.assertEqual((record["path"], record["speed"]), ("1-2.3", 480.0))
+        group = record["USB_group"]
+        vusb = self.x("VUSB.create", self.vm, group, {})
+        self.assertEqual(
+            self.fails("VM_REQUIRES_VUSB", "VM.start", self.vm, False, False), [self.vm, group]
+        )
+        self.x("PUSB.set_passthrough_enabled", pusb, True)
+        self.start()
+        self.assertTrue(self.x("VUSB.get_currently_attached", vusb))
+        self.assertEqual(self.x("VUSB.get_allowed_operations", vusb), ["unplug"])
+        (plugged,) = [d for d in self.domain()["devices"] if d["kind"] == "vusb"]
+        self.assertIn(self.x("VUSB.get_uuid", vusb), plugged["name"])
+        self.assertEqual(
+            self.fails("USB_ALREADY_ATTACHED", "PUSB.set_passthrough_enabled", pusb, False),
+            [pusb, self.vm],
+        )
+        self.assertEqual(self.fails("VM_HAS_VUSBS", "VM.suspend", self.vm), [self.vm])
+        self.fails("OPERATION_NOT_ALLOWED", "VUSB.destroy", vusb)
+        self.x("VUSB.unplug", vusb)
+        self.assertFalse(self.x("VUSB.get_currently_attached", vusb))
+        self.assertEqual([d for d in self.domain()["devices"] if d["kind"] == "vusb"], [])
+        self.fails("DEVICE_ALREADY_DETACHED", "VUSB.unplug", vusb)
+        self.x("VM.hard_shutdown", self.vm)
+        self.x("VM.start", self.vm, False, False)
+        self.assertTrue(self.x("VUSB.get_currently_attached", vusb))
+        self.x("VM.hard_shutdown", self.vm)
+        self.assertFalse(self.x("VUSB.get_currently_attached", vusb))
+        self.x("VM.destroy", self.vm)
+        self.assertEqual(self.x("VUSB.get_all"), [])
 
     def script(self, text):
         return self.vm, "guest-agent-operation", "run-script", {"script": text}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What is measured of hosts, VMs and SRs, as messages: rrdd is asked. Whole archives go over HTTP
- * (rrd.c). All that is measured is recorded: nothing has to begin it, and nothing can end it yet.
+ * (rrd.c). All that is measured is recorded: nothing has to begin it, and what was forgotten begins
+ * anew.
  */
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
@@ -63,6 +64,16 @@ static MAY_WAIT struct err *record(struct call *c, struct rrd_owner owner, const
 	double value;
 
 	return query(c, owner, name, &value);
+}
+
+static MAY_WAIT struct err *forget(struct call *c, struct rrd_owner owner, const char *name)
+{
+	const struct rrd_ds_forget_in in = {owner, name};
+	auto_err e = rrd_ds_forget(link_rrdd.client, &in, c->arena, plan_soon());
+
+	if (err_is(e, &ERR_No_such_owner) || err_is(e, &ERR_Datasource_missing))
+		return err(INVALID_VALUE, "data_source", name);
+	return e ? link_error(take(e), NULL) : NULL;
 }
 
 /* ---- whose ---- */
@@ -175,4 +186,31 @@ MAY_WAIT struct err *xapi_sr_record_data_source(
 
 	TRY(of_sr(c, in->sr, &owner));
 	return record(c, owner, in->data_source);
+}
+
+MAY_WAIT struct err *xapi_host_forget_data_source_archives(
+	struct call *c, const struct xenapi_host_forget_data_source_archives_in *in)
+{
+	struct rrd_owner owner;
+
+	TRY(of_host(in->host, &owner));
+	return forget(c, owner, in->data_source);
+}
+
+MAY_WAIT struct err *xapi_vm_forget_data_source_archives(
+	struct call *c, const struct xenapi_vm_forget_data_source_archives_in *in)
+{
+	struct rrd_owner owner;
+
+	TRY(of_vm(c, in->self, &owner));
+	return forget(c, owner, in->data_source);
+}
+
+MAY_WAIT struct err *xapi_sr_forget_data_source_archives(
+	struct call *c, const struct xenapi_sr_forget_data_source_archives_in *in)
+{
+	struct rrd_owner owner;
+
+	TRY(of_sr(c, in->sr, &owner));
+	return forget(c, owner, in->data_source);
 }

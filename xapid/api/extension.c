@@ -13,7 +13,9 @@
 #include "common/mem.h"
 #include "xapid/api/script.h"
 #include "xapid/db/db.h"
+#include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
+#include "xapid/host/role.h"
 
 #include "xenapi.gen.h"
 
@@ -112,5 +114,41 @@ MAY_WAIT struct err *xapi_host_has_extension(
 
 	TRY(db_get(host, in->host, &host));
 	*out = find(in->name, c->arena);
+	return NULL;
+}
+
+/* ---- of all hosts ---- */
+
+static MAY_WAIT struct err *ask_host(struct call *c, const char *host, const char *name, bool *out)
+{
+	auto_sbuf quoted = {0};
+	struct json_text answer;
+
+	if (!strcmp(host, host_here())) {
+		*out = find(name, c->arena);
+		return NULL;
+	}
+	codec_encode(&type_string, &name, &quoted);
+	const char *in =
+		arena_printf(c->arena, "{\"host\":\"%s\",\"name\":%s}", host, sbuf_str(&quoted));
+	TRY(run_message(xapi_call(c), host, "host.has_extension",
+		(struct json_text){in, strlen(in)}, &answer));
+	*out = answer.len == 4 && !memcmp(answer.text, "true", 4);
+	return NULL;
+}
+
+MAY_WAIT struct err *xapi_pool_has_extension(
+	struct call *c, const struct xenapi_pool_has_extension_in *in, bool *out)
+{
+	struct string_list hosts = {arena_calloc(c->arena, db_count(host), sizeof(*hosts.v)), 0};
+	const struct xenapi_pool *pool;
+	bool all = true;
+
+	TRY(db_get(pool, in->self, &pool));
+	db_for_each (host, row)
+		hosts.v[hosts.n++] = arena_strdup(c->arena, db_ref(row));
+	for (size_t i = 0; i < hosts.n && all; i++)
+		TRY(ask_host(c, hosts.v[i], in->name, &all));
+	*out = all;
 	return NULL;
 }

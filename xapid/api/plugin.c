@@ -7,6 +7,8 @@
  */
 #define LOG_MODULE "plugin"
 
+#include "xapid/api/plugin.h"
+
 #include "common/codec_xmlrpc.h"
 #include "common/daemon.h"
 #include "common/log.h"
@@ -31,14 +33,14 @@ static struct err *find_plugin(const char *name, struct arena *a, const char **p
 
 /* ---- asking it ---- */
 
-static char *call_text(struct call *c, const struct xenapi_host_call_plugin_in *in)
+static char *call_text(struct call *c, const struct plugin_call *call)
 {
 	const char *session = call_session(c);
 	auto_sbuf text = {0};
 
-	codec_xmlrpc_begin_call(in->fn, &text);
+	codec_xmlrpc_begin_call(call->fn, &text);
 	codec_xmlrpc_add_param(&type_string, &session, 0, &text);
-	codec_xmlrpc_add_param(&type_map_string, &in->args, 0, &text);
+	codec_xmlrpc_add_param(&type_map_string, &call->args, 0, &text);
 	codec_xmlrpc_end_call(&text);
 	return arena_strdup(c->arena, sbuf_str(&text));
 }
@@ -74,20 +76,36 @@ static MAY_WAIT struct err *run(const char *path, const char *text, struct proc_
 	return proc_run(&spec, out);
 }
 
-MAY_WAIT struct err *xapi_host_call_plugin(
-	struct call *c, const struct xenapi_host_call_plugin_in *in, const char **out)
+MAY_WAIT struct err *plugin_run(struct call *c, const struct plugin_call *call, const char **out)
 {
 	auto_proc_result r = {0};
-	const struct xenapi_host *host;
 	const char *path;
 
-	TRY(db_get(host, in->host, &host));
-	TRY(find_plugin(in->plugin, c->arena, &path));
-	log_info("plugin %s, function %s", in->plugin, in->fn);
-	TRY(run(path, call_text(c, in), &r));
+	TRY(find_plugin(call->plugin, c->arena, &path));
+	log_info("plugin %s, function %s", call->plugin, call->fn);
+	TRY(run(path, call_text(c, call), &r));
 	if (r.status.signal)
 		return failed(arena_printf(c->arena, "signal: %d", r.status.signal), &r);
 	if (r.status.exit_code)
 		return failed("non-zero exit", &r);
 	return read_answer(&r, c->arena, out);
+}
+
+bool plugin_is_there(const char *name)
+{
+	auto_arena a = {0};
+	const char *path;
+	auto_err e = find_plugin(name, &a, &path);
+
+	return !e;
+}
+
+MAY_WAIT struct err *xapi_host_call_plugin(
+	struct call *c, const struct xenapi_host_call_plugin_in *in, const char **out)
+{
+	const struct plugin_call call = {in->plugin, in->fn, in->args};
+	const struct xenapi_host *host;
+
+	TRY(db_get(host, in->host, &host));
+	return plugin_run(c, &call, out);
 }

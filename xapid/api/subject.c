@@ -117,3 +117,55 @@ MAY_WAIT struct err *xapi_role_get_by_permission_name_label(struct call *c,
 	}
 	return NULL;
 }
+
+/* The roles that ROLE consists of and that consist of no others; of such a one, itself. OUT has
+ * room for every role. */
+static void add_leaves(const char *ref, unsigned depth, struct arena *a, struct string_list *out)
+{
+	const struct xenapi_role *role = db_find(role, ref);
+
+	for (size_t i = 0; i < out->n; i++)
+		if (!strcmp(out->v[i], ref))
+			return;
+	if (!role || depth > db_count(role))
+		return;
+	if (!role->subroles.n)
+		out->v[out->n++] = arena_strdup(a, ref);
+	for (size_t i = 0; i < role->subroles.n; i++)
+		add_leaves(role->subroles.v[i], depth + 1, a, out);
+}
+
+static struct string_list leaves_of(const char *ref, struct arena *a)
+{
+	struct string_list out = {arena_calloc(a, db_count(role) + 1, sizeof(*out.v)), 0};
+
+	add_leaves(ref, 0, a, &out);
+	return out;
+}
+
+MAY_WAIT struct err *xapi_role_get_permissions(
+	struct call *c, const struct xenapi_role_get_permissions_in *in, struct string_list *out)
+{
+	const struct xenapi_role *role;
+
+	TRY(db_get(role, in->self, &role));
+	*out = leaves_of(in->self, c->arena);
+	return NULL;
+}
+
+MAY_WAIT struct err *xapi_role_get_by_permission(
+	struct call *c, const struct xenapi_role_get_by_permission_in *in, struct string_list *out)
+{
+	const struct xenapi_role *role;
+
+	TRY(db_get(role, in->permission, &role));
+	*out = (struct string_list){arena_calloc(c->arena, db_count(role) + 1, sizeof(*out->v)), 0};
+	db_for_each (role, row) {
+		struct string_list leaves = leaves_of(db_ref(row), c->arena);
+
+		for (size_t i = 0; i < leaves.n; i++)
+			if (!strcmp(leaves.v[i], in->permission))
+				out->v[out->n++] = arena_strdup(c->arena, db_ref(row));
+	}
+	return NULL;
+}

@@ -167,3 +167,10 @@ MAY_WAIT struct err *xapi_vbd_set_mode(struct call *c, const struct xenapi_vbd_s
 	op_list(&vbd_rules, in->self);
 	return NULL;
 }
+
+/* It is looked for nowhere whether the guest still uses it: that is what forcing means here. */
+MAY_WAIT struct err *xapi_vbd_unplug_force_no_safety_check(
+	struct call *c, const struct xenapi_vbd_unplug_force_no_safety_check_in *in)
+{
+	return plan_vbd_unplug(c, in->self, true);
+}

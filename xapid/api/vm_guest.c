@@ -74,3 +74,9 @@ MAY_WAIT struct err *xapi_vm_call_plugin(
 		return run_script(c, in, out);
 	return err(XENAPI_PLUGIN_FAILURE, "no such function", "", in->fn);
 }
+
+MAY_WAIT struct err *xapi_vm_restart_device_models(
+	struct call *c, const struct xenapi_vm_restart_device_models_in *in)
+{
+	return plan_vm_restart_models(c, in->self);
+}

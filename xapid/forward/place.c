@@ -26,16 +26,19 @@ static const char *const vm_messages[] = {"VM.pause", "VM.unpause", "VM.suspend"
 	"VM.send_trigger", "VM.call_plugin", "VM.get_data_sources", "VM.record_data_source",
 	"VM.query_data_source", "VM.forget_data_source_archives", "VM.get_cooperative",
 	"VM.add_to_VCPUs_params_live", "VM.call_host_plugin", "VM.pool_migrate",
-	"VM.set_shadow_multiplier_live", NULL};
+	"VM.set_shadow_multiplier_live", "VM.restart_device_models", "VM.set_uefi_mode",
+	"VM.get_secureboot_readiness", NULL};
 static const char *const host_messages[] = {"host.dmesg", "host.dmesg_clear",
 	"host.send_debug_keys", "host.compute_free_memory", "host.compute_memory_overhead",
 	"host.call_plugin", "host.call_extension", "host.has_extension", "host.get_servertime",
 	"host.get_server_localtime", "host.get_data_sources", "host.record_data_source",
 	"host.query_data_source", "host.forget_data_source_archives", "host.get_log",
 	"host.get_server_certificate", "host.syslog_reconfigure", "host.set_hostname_live",
-	"host.restart_agent", "host.get_uncooperative_resident_VMs", NULL};
+	"host.restart_agent", "host.get_uncooperative_resident_VMs", "host.shutdown", "host.reboot",
+	"PUSB.scan", NULL};
 static const char *const sr_messages[] = {"SR.scan", "SR.destroy", "SR.update", "SR.forget",
-	"SR.get_data_sources", "SR.record_data_source", "SR.query_data_source", NULL};
+	"SR.get_data_sources", "SR.record_data_source", "SR.query_data_source",
+	"SR.forget_data_source_archives", NULL};
 static const char *const vdi_messages[] = {"VDI.snapshot", "VDI.clone", "VDI.copy", "VDI.resize",
 	"VDI.resize_online", "VDI.update", "VDI.forget", "VDI.set_name_label",
 	"VDI.set_name_description", "VDI.set_read_only", "VDI.set_sharable", "VDI.get_nbd_info",
@@ -249,6 +252,11 @@ static const char *place_device(const struct class *class, const char *ref)
 
 		return host_of_device(vbd ? vbd->VM : NULL);
 	}
+	if (class == &xenapi_class_vusb) {
+		const struct xenapi_vusb *vusb = db_find(vusb, ref);
+
+		return host_of_device(vusb ? vusb->VM : NULL);
+	}
 	const struct xenapi_vif *vif = db_find(vif, ref);
 	return host_of_device(vif ? vif->VM : NULL);
 }
@@ -282,7 +290,7 @@ static struct err *place_explicit(const struct message *m, const void *in, const
 		return place_vm(name, m->method, in, out);
 	if (!ref)
 		return NULL;
-	if (c == &xenapi_class_vbd || c == &xenapi_class_vif)
+	if (c == &xenapi_class_vbd || c == &xenapi_class_vif || c == &xenapi_class_vusb)
 		*out = place_device(c, ref);
 	else if (c == &xenapi_class_pbd || c == &xenapi_class_pif)
 		*out = place_connection(c, ref);

@@ -16,6 +16,7 @@
 #include "xapid/host/facts.h"
 #include "xapid/host/fresh.h"
 #include "xapid/host/role.h"
+#include "xapid/host/usb.h"
 #include "xapid/link/host_state.h"
 #include "xapid/xapid.h"
 
@@ -218,6 +219,7 @@ static struct err *note(const struct host_facts *facts, struct arena *a)
 	TRY(note_enabled(host));
 	TRY(db_write(host, host, address, address_of(facts)));
 	TRY(db_write(host, host, hostname, facts->hostname));
+	TRY(usb_scan(xapid_conf.sys));
 	return fresh_networks(facts, host);
 }
 

@@ -205,6 +205,8 @@ static struct err *detach_devices(const struct xenapi_vm *vm)
 		TRY(db_write(vif, vm->VIFs.v[i], currently_attached, false));
 		TRY(db_write(vif, vm->VIFs.v[i], reserved, false));
 	}
+	for (size_t i = 0; i < vm->VUSBs.n; i++)
+		TRY(vusb_state_note(vm->VUSBs.v[i], false));
 	return NULL;
 }
 

@@ -222,7 +222,8 @@ static MAY_WAIT struct err *compare_devices(const char *uuid)
 	if (!is_up(vm))
 		return NULL;
 	TRY(note_unplugged_vbds(vm, &vbds));
-	return note_unplugged_vifs(vm, &vifs);
+	TRY(note_unplugged_vifs(vm, &vifs));
+	return vusbs_compare(uuid);
 }
 
 /* What xenopsd must be told when it is resumed goes into the database, and the VM is no longer
@@ -373,6 +374,8 @@ static MAY_WAIT struct err *update(const struct core_update *u)
 		return update_vbd(u->id);
 	if (!strcmp(u->class, "vif"))
 		return update_vif(u->id);
+	if (!strcmp(u->class, "vusb"))
+		return vusb_update(u->id);
 	return NULL;
 }
 

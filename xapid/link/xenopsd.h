@@ -27,6 +27,8 @@ const char *xenopsd_vbd_id(
 	struct arena *a, const struct xenapi_vm *vm, const struct xenapi_vbd *vbd);
 const char *xenopsd_vif_id(
 	struct arena *a, const struct xenapi_vm *vm, const struct xenapi_vif *vif);
+const char *xenopsd_vusb_id(
+	struct arena *a, const struct xenapi_vm *vm, const struct xenapi_vusb *vusb);
 const char *xenopsd_vbd_ref(const char *id);
 const char *xenopsd_vif_ref(const char *id);
 
@@ -57,6 +59,10 @@ must_check struct err *vm_state_note(const char *ref, const struct xenops_vm_sta
 must_check struct err *vm_state_halted(const char *ref);
 must_check struct err *vbd_state_note(const char *ref, const struct xenops_vbd_stat *stat);
 must_check struct err *vif_state_note(const char *ref, const struct xenops_vif_stat *stat);
+must_check struct err *vusb_state_note(const char *ref, bool is_attached);
+/* The USB devices of a VM that is up (vusb.c), by its uuid, and by the id of one of them. */
+MAY_WAIT must_check struct err *vusbs_compare(const char *uuid);
+MAY_WAIT must_check struct err *vusb_update(const char *id);
 /* What the guest's agent says (guest.c); *CHANGED: what the guest can do did. */
 must_check struct err *guest_note(
 	const char *ref, const struct xenops_vm_state *state, bool *changed);

@@ -370,3 +370,67 @@ MAY_WAIT struct err *plan_vif_move(struct call *c, const char *vif, const char *
 		err_free(db_write(vif, vif, network, was));
 	return e;
 }
+
+/* What a plugged VIF is to be told of a change in the database; its VM in *VM, NULL: nothing. */
+static MAY_WAIT struct err *changed_vif(
+	struct call *c, const char *vif, struct xenops_vif *out, const char **vm)
+{
+	const struct xenapi_vif *row;
+
+	*vm = NULL;
+	TRY(plan_commit());
+	TRY(db_get(vif, vif, &row));
+	if (!row->currently_attached)
+		return NULL;
+	TRY(link_error(link_wait_up(&link_xenopsd), NULL));
+	TRY(db_get(vif, vif, &row));
+	*vm = arena_strdup(c->arena, row->VM);
+	return plan_metadata_vif(vif, c->arena, out);
+}
+
+MAY_WAIT struct err *plan_vif_lock(struct call *c, const char *vif)
+{
+	struct xenops_vif now;
+	const char *vm;
+
+	TRY(changed_vif(c, vif, &now, &vm));
+	return vm ? set_locking_mode(c, &now, vm) : NULL;
+}
+
+MAY_WAIT struct err *plan_vif_trunk(struct call *c, const char *vif)
+{
+	const struct link_work work = {.call = c};
+	struct xenops_vif now;
+	const char *vm, *task;
+
+	TRY(changed_vif(c, vif, &now, &vm));
+	if (!vm)
+		return NULL;
+	const struct xenops_vif_set_trunks_in in = {now.vif, now.trunks};
+	TRY(link_error(
+		xenops_vif_set_trunks(link_xenopsd.client, &in, c->arena, &task, plan_soon()), vm));
+	return plan_await_vm(&work, task, vm);
+}
+
+/* ---- USB ---- */
+
+MAY_WAIT struct err *plan_vusb_unplug(struct call *c, const char *vusb)
+{
+	const struct link_work work = {.call = c};
+	const struct xenapi_vusb *row;
+	const struct xenapi_vm *vm;
+	const char *task;
+
+	TRY(link_error(link_wait_up(&link_xenopsd), NULL));
+	TRY(db_get(vusb, vusb, &row));
+	TRY(db_get(vm, row->VM, &vm));
+	const char *ref = arena_strdup(c->arena, row->VM);
+	const struct xenops_vusb_unplug_in in = {xenopsd_vusb_id(c->arena, vm, row)};
+	const struct xenops_vusb_remove_in remove_in = {in.vusb};
+	TRY(link_error(
+		xenops_vusb_unplug(link_xenopsd.client, &in, c->arena, &task, plan_soon()), ref));
+	TRY(plan_await_vm(&work, task, ref));
+	TRY(link_error(
+		xenops_vusb_remove(link_xenopsd.client, &remove_in, c->arena, plan_soon()), ref));
+	return link_error(xenopsd_compare(ref), ref);
+}

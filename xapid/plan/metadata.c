@@ -303,6 +303,9 @@ struct err *plan_metadata(const char *ref, struct arena *a, struct xenops_metada
 	for (size_t i = 0; i < vm->VIFs.n; i++)
 		if (!is_suspended || has_vif(vm->VIFs.v[i]))
 			TRY(plan_metadata_vif(vm->VIFs.v[i], a, &out->vifs.v[out->vifs.n++]));
+	out->vusbs.v = arena_calloc(a, vm->VUSBs.n, sizeof(*out->vusbs.v));
+	for (size_t i = 0; !is_suspended && i < vm->VUSBs.n; i++)
+		TRY(plan_metadata_vusb(vm->VUSBs.v[i], a, &out->vusbs.v[out->vusbs.n++]));
 	if (is_suspended && *vm->last_booted_record)
 		out->domain = domain_of(vm->last_booted_record, a);
 	return NULL;

@@ -163,3 +163,48 @@ struct err *plan_metadata_vif(const char *ref, struct arena *a, struct xenops_vi
 	out->other_config = metadata_map(&vif->other_config, a);
 	return NULL;
 }
+
+/* ---- USB ---- */
+
+/* A device of the group on this host that may be given away; nobody else has one of the group. */
+static const struct xenapi_pusb *find_pusb(const struct xenapi_vusb *vusb)
+{
+	const struct xenapi_usb_group *group = db_find(usb_group, vusb->USB_group);
+	const struct xenapi_pusb *found = NULL;
+
+	for (size_t i = 0; group && i < group->VUSBs.n; i++) {
+		const struct xenapi_vusb *other = db_find(vusb, group->VUSBs.v[i]);
+
+		if (other != vusb && other->currently_attached)
+			return NULL;
+	}
+	for (size_t i = 0; group && !found && i < group->PUSBs.n; i++) {
+		const struct xenapi_pusb *pusb = db_find(pusb, group->PUSBs.v[i]);
+
+		if (pusb->passthrough_enabled && !strcmp(pusb->host, host_here()))
+			found = pusb;
+	}
+	return found;
+}
+
+struct err *plan_metadata_vusb(const char *ref, struct arena *a, struct xenops_vusb *out)
+{
+	const struct xenapi_vusb *vusb;
+	const struct xenapi_vm *vm;
+
+	TRY(db_get(vusb, ref, &vusb));
+	TRY(db_get(vm, vusb->VM, &vm));
+	const struct xenapi_pusb *pusb = find_pusb(vusb);
+	if (!pusb)
+		return err(VM_REQUIRES_VUSB, vusb->VM, vusb->USB_group);
+	const char *dash = strchrnul(pusb->path, '-');
+	*out = (struct xenops_vusb){
+		.vusb = xenopsd_vusb_id(a, vm, vusb),
+		.hostbus = arena_strndup(a, pusb->path, (size_t)(dash - pusb->path)),
+		.hostport = arena_strdup(a, *dash ? dash + 1 : ""),
+		.version = arena_strdup(a, pusb->version),
+		.path = arena_strdup(a, pusb->path),
+		.speed_mbit = pusb->speed,
+	};
+	return NULL;
+}

@@ -117,6 +117,8 @@ MAY_WAIT must_check struct err *plan_vm_clone_within(
 /* A snapshot with the memory of the guest, which runs or is suspended. */
 MAY_WAIT must_check struct err *plan_vm_checkpoint(
 	struct call *c, const char *vm, const char *name, const char **out);
+/* The programs that emulate a running VM's machine are started anew; the guest goes on. */
+MAY_WAIT must_check struct err *plan_vm_restart_models(struct call *c, const char *vm);
 /* The VM of a snapshot becomes what it was then. */
 MAY_WAIT must_check struct err *plan_vm_revert(struct call *c, const char *snapshot);
 /* Makes the disks that the template asks for; it is a VM afterwards. */
@@ -127,6 +129,9 @@ MAY_WAIT must_check struct err *plan_vm_destroy(struct call *c, const char *vm);
 must_check struct err *plan_metadata(const char *vm, struct arena *a, struct xenops_metadata *out);
 must_check struct err *plan_metadata_vbd(const char *vbd, struct arena *a, struct xenops_vbd *out);
 must_check struct err *plan_metadata_vif(const char *vif, struct arena *a, struct xenops_vif *out);
+/* VM_REQUIRES_VUSB when no device of its group is free here. */
+must_check struct err *plan_metadata_vusb(
+	const char *vusb, struct arena *a, struct xenops_vusb *out);
 
 /* ---- devices ---- */
 
@@ -138,6 +143,13 @@ MAY_WAIT must_check struct err *plan_vif_plug(struct call *c, const char *vif);
 MAY_WAIT must_check struct err *plan_vif_unplug(struct call *c, const char *vif, bool force);
 /* To another network, a running guest's too. */
 MAY_WAIT must_check struct err *plan_vif_move(struct call *c, const char *vif, const char *network);
+/* The database says what the guest may send through it, or which VLANs it has: so it is, where the
+ * VIF is plugged. */
+MAY_WAIT must_check struct err *plan_vif_lock(struct call *c, const char *vif);
+MAY_WAIT must_check struct err *plan_vif_trunk(struct call *c, const char *vif);
+
+/* A USB device goes back to the host. */
+MAY_WAIT must_check struct err *plan_vusb_unplug(struct call *c, const char *vusb);
 
 /* ---- networks ---- */
 

@@ -31,6 +31,7 @@ static struct err *delete_rows(const char *ref)
 	const struct xenapi_vm *vm = db_find(vm, ref);
 	struct string_list vbds = metadata_list(&vm->VBDs, &arena);
 	struct string_list vifs = metadata_list(&vm->VIFs, &arena);
+	struct string_list vusbs = metadata_list(&vm->VUSBs, &arena);
 	struct string_list consoles = metadata_list(&vm->consoles, &arena);
 	const char *metrics = arena_strdup(&arena, vm->metrics);
 	const char *guest = arena_strdup(&arena, vm->guest_metrics);
@@ -38,6 +39,8 @@ static struct err *delete_rows(const char *ref)
 	TRY(delete_vbds(&vbds));
 	for (size_t i = 0; i < vifs.n; i++)
 		TRY(db_delete(vif, vifs.v[i]));
+	for (size_t i = 0; i < vusbs.n; i++)
+		TRY(db_delete(vusb, vusbs.v[i]));
 	for (size_t i = 0; i < consoles.n; i++)
 		TRY(db_delete(console, consoles.v[i]));
 	TRY(db_delete(vm, ref));

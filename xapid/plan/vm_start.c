@@ -36,7 +36,8 @@ static struct err *check_host(const struct plan_start *how)
 	const struct xenapi_host *host;
 
 	TRY(db_get(host, how->host, &host));
-	if (host->enabled)
+	/* One that comes back from a checkpoint was there before. */
+	if (host->enabled || how->op == XENAPI_VM_OPERATIONS_CHECKPOINT)
 		return NULL;
 	if (how->op == XENAPI_VM_OPERATIONS_START || how->op == XENAPI_VM_OPERATIONS_RESUME)
 		return err(NO_HOSTS_AVAILABLE);

@@ -223,6 +223,21 @@ struct err *vm_check_guest(const char *ref, enum xenapi_vm_operations op)
 	return err(VM_LACKS_FEATURE, ref);
 }
 
+/* A device of this host keeps the VM here, and awake. */
+static struct err *check_usb(const char *ref, const struct xenapi_vm *vm, int op)
+{
+	const uint64_t leaving =
+		BIT(SUSPEND) | BIT(CHECKPOINT) | BIT(POOL_MIGRATE) | BIT(MIGRATE_SEND);
+
+	for (size_t i = 0; (leaving & OP_BIT(op)) && i < vm->VUSBs.n; i++) {
+		const struct xenapi_vusb *vusb = db_find(vusb, vm->VUSBs.v[i]);
+
+		if (vusb && vusb->currently_attached)
+			return err(VM_HAS_VUSBS, ref);
+	}
+	return NULL;
+}
+
 static uint64_t states_of(const struct xenapi_vm *vm, size_t op)
 {
 	bool runs_too = vm->is_control_domain && (rules[op].flags & RUNNING_DOM0);
@@ -240,6 +255,7 @@ static struct err *check(const char *ref, int op, bool really)
 	TRY(vm_check_power_state(ref, states_of(vm, op)));
 	TRY(check_concurrency(ref, op));
 	TRY(check_kind(ref, vm, op));
+	TRY(check_usb(ref, vm, op));
 	return vm_check_guest(ref, (enum xenapi_vm_operations)op);
 }
 
