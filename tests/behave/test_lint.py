@@ -18,6 +18,7 @@ GUARDED = "#ifndef XENITH_COMMON_X_H\n#define XENITH_COMMON_X_H\n#endif\n"
 
 # For each rule: samples that it must find (files, and a piece of what it says), and one it passes.
 INTERFACE = "# An interface.\ninterface x version 2;\n\n## Does nothing.\ncall nothing();\n"
+HOOKS = {"xapid/api/hooks.c": ""}
 BAD = {
     "api-sum": [
         ({"idl/x.idl": INTERFACE}, "does not know x version 2 so: make api-sum"),
@@ -46,6 +47,22 @@ BAD = {
         (
             {"xapid/api/hooks.c": "", "tests/proved.txt": "VM.nonsense test_a:A.test_b\n"},
             "VM.nonsense is not built",
+        ),
+        ({**HOOKS, "tests/wanted.txt": "VM.start\n"}, "VM.start is neither proved nor excepted"),
+        ({**HOOKS, "tests/wanted.txt": "VM.nonsense\n"}, "there is no message VM.nonsense"),
+        ({**HOOKS, "tests/excepted.txt": "VM.start why\n"}, "VM.start is not in tests/wanted"),
+        (
+            {**HOOKS, "tests/wanted.txt": "VM.start\n", "tests/excepted.txt": "VM.start\n"},
+            "VM.start has no reason",
+        ),
+        (
+            {
+                **HOOKS,
+                "tests/wanted.txt": "VM.start\n",
+                "tests/excepted.txt": "VM.start why\n",
+                "tests/proved.txt": "VM.start test_a:A.test_b\n",
+            },
+            "VM.start is proved",
         ),
     ],
     "documented": [
