@@ -7,9 +7,11 @@
 #include "common/stream.h"
 
 #include "common/fiber.h"
+#include "common/list.h"
 #include "common/loop.h"
 #include "common/mem.h"
 #include "common/scm.h"
+#include "common/shared.h"
 #include "common/tls.h"
 #include "common/vec.h"
 #include "core.gen.h"
@@ -22,15 +24,26 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #define READ_FIRST   4096 /* bytes asked for at first; doubled while reads come back full */
 #define READ_LARGEST ((size_t)256 * 1024)
 #define KEEP_BUFFER  ((size_t)128 * 1024) /* an empty buffer larger than this is given back */
+#define PIECES       64 /* that are written with one call */
+#define PIECES_TURN  ((size_t)1024 * 1024) /* then the others have a turn */
+#define TLS_PIECES   ((size_t)64 * 1024) /* of pieces, copied to be written with TLS */
 
 /* That waits for its byte to be written. */
 struct parting_fd {
 	int fd; /* owned */
 	uint64_t at; /* bytes before it, counted as n_written is */
+};
+
+/* Bytes that others hold too, behind those of `out` that were there before. */
+struct piece {
+	struct shared *bytes; /* held */
+	size_t from; /* not written from here on */
+	size_t before; /* bytes of `out` between the piece before and this one */
 };
 
 struct stream {
@@ -47,6 +60,11 @@ struct stream {
 	int hangup_fd; /* a duplicate: epoll keeps one registration a descriptor */
 	struct cond *hangup_wake; /* borrowed */
 	struct sbuf in, out;
+	vec_of(struct piece) pieces;
+	size_t first_piece; /* that is not written */
+	size_t piece_bytes, before_pieces; /* unwritten: of pieces, and of `out` before one */
+	struct list sending; /* those with pieces */
+	struct sbuf copied; /* of both, to be written next: TLS */
 	size_t read_size;
 	uint64_t n_written;
 	struct cond readable, drained;
@@ -62,8 +80,11 @@ struct stream {
 	vec_of(struct parting_fd) parting_fds;
 };
 
+static struct list sending = LIST_INIT(sending); /* with pieces, since when */
+
 static void flush_deferred(struct deferred *d);
 static void stalled(struct timer *t);
+static void drop_pieces(struct stream *s);
 
 static bool is_socket(int fd)
 {
@@ -129,6 +150,7 @@ static void release(struct stream *s)
 	cond_fini(&s->drained);
 	sbuf_fini(&s->in);
 	sbuf_fini(&s->out);
+	sbuf_fini(&s->copied);
 	free(s->broken);
 	free(s);
 }
@@ -142,6 +164,7 @@ void stream_free(struct stream *s)
 		tls_session_shutdown(s->tls, &(unsigned){0}); /* if there is room for it */
 	tls_session_free(s->tls);
 	s->tls = NULL;
+	drop_pieces(s);
 	close_fds(s);
 	if (s->fd >= 0)
 		close(s->fd);
@@ -183,7 +206,9 @@ static void break_stream(struct stream *s, char *why)
 	assert(!s->broken);
 	s->broken = why;
 	leave_loop(s);
+	drop_pieces(s);
 	sbuf_clear(&s->out);
+	sbuf_clear(&s->copied);
 	s->is_hung_up = true;
 	cond_broadcast(&s->readable);
 	cond_broadcast(&s->drained);
@@ -225,7 +250,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct stream *s = arg;
 
 	s->may_read = true;
-	if (s->tls && sbuf_len(&s->out))
+	if (s->tls && stream_unwritten(s))
 		loop_defer(&s->flush); /* TLS may have to read before it can write */
 	if (cond_signal(&s->readable))
 		return;
@@ -371,7 +396,7 @@ void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg)
 	s->on_bytes_arg = arg;
 	s->is_resting = true;
 	stream_give_back(s);
-	if (!sbuf_len(&s->out))
+	if (!stream_unwritten(s))
 		sbuf_fini(&s->out);
 	arm_read(s);
 	if (s->broken || sbuf_len(&s->in) || (s->tls && tls_session_pending(s->tls)))
@@ -444,7 +469,140 @@ static void all_written(struct stream *s)
 	timer_disarm(&s->stall);
 	if (s->out.size > KEEP_BUFFER || s->is_resting)
 		sbuf_fini(&s->out);
+	sbuf_fini(&s->copied);
 }
+
+/* ---- pieces ---- */
+
+void stream_put_shared(struct stream *s, struct shared *bytes, size_t from)
+{
+	assert(!s->parting_fds.n && from <= bytes->n);
+	if (s->broken || from == bytes->n) {
+		shared_drop(bytes);
+		return;
+	}
+	if (!list_is_linked(&s->sending))
+		list_push_back(&sending, &s->sending);
+	size_t before = sbuf_len(&s->out) - s->before_pieces;
+	vec_push(&s->pieces, (struct piece){bytes, from, before});
+	s->before_pieces += before;
+	s->piece_bytes += bytes->n - from;
+}
+
+static void drop_pieces(struct stream *s)
+{
+	for (size_t i = s->first_piece; i < s->pieces.n; i++)
+		shared_drop(s->pieces.v[i].bytes);
+	vec_fini(&s->pieces);
+	s->first_piece = s->piece_bytes = s->before_pieces = 0;
+	list_remove(&s->sending);
+}
+
+/* Pieces and what is between them, as far as there is room. */
+static size_t gather(const struct stream *s, struct iovec v[static 2 * PIECES + 1])
+{
+	size_t i = s->first_piece, n = 0, at = 0;
+
+	for (; i < s->pieces.n && n < (size_t)2 * PIECES; i++) {
+		const struct piece *p = &s->pieces.v[i];
+
+		if (p->before)
+			v[n++] = (struct iovec){sbuf_data(&s->out) + at, p->before};
+		at += p->before;
+		v[n++] = (struct iovec){p->bytes->bytes + p->from, p->bytes->n - p->from};
+	}
+	if (i == s->pieces.n && sbuf_len(&s->out) > at)
+		v[n++] = (struct iovec){sbuf_data(&s->out) + at, sbuf_len(&s->out) - at};
+	return n;
+}
+
+/* The first N bytes of what gather found. */
+static void pass(struct stream *s, size_t n)
+{
+	while (s->first_piece < s->pieces.n) {
+		struct piece *p = &s->pieces.v[s->first_piece];
+		size_t of_out = n < p->before ? n : p->before;
+		size_t left = p->bytes->n - p->from;
+
+		sbuf_consume(&s->out, of_out);
+		p->before -= of_out;
+		s->before_pieces -= of_out;
+		n -= of_out;
+		if (p->before || n < left) {
+			p->from += n;
+			s->piece_bytes -= n;
+			return;
+		}
+		n -= left;
+		s->piece_bytes -= left;
+		shared_drop(p->bytes);
+		s->first_piece++;
+	}
+	drop_pieces(s);
+	sbuf_consume(&s->out, n);
+}
+
+static ssize_t write_pieces(struct stream *s)
+{
+	struct iovec v[2 * PIECES + 1];
+	const struct msghdr m = {.msg_iov = v, .msg_iovlen = gather(s, v)};
+	ssize_t n = s->is_socket ? sendmsg(s->fd, &m, MSG_NOSIGNAL)
+				 : writev(s->fd, v, (int)m.msg_iovlen);
+
+	if (n < 0)
+		return -errno;
+	pass(s, (size_t)n);
+	return n;
+}
+
+static void copy_pieces(struct stream *s)
+{
+	struct iovec v[2 * PIECES + 1];
+	size_t n = gather(s, v), done = 0;
+
+	for (size_t i = 0; i < n && done < TLS_PIECES; i++) {
+		size_t part = v[i].iov_len < TLS_PIECES - done ? v[i].iov_len : TLS_PIECES - done;
+
+		sbuf_add(&s->copied, v[i].iov_base, part);
+		done += part;
+	}
+	pass(s, done);
+}
+
+/* Whoever is slowest has taken what he reads for the longest. */
+static struct stream *slowest_with_old(void)
+{
+	list_for_each (s, &sending, struct stream, sending)
+		for (size_t i = s->first_piece; i < s->pieces.n; i++)
+			if (s->pieces.v[i].bytes->is_old)
+				return s;
+	return NULL;
+}
+
+static size_t old_limit;
+
+static void cut_slowest(struct deferred *d)
+{
+	struct stream *s;
+
+	while (shared_old_bytes() > old_limit && (s = slowest_with_old()))
+		break_stream(s, xstrdup("the peer reads so slowly that too much has changed"));
+}
+
+static struct deferred cutting = {.fn = cut_slowest};
+
+static void cut_later(void)
+{
+	loop_defer(&cutting);
+}
+
+void stream_limit_old_bytes(size_t n)
+{
+	old_limit = n;
+	shared_set_limit(n, cut_later);
+}
+
+/* ---- one write ---- */
 
 /* What comes before the first descriptor, or that with its byte and what follows. */
 static ssize_t write_with_fds(struct stream *s)
@@ -465,33 +623,53 @@ static ssize_t write_with_fds(struct stream *s)
 	return n;
 }
 
-static ssize_t write_bytes(struct stream *s)
+static ssize_t write_tls(struct stream *s)
 {
 	unsigned want = FD_WRITABLE;
 
-	if (s->fd < 0)
-		return (ssize_t)sbuf_len(&s->out);
-	if (s->parting_fds.n)
-		return write_with_fds(s);
-	if (!s->tls)
-		return write_plain(s, sbuf_data(&s->out), sbuf_len(&s->out));
-	ssize_t n = tls_session_write(s->tls, sbuf_data(&s->out), sbuf_len(&s->out), &want);
+	if (s->pieces.n && !sbuf_len(&s->copied))
+		copy_pieces(s);
+	struct sbuf *b = sbuf_len(&s->copied) ? &s->copied : &s->out;
+	ssize_t n = tls_session_write(s->tls, sbuf_data(b), sbuf_len(b), &want);
 	if (n == -EAGAIN && want & FD_READABLE)
 		arm_read(s);
+	if (n > 0)
+		sbuf_consume(b, (size_t)n);
 	return n;
 }
 
+static ssize_t write_bytes(struct stream *s)
+{
+	if (s->tls)
+		return write_tls(s);
+	if (s->pieces.n && s->fd >= 0)
+		return write_pieces(s);
+	if (s->pieces.n)
+		drop_pieces(s);
+	ssize_t n = (ssize_t)sbuf_len(&s->out);
+	if (s->parting_fds.n)
+		n = write_with_fds(s);
+	else if (s->fd >= 0)
+		n = write_plain(s, sbuf_data(&s->out), sbuf_len(&s->out));
+	if (n > 0)
+		sbuf_consume(&s->out, (size_t)n);
+	return n;
+}
+
+/* As much as the kernel takes, but of pieces not all at once. */
 void stream_flush_now(struct stream *s)
 {
+	size_t done = 0;
+
 	loop_defer_cancel(&s->flush);
 	if (s->broken || s->is_write_armed)
 		return;
-	while (sbuf_len(&s->out)) {
-		ssize_t n = write_bytes(s);
+	while (stream_unwritten(s)) {
+		ssize_t n = s->piece_bytes && done >= PIECES_TURN ? -EAGAIN : write_bytes(s);
 
 		if (n >= 0) {
 			s->n_written += (size_t)n;
-			sbuf_consume(&s->out, (size_t)n);
+			done += (size_t)n;
 		} else if (n == -EAGAIN) {
 			arm_write(s);
 			break;
@@ -501,7 +679,7 @@ void stream_flush_now(struct stream *s)
 			return;
 		}
 	}
-	if (!sbuf_len(&s->out))
+	if (!stream_unwritten(s))
 		all_written(s);
 	cond_broadcast(&s->drained);
 }
@@ -514,7 +692,7 @@ static void flush_deferred(struct deferred *d)
 void stream_flush_later(struct stream *s)
 {
 	if (s->broken)
-		sbuf_clear(&s->out);
+		sbuf_clear(&s->out); /* pieces are not even taken */
 	else if (!s->is_write_armed)
 		loop_defer(&s->flush);
 }
@@ -524,7 +702,7 @@ MAY_WAIT struct err *stream_drain(struct stream *s, size_t limit, int64_t deadli
 	for (;;) {
 		if (s->broken)
 			return lost(s);
-		if (sbuf_len(&s->out) <= limit)
+		if (stream_unwritten(s) <= limit)
 			return NULL;
 		stream_flush_later(s);
 		TRY(wait_on(s, &s->drained, "a slow peer to read", deadline));
@@ -533,7 +711,7 @@ MAY_WAIT struct err *stream_drain(struct stream *s, size_t limit, int64_t deadli
 
 size_t stream_unwritten(const struct stream *s)
 {
-	return sbuf_len(&s->out);
+	return sbuf_len(&s->out) + s->piece_bytes + sbuf_len(&s->copied);
 }
 
 uint64_t stream_written(const struct stream *s)
@@ -627,7 +805,7 @@ int stream_detach(struct stream *s, struct tls_session **tls, struct sbuf *unrea
 {
 	int fd = s->fd;
 
-	assert(!s->users && !sbuf_len(&s->out));
+	assert(!s->users && !stream_unwritten(s));
 	if (tls)
 		*tls = take(s->tls);
 	*unread = s->in;

@@ -13,6 +13,7 @@
 #include "common/sbuf.h"
 
 struct cond;
+struct shared;
 struct stream;
 struct tls_session;
 
@@ -48,6 +49,14 @@ void stream_give_back(struct stream *s);
 
 /* Append here; it leaves at the end of the turn. */
 struct sbuf *stream_out(struct stream *s);
+/* Appends bytes that others hold as well, without copying them (with TLS: when their turn comes),
+ * but for the first FROM of them. The caller's hold goes to the stream. */
+void stream_put_shared(struct stream *s, struct shared *bytes, size_t from);
+/*
+ * As soon as the old ones among shared bytes (shared.h) are more than N: breaks the stream that has
+ * had some in it for the longest, and so on until they are not.
+ */
+void stream_limit_old_bytes(size_t n);
 /* After appending: arranges the write. Does not wait. */
 void stream_flush_later(struct stream *s);
 /* Waits until at most LIMIT bytes are unwritten: the back pressure of a slow peer. */

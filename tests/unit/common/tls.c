@@ -7,6 +7,7 @@
 
 #include "common/file.h"
 #include "common/mem.h"
+#include "common/shared.h"
 #include "common/stream.h"
 #include "core.gen.h"
 #include "tests/unit/common/runtime.h"
@@ -289,6 +290,39 @@ static void carries_bytes_fiber(void *arg)
 	pair_end(&p);
 }
 
+/* Shared ones among a stream's own, and more than is taken at once. */
+static void carries_shared_bytes_fiber(void *arg)
+{
+	struct shared *bytes = shared_new(100000);
+	auto_sbuf wanted = {0};
+	struct pair p;
+
+	for (size_t i = 0; i < bytes->n; i++)
+		bytes->bytes[i] = (char)(i * 11 + i / 257);
+	pair_begin(&p, cert_path);
+	CHECK_OK(pair_connect(&p, &anybody, "host.example"));
+	CHECK_OK(take(p.server_error));
+	for (size_t i = 0; i < 20; i++) {
+		sbuf_adds(stream_out(p.server), "own");
+		sbuf_adds(&wanted, "own");
+		stream_put_shared(p.server, shared_hold(bytes), i);
+		sbuf_add(&wanted, bytes->bytes + i, bytes->n - i);
+	}
+	sbuf_adds(stream_out(p.server), "the end");
+	sbuf_adds(&wanted, "the end");
+	stream_flush_later(p.server);
+	check_hears(p.client, sbuf_data(&wanted), sbuf_len(&wanted));
+	CHECK_OK(stream_drain(p.server, 0, deadline_in(5 * NS_PER_S)));
+	assert_int_equal(bytes->n_holders, 1);
+	shared_drop(bytes);
+	pair_end(&p);
+}
+
+static void carries_shared_bytes(void **state)
+{
+	run_in_fiber(carries_shared_bytes_fiber, NULL);
+}
+
 static void carries_bytes(void **state)
 {
 	run_in_fiber(carries_bytes_fiber, NULL);
@@ -559,6 +593,7 @@ int main(int argc, char **argv)
 		TEST(believes_whom_it_should),
 		TEST(hears_that_it_was_refused),
 		TEST(carries_bytes),
+		TEST(carries_shared_bytes),
 		TEST(tells_a_cut_from_an_end),
 		TEST(refuses_what_is_no_tls),
 		TEST(refuses_bytes_read_ahead),

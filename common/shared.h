@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Bytes that several hold and nobody changes: who has newer ones replaces his, and the others keep
+ * what they hold as it was. A stream sends them from where they are (stream_put_shared). Only the
+ * loop's thread is here.
+ *
+ * Bytes that were replaced while somebody still holds them are old. So that those who read slowly
+ * cannot make the process keep ever more of them, there is a limit on all old bytes together; what
+ * is done about it is up to who holds them.
+ */
+#ifndef XENITH_COMMON_SHARED_H
+#define XENITH_COMMON_SHARED_H
+
+#include "common/dialect.h"
+#include "common/vec.h"
+
+struct sbuf;
+
+struct shared {
+	uint32_t n_holders;
+	bool is_old;
+	size_t n;
+	char bytes[];
+};
+
+/* Room for N bytes, which the caller holds and fills before anybody else sees them. */
+struct shared *shared_new(size_t n);
+/* One more holder. */
+struct shared *shared_hold(struct shared *s);
+/* One holder less; NULL is fine. */
+void shared_drop(struct shared *s);
+/* The same for the holder whose bytes these were, and who has others now or none. */
+void shared_replace(struct shared *s);
+
+size_t shared_old_bytes(void);
+/* The limit; RELIEVE is called from shared_replace as soon as there are more. It may not drop what
+ * it finds at once. Standard: no limit. */
+void shared_set_limit(size_t n, void (*relieve)(void));
+
+/* Several, which belong one behind the other. A zeroed one is empty. */
+struct shared_run {
+	vec_of(struct shared *) held;
+	size_t skip; /* bytes of the first that do not belong to it */
+	size_t n; /* bytes that do */
+};
+
+/* Adds what the caller holds, and takes it over; SKIP of its bytes are left out, which only the
+ * first can have. */
+void shared_run_add(struct shared_run *run, struct shared *s, size_t skip);
+/* What it was; it is empty then. */
+struct shared_run shared_run_take(struct shared_run *run);
+void shared_run_copy(const struct shared_run *run, struct sbuf *out);
+void shared_run_fini(struct shared_run *run);
+
+#endif
