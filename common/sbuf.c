@@ -66,11 +66,6 @@ void sbuf_truncate(struct sbuf *b, size_t len)
 		b->end = b->start + len;
 }
 
-void sbuf_adds(struct sbuf *b, const char *s)
-{
-	sbuf_add(b, s, strlen(s));
-}
-
 void sbuf_vprintf(struct sbuf *b, const char *fmt, va_list ap)
 {
 	va_list again;

@@ -71,8 +71,12 @@ static inline void sbuf_addc(struct sbuf *b, char c)
 	b->base[b->end++] = c;
 }
 
-/* A string without its NUL, and what printf would write. */
-void sbuf_adds(struct sbuf *b, const char *s);
+/* A string without its NUL. Inline, as the length of a literal is known. */
+static inline void sbuf_adds(struct sbuf *b, const char *s)
+{
+	sbuf_add(b, s, strlen(s));
+}
+
 void sbuf_printf(struct sbuf *b, const char *fmt, ...) printf_like(2, 3);
 void sbuf_vprintf(struct sbuf *b, const char *fmt, va_list ap) printf_like(2, 0);
 

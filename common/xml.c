@@ -239,11 +239,27 @@ static const char *escape_of(char c, bool in_attr)
 	}
 }
 
+/* How many bytes stand for themselves, in text and attributes alike. */
+static size_t plain_length(const char *s, const char *end)
+{
+	static const bool is_odd[256] = {[0 ... 31] = true,
+		['&'] = true,
+		['<'] = true,
+		['>'] = true,
+		['"'] = true,
+		[128 ... 255] = true};
+	const char *p = s;
+
+	while (p < end && !is_odd[(unsigned char)*p])
+		p++;
+	return (size_t)(p - s);
+}
+
 static void add_escaped(struct sbuf *b, const char *s, size_t len, bool in_attr)
 {
 	const char *end = s + len, *from = s;
 
-	while (s < end) {
+	for (s += plain_length(s, end); s < end; s += plain_length(s, end)) {
 		uint32_t c;
 		size_t n = 1;
 		const char *escape = escape_of(*s, in_attr);
