@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/daemon.h"
 #include "common/mem.h"
+#include "common/stream.h"
 #include "common/version.h"
 #include "xapid/api/event_kept.h"
 #include "xapid/api/import_vdi.h"
@@ -155,6 +156,7 @@ static MAY_WAIT struct err *open_door(void)
 	};
 
 	door_add_routes(cli_routes, n_cli_routes);
+	stream_limit_old_bytes((size_t)xapid_conf.cache_size);
 	return door_open(&conf);
 }
 

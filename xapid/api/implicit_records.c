@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Records as results. The database keeps their wire forms, so what is left is to put them after one
- * another. Forms that have to be made first are made a few at a time, with others' turn in between.
+ * Records as results. The database keeps their wire forms, and an answer with many sends them from
+ * where they lie. Forms that have to be made first are made a few at a time, with others' turn in
+ * between.
  */
 #include "common/clock.h"
 #include "common/fiber.h"
-#include "common/vec.h"
 #include "xapid/api/implicit.h"
 
 #include <string.h>
@@ -29,35 +29,32 @@ struct err *implicit_get_record(struct xapi_call *c, const char *ref)
 	return NULL;
 }
 
-/* What stands around the records of a map from references to them. */
-struct brackets {
-	const char *open, *close;
-	const char *before_ref, *after_ref, *after_record;
-	const char *between;
-};
-
-static const struct brackets brackets[] = {
-	[DB_FORM_JSON] = {"{", "}", "\"", "\":", "", ","},
-	[DB_FORM_XML] = {"<value><struct>", "</struct></value>", "<member><name>", "</name>",
-		"</member>", ""},
-};
-
-/* Has the forms of these rows made, and lets others run meanwhile: rows may come and go. */
-static MAY_WAIT struct err *make_forms(
-	const struct class *class, const struct where *where, enum db_form form)
+static void add(struct xapi_call *c, struct db_row *row, enum db_form form)
 {
+	bool has_comma = form == DB_FORM_JSON && !c->long_part.held.n;
+
+	shared_run_add(&c->long_part, db_form_member(row, form), has_comma);
+}
+
+/* Gathers the forms of these rows, of which some may have to be made: then others run meanwhile,
+ * and rows change, come and go. */
+static MAY_WAIT struct err *gather_in_slices(
+	struct xapi_call *c, const struct where *where, enum db_form form, bool *has_waited)
+{
+	const struct class *class = c->message->class;
 	int64_t since = clock_mono_ns();
 	uint64_t seen = 0;
 
 	for (struct db_row *row = db_first_row(class); row; row = db_next_row(row)) {
 		if (!where_matches(where, row))
 			continue;
-		db_form(row, form);
+		add(c, row, form);
 		seen++;
 		if (seen % 8 || clock_mono_ns() - since < SLICE_NS)
 			continue;
 		auto_arena a = {0};
 		const char *ref = arena_strdup(&a, db_ref(row));
+		*has_waited = true;
 		TRY(fiber_yield());
 		since = clock_mono_ns();
 		row = db_row(class, ref);
@@ -68,59 +65,31 @@ static MAY_WAIT struct err *make_forms(
 	return NULL;
 }
 
-static char *put(char *at, const char *text, size_t len)
+/* Nothing waits in here: the answer is that of one moment. */
+static void gather(struct xapi_call *c, const struct where *where, enum db_form form)
 {
-	return (char *)memcpy(at, text, len) + len;
-}
-
-static char *puts_at(char *at, const char *text)
-{
-	return put(at, text, strlen(text));
-}
-
-struct found {
-	struct db_row *row;
-	struct db_text text;
-};
-
-/* Nothing waits in here, so the forms stay. */
-static void join(struct xapi_call *c, const struct where *where)
-{
-	const struct brackets *b = &brackets[form_of(c)];
-	size_t around = strlen(b->before_ref) + strlen(b->after_ref) + strlen(b->after_record) +
-		strlen(b->between);
-	size_t size = strlen(b->open) + strlen(b->close) + 1;
-	vec_of(struct found) found = {0};
-
-	db_for_each_of (c->message->class, row) {
-		if (!where_matches(where, row))
-			continue;
-		vec_push(&found, (struct found){row, db_form(row, form_of(c))});
-		size += around + strlen(db_ref(row)) + found.v[found.n - 1].text.len;
-	}
-	char *start = arena_bytes(c->call.arena, size);
-	char *at = puts_at(start, b->open);
-	vec_for_each (i, &found) {
-		at = puts_at(at, i ? b->between : "");
-		at = puts_at(at, b->before_ref);
-		at = puts_at(at, db_ref(found.v[i].row));
-		at = puts_at(at, b->after_ref);
-		at = put(at, found.v[i].text.text, found.v[i].text.len);
-		at = puts_at(at, b->after_record);
-	}
-	at = puts_at(at, b->close);
-	*at = '\0';
-	vec_fini(&found);
-	c->wire = (struct json_text){start, (size_t)(at - start)};
+	shared_run_fini(&c->long_part);
+	db_for_each_of (c->message->class, row)
+		if (where_matches(where, row))
+			add(c, row, form);
 }
 
 struct err *implicit_get_all_records(struct xapi_call *c, const char *expr)
 {
+	static const char *const empty[] = {
+		[DB_FORM_JSON] = "{}", [DB_FORM_XML] = "<value><struct></struct></value>"};
 	const struct where *where = NULL;
+	enum db_form form = form_of(c);
 
 	if (expr)
 		TRY(where_parse(c->message->class, expr, c->call.arena, &where));
-	TRY(make_forms(c->message->class, where, form_of(c)));
-	join(c, where);
-	return NULL;
+	db_forms_gather();
+	bool has_waited = false;
+	struct err *e = gather_in_slices(c, where, form, &has_waited);
+	if (!e && has_waited)
+		gather(c, where, form);
+	db_forms_gathered();
+	c->wire = (struct json_text){empty[form], strlen(empty[form])};
+	c->long_part_at = form == DB_FORM_JSON ? 1 : strlen("<value><struct>");
+	return e;
 }

@@ -18,7 +18,7 @@ static MAY_WAIT struct err *call(
 {
 	size_t n = json_array_size(params);
 	struct gate_param *list = arena_calloc(c->arena, n, sizeof(*list));
-	struct gate_result out = {0};
+	AUTO(gate_result_fini) struct gate_result out = {0};
 	auto_sbuf text = {0};
 
 	for (size_t i = 0; i < n; i++)

@@ -6,6 +6,7 @@
 
 #include "common/diagnostics.h"
 #include "common/mem.h"
+#include "common/shared.h"
 #include "xapid/db/db_priv.h"
 
 #include <assert.h>
@@ -26,6 +27,7 @@ static void describe(struct json_writer *w)
 	json_member_int(w, "form_bytes", (int64_t)counts.form_bytes);
 	json_member_int(w, "form_hits", (int64_t)counts.form_hits);
 	json_member_int(w, "form_misses", (int64_t)counts.form_misses);
+	json_member_int(w, "form_old_bytes", (int64_t)shared_old_bytes());
 	json_member_int(w, "commits", (int64_t)counts.store.commits);
 	json_member_int(w, "checkpoints", (int64_t)counts.store.checkpoints);
 	json_member_int(w, "largest_batch", (int64_t)counts.store.largest_batch);
@@ -74,6 +76,7 @@ void db_close(void)
 	db_keep_close();
 	free_rows();
 	db_feed_fini();
+	db_forms_fini();
 	loop_defer_cancel(&db.turn_end);
 	loop_defer_cancel(&db.wake);
 	db_classes_fini();

@@ -59,6 +59,7 @@ void db_close(void);
 /* ---- reading ---- */
 
 struct sbuf;
+struct shared;
 struct db_row; /* opaque but for the functions here */
 
 /* By the name of the class's struct: db_get(vm, ref, &vm). NULL as a reference is none. */
@@ -97,6 +98,10 @@ must_check struct err *db_get_record(const struct class *c, const char *ref, con
 const void *db_find_record(const struct class *c, const char *ref);
 const char *db_find_by_uuid(const struct class *c, const char *uuid);
 must_check struct err *db_get_by_uuid(const struct class *c, const char *uuid, const char **ref);
+/* The objects with this text in a field that objects are looked for by: the name_label of any
+ * class, the location of a VDI. */
+struct db_row *db_first_named(const struct class *c, const struct field *f, const char *text);
+struct db_row *db_next_named(const struct db_row *row, const struct field *f);
 size_t db_count_of(const struct class *c);
 struct db_row *db_first_row(const struct class *c);
 struct db_row *db_next_row(const struct db_row *row); /* NULL for NULL */
@@ -307,6 +312,14 @@ struct db_text {
 /* The row's record as clients get it: a JSON object, or the inside of an XML-RPC <value>…</value>
  * with that element. Kept until the row changes; borrowed. */
 struct db_text db_form(struct db_row *row, enum db_form form);
+/*
+ * The same as a member of a map from references to records, for an answer with many: in JSON with a
+ * comma before it. The caller holds it. Between the two calls of who gathers them no form is
+ * dropped for lack of memory, which would have to be made again.
+ */
+struct shared *db_form_member(struct db_row *row, enum db_form form);
+void db_forms_gather(void);
+void db_forms_gathered(void);
 /* Any value the way the XenAPI writes it. */
 void db_form_write(const struct type *t, const void *value, enum db_form form, struct sbuf *out);
 

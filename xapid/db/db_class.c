@@ -84,6 +84,7 @@ static void prepare_field(struct db_class *c, struct db_field *f, const struct f
 	f->is_kept = c->class->is_persistent && field->flags & FIELD_PERSISTENT;
 	if (field->flags & FIELD_UNIQUE)
 		f->unique = xnew(struct map);
+	db_index_prepare(c, f);
 	if (!strcmp(field->name, "uuid"))
 		c->uuid = f;
 	if (!field->inverse) {
@@ -148,6 +149,7 @@ void db_classes_fini(void)
 			if (c->fields[k].unique)
 				map_fini(c->fields[k].unique);
 			free(c->fields[k].unique);
+			db_index_fini(&c->fields[k]);
 		}
 		free(c->fields);
 	}

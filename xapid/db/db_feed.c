@@ -41,6 +41,7 @@ static void turn_end(struct deferred *d)
 	vec_for_each (i, &db.buried)
 		free(db.buried.v[i]);
 	db.buried.n = 0;
+	db_forms_turn_end();
 }
 
 void db_turn(void)

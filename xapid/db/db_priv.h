@@ -6,6 +6,7 @@
  *	db_value.c      the memory of fields
  *	db_name.c       references: which row has it, which fields hold it
  *	db_row.c        the one place where rows change
+ *	db_index.c      rows by the text of a field
  *	db_link.c       the other side of relations
  *	db_edit.c       keys of maps, members of sets
  *	db_feed.c       what changed, in order; what was deleted
@@ -20,6 +21,7 @@
 #include "common/list.h"
 #include "common/loop.h"
 #include "common/map.h"
+#include "common/sbuf.h"
 #include "common/vec.h"
 #include "xapid/db/db.h"
 
@@ -45,6 +47,8 @@ struct db_field {
 	bool is_tracked; /* who is referred to knows of it by its name */
 	bool is_kept; /* in the file */
 	struct map *unique; /* value -> row, or NULL; owned */
+	struct db_index *index; /* rows by their value, which several may have; or NULL; owned */
+	size_t index_link; /* which of the links behind a row's record it uses */
 };
 
 struct db_class {
@@ -52,6 +56,8 @@ struct db_class {
 	struct db_field *fields; /* owned; as many as the class has */
 	void *blank; /* a record of defaults; owned, as what it points to (db.arena) */
 	struct db_field *uuid; /* or NULL */
+	size_t n_indexes;
+	struct json_text *labels[2]; /* of wire forms: db_form.c; NULL: not made */
 	struct list rows; /* struct db_row.of_class, oldest first */
 	size_t n_rows;
 };
@@ -78,7 +84,7 @@ struct db_row {
 	struct list changed; /* db.changed, by generation */
 	struct list unkept; /* db.unkept: differs from what is in the file, or on its way there */
 	struct db_forms *forms; /* or NULL */
-	_Alignas(16) char record[];
+	_Alignas(16) char record[]; /* behind it: db_index.c */
 };
 
 enum db_delta_kind { DELTA_CREATE, DELTA_DELETE, DELTA_WRITE };
@@ -97,6 +103,12 @@ struct db_batch {
 	uint64_t since; /* the generation before its oldest delta */
 	uint64_t stored; /* the store's number of it; 0: not handed over */
 	vec_of(struct db_delta) deltas;
+};
+
+/* Let go when the turn ends. */
+struct db_buried_form {
+	struct shared *form;
+	bool has_changed; /* its row, so it is old */
 };
 
 struct db {
@@ -128,6 +140,9 @@ struct db {
 	struct deferred turn_end;
 	vec_of(void *) buried; /* freed when the turn ends */
 	struct list forms; /* least recently used first */
+	struct sbuf form_buffer; /* where they are made */
+	vec_of(struct db_buried_form) buried_forms;
+	unsigned n_gathering; /* who gathers forms: none goes */
 	struct db_counts counts;
 	size_t form_bytes; /* allowed */
 };
@@ -183,6 +198,15 @@ static inline void *db_place(struct db_row *row, const struct db_field *f)
 	return row->record + f->field->offset;
 }
 
+/* ---- db_index.c ---- */
+/* Gives the field an index if objects are looked for by it. */
+void db_index_prepare(struct db_class *c, struct db_field *f);
+void db_index_fini(struct db_field *f);
+/* What a row needs behind its record. */
+size_t db_index_room(const struct db_class *c);
+void db_index_add(struct db_row *row, struct db_field *f);
+void db_index_remove(struct db_row *row, struct db_field *f);
+
 /* ---- db_link.c ---- */
 /* What the field refers to learns of it, or forgets it. */
 void db_link(struct db_row *row, struct db_field *f);
@@ -231,5 +255,7 @@ void db_copy_end(void);
 
 /* ---- db_form.c ---- */
 void db_form_drop(struct db_row *row);
+void db_forms_turn_end(void);
+void db_forms_fini(void);
 
 #endif

@@ -17,7 +17,7 @@
 
 struct db_row *db_row_new(struct db_class *c, struct db_name *name)
 {
-	struct db_row *row = xcalloc(1, sizeof(*row) + c->class->record->size);
+	struct db_row *row = xcalloc(1, sizeof(*row) + c->class->record->size + db_index_room(c));
 
 	row->class = c;
 	row->name = name;
@@ -38,8 +38,10 @@ void db_row_free(struct db_row *row)
 	db_name_drop(ref);
 }
 
-static void index_unique(struct db_row *row, const struct db_field *f, bool is_there)
+static void index_field(struct db_row *row, struct db_field *f, bool is_there)
 {
+	if (f->index)
+		(is_there ? db_index_add : db_index_remove)(row, f);
 	if (!f->unique)
 		return;
 	const char *text = *(const char *const *)db_place(row, f);
@@ -59,7 +61,7 @@ void db_row_insert(struct db_row *row)
 	c->n_rows++;
 	db.counts.rows++;
 	for (uint32_t i = 0; i < c->class->n_fields; i++) {
-		index_unique(row, &c->fields[i], true);
+		index_field(row, &c->fields[i], true);
 		db_link(row, &c->fields[i]);
 	}
 	db_feed_touch(row);
@@ -72,7 +74,7 @@ static void take_out(struct db_row *row)
 
 	for (uint32_t i = 0; i < c->class->n_fields; i++) {
 		db_unlink(row, &c->fields[i]);
-		index_unique(row, &c->fields[i], false);
+		index_field(row, &c->fields[i], false);
 	}
 	list_remove(&row->of_class);
 	c->n_rows--;
@@ -204,10 +206,10 @@ static void exchange(struct db_row *row, struct db_field *f, void *value, void *
 	size_t size = f->field->type->size;
 
 	db_unlink(row, f);
-	index_unique(row, f, false);
+	index_field(row, f, false);
 	memcpy(old, db_place(row, f), size);
 	memcpy(db_place(row, f), value, size);
-	index_unique(row, f, true);
+	index_field(row, f, true);
 	db_link(row, f);
 	db_feed_touch(row);
 }

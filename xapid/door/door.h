@@ -82,6 +82,10 @@ void exchange_refuse(struct exchange *x, unsigned status, const char *fmt, ...) 
  * waits while the client is slow. */
 void exchange_begin(struct exchange *x, unsigned status, const char *type, int64_t length);
 MAY_WAIT must_check struct err *exchange_write(struct exchange *x, const void *bytes, size_t n);
+/* The same without waiting, for what is at hand anyway: a copy, or the bytes of a run where they
+ * are, which is empty then. */
+void exchange_put(struct exchange *x, const void *bytes, size_t n);
+void exchange_put_shared(struct exchange *x, struct shared_run *run);
 
 /*
  * Takes the connection over for another protocol: what is written to the stream goes as it is, and

@@ -210,8 +210,7 @@ static bool is_head(const struct exchange *x)
 	return !strcmp(x->request.method, "HEAD");
 }
 
-/* Adds a piece of the answer's body. */
-static void add_piece(struct exchange *x, const void *bytes, size_t n)
+void exchange_put(struct exchange *x, const void *bytes, size_t n)
 {
 	char line[24];
 
@@ -230,10 +229,26 @@ static void add_piece(struct exchange *x, const void *bytes, size_t n)
 	stream_flush_later(x->conn->stream);
 }
 
+void exchange_put_shared(struct exchange *x, struct shared_run *run)
+{
+	size_t skip = run->skip;
+
+	assert(x->is_begun && !x->is_chunked && run->n <= x->reply_left);
+	x->reply_left -= run->n;
+	if (!is_head(x)) {
+		vec_for_each (i, &run->held) {
+			stream_put_shared(x->conn->stream, shared_hold(run->held.v[i]), skip);
+			skip = 0;
+		}
+		stream_flush_later(x->conn->stream);
+	}
+	shared_run_fini(run);
+}
+
 MAY_WAIT struct err *exchange_write(struct exchange *x, const void *bytes, size_t n)
 {
 	TRY(stream_drain(x->conn->stream, UNWRITTEN_MAX, NEVER));
-	add_piece(x, bytes, n);
+	exchange_put(x, bytes, n);
 	return NULL;
 }
 
@@ -241,7 +256,7 @@ void exchange_reply(
 	struct exchange *x, unsigned status, const char *type, const void *bytes, size_t n)
 {
 	exchange_begin(x, status, type, (int64_t)n);
-	add_piece(x, bytes, n);
+	exchange_put(x, bytes, n);
 }
 
 void exchange_refuse(struct exchange *x, unsigned status, const char *fmt, ...)

@@ -52,10 +52,24 @@ static void refuse_call(struct exchange *x, struct err *e)
 	exchange_refuse(x, err_is(e, &ERR_LIMIT_EXCEEDED) ? 413 : 500, "%s", err_text(e));
 }
 
+/* The answer, with a long part where its HOLE is. */
+static void reply(struct exchange *x, const char *type, const struct sbuf *answer,
+	struct gate_result *result, size_t hole)
+{
+	const char *text = sbuf_data(answer);
+
+	add_headers(x);
+	exchange_begin(x, 200, type, (int64_t)(sbuf_len(answer) + result->long_part.n));
+	exchange_put(x, text, hole);
+	exchange_put_shared(x, &result->long_part);
+	exchange_put(x, text + hole, sbuf_len(answer) - hole);
+}
+
 static MAY_WAIT struct err *serve_xml(struct exchange *x)
 {
 	struct gate_request rq = request_of(x);
-	struct gate_result result = {0};
+	size_t hole = 0;
+	AUTO(gate_result_fini) struct gate_result result = {0};
 	auto_sbuf answer = {0};
 	const char *text;
 	size_t len;
@@ -69,16 +83,17 @@ static MAY_WAIT struct err *serve_xml(struct exchange *x)
 		return NULL;
 	}
 	auto_err e = gate_call(&rq, &result);
+	result.hole = &hole;
 	rpc_xml_write(e, &result, &answer);
-	add_headers(x);
-	exchange_reply(x, 200, "text/xml", sbuf_data(&answer), sbuf_len(&answer));
+	reply(x, "text/xml", &answer, &result, hole);
 	return NULL;
 }
 
 static MAY_WAIT struct err *serve_json(struct exchange *x)
 {
 	struct gate_request rq = request_of(x);
-	struct gate_result result = {0};
+	size_t hole = 0;
+	AUTO(gate_result_fini) struct gate_result result = {0};
 	struct rpc_json_frame frame;
 	auto_sbuf answer = {0};
 	const char *text;
@@ -93,10 +108,10 @@ static MAY_WAIT struct err *serve_json(struct exchange *x)
 		return NULL;
 	}
 	auto_err e = gate_call(&rq, &result);
+	result.hole = &hole;
 	rpc_json_write(&frame, e, &result, &answer);
-	add_headers(x);
 	/* exactly this type: with a charset behind it clients take it for something else */
-	exchange_reply(x, 200, "application/json", sbuf_data(&answer), sbuf_len(&answer));
+	reply(x, "application/json", &answer, &result, hole);
 	return NULL;
 }
 

@@ -117,7 +117,7 @@ MAY_WAIT struct err *peer_api_master_relay(
 	struct call *c, const struct peer_master_relay_in *in, struct json_text *out)
 {
 	struct gate_param *params = arena_calloc(c->arena, in->params.n + 1, sizeof(*params));
-	struct gate_result result = {0};
+	AUTO(gate_result_fini) struct gate_result result = {0};
 	auto_sbuf text = {0};
 
 	for (size_t i = 0; i < in->params.n; i++)

@@ -21,6 +21,8 @@ struct xapi_call {
 	/* The result as bytes, a whole value in this form, in the call's arena: from a server that
 	 * has them at hand, instead of a value. */
 	struct json_text wire;
+	struct shared_run long_part; /* and what is sent in the middle of it, where it lies */
+	size_t long_part_at;
 	const char *name; /* as the log has it: "VM.start", "Async.VM.start", "http/get_export" */
 	struct gate_peer peer;
 	const char *session; /* its ref; REF_NULL in a sessionless message */

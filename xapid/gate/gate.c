@@ -270,10 +270,20 @@ struct err *gate_call(const struct gate_request *rq, struct gate_result *out)
 	return e;
 }
 
+static void write_wire(const struct gate_result *r, struct sbuf *out)
+{
+	sbuf_add(out, r->wire.text, r->long_part_at);
+	if (r->hole)
+		*r->hole = sbuf_len(out);
+	else
+		shared_run_copy(&r->long_part, out);
+	sbuf_add(out, r->wire.text + r->long_part_at, r->wire.len - r->long_part_at);
+}
+
 void gate_write(const struct gate_result *r, enum gate_form form, struct sbuf *out)
 {
 	if (!r->type)
-		sbuf_add(out, r->wire.text, r->wire.len);
+		write_wire(r, out);
 	else if (r->type->kind == TYPE_VOID)
 		sbuf_adds(out, form == GATE_XML ? "<value></value>" : "\"\"");
 	else

@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "common/sbuf.h"
 #include "common/schema.h"
+#include "common/shared.h"
 
 struct xml_node;
 struct xapi_call;
@@ -62,11 +63,19 @@ struct gate_result {
 	const struct type *type; /* NULL: there are bytes */
 	const void *value; /* of TYPE; in the request's arena, or constant */
 	struct json_text wire; /* a whole value in the form of the request; in its arena */
+	/* What belongs at a place of the wire form, and is too long to be copied; owned. */
+	struct shared_run long_part;
+	size_t long_part_at;
+	size_t *hole; /* where the writer is told to leave it out; NULL: it is copied after all */
 	bool is_bare; /* XML-RPC: without the struct that says Success (system.listMethods) */
 };
 
-/* One call, from its name to its durable result. OUT is set on success. */
+/* One call, from its name to its durable result. OUT is set on success, for the caller to end. */
 MAY_WAIT must_check struct err *gate_call(const struct gate_request *rq, struct gate_result *out);
+static inline void gate_result_fini(struct gate_result *r)
+{
+	shared_run_fini(&r->long_part);
+}
 
 /* Adds the result to OUT: a <value> of XML-RPC, or a value of JSON. */
 void gate_write(const struct gate_result *r, enum gate_form form, struct sbuf *out);

@@ -135,6 +135,8 @@ struct err *job_run(struct job *j)
 		e = db_barrier(j->c.since, NEVER);
 		fiber_cancel_unmask();
 	}
+	if (e)
+		shared_run_fini(&j->c.long_part);
 	return as_seen_by_client(j, e);
 }
 
@@ -173,7 +175,7 @@ static void end_task(struct job *j, const struct err *e)
 		xtask_fail(j->c.task, e);
 		return;
 	}
-	const struct gate_result result = job_result(j);
+	AUTO(gate_result_fini) struct gate_result result = job_result(j);
 	auto_sbuf text = {0};
 	gate_write(&result, GATE_XML, &text);
 	xtask_succeed(j->c.task, sbuf_str(&text));
@@ -204,9 +206,11 @@ struct err *job_run_later(struct job *j)
 	return e;
 }
 
-struct gate_result job_result(const struct job *j)
+struct gate_result job_result(struct job *j)
 {
 	if (j->c.wire.text)
-		return (struct gate_result){.wire = j->c.wire};
+		return (struct gate_result){.wire = j->c.wire,
+			.long_part = shared_run_take(&j->c.long_part),
+			.long_part_at = j->c.long_part_at};
 	return (struct gate_result){.type = j->c.message->result, .value = j->out};
 }

@@ -35,7 +35,7 @@ must_check struct err *job_withhold(const char *name);
 /* What gate_set_router was given; NULL: nothing. */
 const struct gate_router *job_router(void);
 
-/* What it answers with. */
-struct gate_result job_result(const struct job *j);
+/* What it answers with, which is the caller's from now on. */
+struct gate_result job_result(struct job *j);
 
 #endif

@@ -134,15 +134,19 @@ static void full_pool_nic(const struct full_pool *pool, const char *vm, unsigned
 	full_pool_must(db_create(console, &console, NULL));
 }
 
-static void full_pool_make(struct full_pool *pool, unsigned n_vms)
+/* Storage and a network for a host that is there. */
+static void full_pool_join(struct full_pool *pool, const char *host)
 {
-	struct xenapi_host host = db_blank(host);
 	struct xenapi_sr sr = db_blank(sr);
 	struct xenapi_network network = db_blank(network);
 
-	full_pool_must(db_create(host, &host, &pool->host));
+	pool->host = host;
 	full_pool_must(db_create(sr, &sr, &pool->sr));
 	full_pool_must(db_create(network, &network, &pool->network));
+}
+
+static void full_pool_add(const struct full_pool *pool, unsigned n_vms)
+{
 	for (unsigned i = 0; i < n_vms; i++) {
 		const char *vm = full_pool_vm(pool, i);
 
@@ -150,6 +154,15 @@ static void full_pool_make(struct full_pool *pool, unsigned n_vms)
 		full_pool_disk(pool, vm, 1);
 		full_pool_nic(pool, vm, i);
 	}
+}
+
+static void full_pool_make(struct full_pool *pool, unsigned n_vms)
+{
+	struct xenapi_host host = db_blank(host);
+
+	full_pool_must(db_create(host, &host, &pool->host));
+	full_pool_join(pool, pool->host);
+	full_pool_add(pool, n_vms);
 }
 
 #endif

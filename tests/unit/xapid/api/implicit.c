@@ -34,7 +34,13 @@ static void serve(struct sent *s)
 	};
 
 	s->e = implicit_serve(&c, s->args, s->out);
-	wire = c.wire.text ? arena_strndup(&arena, c.wire.text, c.wire.len) : NULL;
+	AUTO(gate_result_fini)
+	struct gate_result r = {
+		.wire = c.wire, .long_part = c.long_part, .long_part_at = c.long_part_at};
+	auto_sbuf text = {0};
+	if (c.wire.text)
+		gate_write(&r, c.form, &text);
+	wire = c.wire.text ? arena_strdup(&arena, sbuf_str(&text)) : NULL;
 }
 
 /* Sends a message of class C (the name of its struct) with up to three arguments. */

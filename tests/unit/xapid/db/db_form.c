@@ -6,6 +6,7 @@
 
 #include "common/loop.h"
 #include "common/sbuf.h"
+#include "common/shared.h"
 #include "tests/unit/xapid/full_pool.h"
 
 static int open_db(void **state)
@@ -90,8 +91,53 @@ static void all_keep_to_the_budget(void **state)
 	assert_int_equal(db_counts().form_misses, misses + 1);
 }
 
+static void a_member_of_a_map_is_held(void **state)
+{
+	struct full_pool pool;
+
+	full_pool_make(&pool, 0);
+	const char *ref = full_pool_vm(&pool, 1);
+	struct db_row *row = db_row(NULL, ref);
+	struct shared *json = db_form_member(row, DB_FORM_JSON);
+	struct db_text inside = db_form(row, DB_FORM_JSON);
+	auto_str whole = xasprintf(",\"%s\":%.*s", ref, (int)inside.len, inside.text);
+	assert_int_equal(json->n, strlen(whole));
+	assert_memory_equal(json->bytes, whole, json->n);
+	struct shared *xml = db_form_member(row, DB_FORM_XML);
+	inside = db_form(row, DB_FORM_XML);
+	auto_str member = xasprintf(
+		"<member><name>%s</name>%.*s</member>", ref, (int)inside.len, inside.text);
+	assert_int_equal(xml->n, strlen(member));
+	assert_memory_equal(xml->bytes, member, xml->n);
+	shared_drop(xml);
+	/* It outlives a change. */
+	CHECK_OK(db_write(vm, ref, name_label, "another"));
+	assert_memory_equal(json->bytes, whole, json->n);
+	shared_drop(json);
+}
+
+/* More than the budget, and none is made twice. */
+static void what_is_gathered_stays_until_then(void **state)
+{
+	struct full_pool pool;
+	struct shared_run run = {0};
+
+	full_pool_make(&pool, 100);
+	db_forms_gather();
+	for (int i = 0; i < 2; i++)
+		db_for_each (vm, row)
+			shared_run_add(&run, db_form_member(row, DB_FORM_XML), 0);
+	assert_int_equal(db_counts().form_misses, 100);
+	assert_true(db_counts().form_bytes > 64 << 10);
+	db_forms_gathered();
+	assert_in_range(db_counts().form_bytes, 32 << 10, 64 << 10);
+	assert_int_equal(shared_old_bytes(), 0);
+	shared_run_fini(&run);
+}
+
 #define DB_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_db, close_db)
 
 TEST_MAIN(DB_TEST(a_form_is_kept_until_the_row_changes),
 	DB_TEST(what_clients_do_not_see_is_not_in_it), DB_TEST(a_date_has_no_hyphens),
-	DB_TEST(all_keep_to_the_budget))
+	DB_TEST(all_keep_to_the_budget), DB_TEST(a_member_of_a_map_is_held),
+	DB_TEST(what_is_gathered_stays_until_then))
