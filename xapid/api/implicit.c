@@ -59,12 +59,15 @@ static struct err *get_by_name_label(struct xapi_call *c, const void *const *arg
 {
 	const struct class *class = c->message->class;
 	const struct field *label = db_field_named(class, "name_label");
-	struct string_list refs = {
-		arena_calloc(c->call.arena, db_count_of(class) + 1, sizeof(*refs.v)), 0};
+	const struct db_row *first = db_first_named(class, label, text_arg(args[0]));
+	struct string_list refs = {NULL, 0};
 
-	db_for_each_of (class, row)
-		if (!strcmp(text_arg(db_value(row, label)), text_arg(args[0])))
-			add_ref(c->call.arena, &refs, row);
+	for (const struct db_row *row = first; row; row = db_next_named(row, label))
+		refs.n++;
+	refs.v = arena_calloc(c->call.arena, refs.n + 1, sizeof(*refs.v));
+	refs.n = 0;
+	for (const struct db_row *row = first; row; row = db_next_named(row, label))
+		add_ref(c->call.arena, &refs, row);
 	*(struct string_list *)out = refs;
 	return NULL;
 }

@@ -155,8 +155,7 @@ static struct err *note_plugged(const char *pbd, bool is_plugged)
 	if (!row || row->currently_attached == is_plugged)
 		return NULL;
 	TRY(db_write(pbd, pbd, currently_attached, is_plugged));
-	if (db_find(sr, row->SR))
-		op_list(&sr_rules, row->SR);
+	rules_sr_plugged(row->SR);
 	return NULL;
 }
 
@@ -182,13 +181,15 @@ MAY_WAIT struct err *smd_attach(const char *pbd, const struct link_work *work)
 
 const char *smd_vdi_ref(const char *sr, const char *location)
 {
-	const struct xenapi_sr *row = db_find(sr, sr);
+	const struct class *class = &xenapi_class_vdi;
+	const struct field *field = db_field_named(class, "location");
 
-	for (size_t i = 0; row && i < row->VDIs.n; i++) {
-		const struct xenapi_vdi *vdi = db_find(vdi, row->VDIs.v[i]);
+	for (const struct db_row *row = sr ? db_first_named(class, field, location) : NULL; row;
+		row = db_next_named(row, field)) {
+		const struct xenapi_vdi *vdi = db_record(row);
 
-		if (vdi && !strcmp(vdi->location, location))
-			return row->VDIs.v[i];
+		if (!strcmp(vdi->SR, sr))
+			return db_ref(row);
 	}
 	return NULL;
 }

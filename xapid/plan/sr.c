@@ -241,7 +241,11 @@ MAY_WAIT struct err *plan_pbd_unplug(struct call *c, const char *pbd)
 	TRY(check_unused(sr));
 	TRY(link_error(link_wait_up(&link_smd), NULL));
 	TRY(detach(c, uuid, &work));
-	return db_find(pbd, pbd) ? db_write(pbd, pbd, currently_attached, false) : NULL;
+	if (!db_find(pbd, pbd))
+		return NULL;
+	TRY(db_write(pbd, pbd, currently_attached, false));
+	rules_sr_plugged(db_find(pbd, pbd)->SR);
+	return NULL;
 }
 
 struct err *plan_sr_delete_rows(const char *sr)

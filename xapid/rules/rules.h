@@ -37,6 +37,9 @@ bool sr_has_feature(const struct xenapi_sr *sr, const char *feature);
 /* Whether this host has the SR plugged; *PBD (or NULL) is that connection. */
 bool sr_is_plugged(const struct xenapi_sr *sr, const char **pbd);
 
+/* Lists what may be done with the SR and its VDIs, after it was plugged or unplugged; one that is
+ * gone is fine. */
+void rules_sr_plugged(const char *sr);
 /* Lists what may be done with everything that depends on it, after it has changed otherwise than by
  * an operation: power state, guest, blocked operations. */
 void rules_vm_changed(const char *ref);

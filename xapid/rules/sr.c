@@ -103,14 +103,13 @@ static uint64_t candidates(const char *ref)
 	return listed;
 }
 
-/* Whether it is plugged decides what its VDIs may do. */
-static void others(const char *ref)
+/* Whether it is plugged decides what its VDIs may do; nothing else of it does. */
+void rules_sr_plugged(const char *ref)
 {
 	const struct xenapi_sr *sr = db_find(sr, ref);
 
-	if (op_is_under_way(&sr_rules, ref, ~(OP_BIT(OP(PLUG)) | OP_BIT(OP(UNPLUG)))))
-		return;
-	for (size_t i = 0; i < sr->VDIs.n; i++)
+	op_list(&sr_rules, ref);
+	for (size_t i = 0; sr && i < sr->VDIs.n; i++)
 		op_list_one(&vdi_rules, sr->VDIs.v[i]);
 }
 
@@ -121,5 +120,4 @@ const struct op_rules sr_rules = {
 	.current = offsetof(struct xenapi_sr, current_operations),
 	.check = check,
 	.candidates = candidates,
-	.others = others,
 };

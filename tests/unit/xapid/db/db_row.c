@@ -9,6 +9,7 @@
 
 #include "core.gen.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int open_db(void **state)
@@ -182,9 +183,50 @@ static void uuids_are_unique(void **state)
 	CHECK_OK(db_create(vm, &vm, NULL));
 }
 
+static size_t count_named(const char *name)
+{
+	const struct field *f = db_field_named(&xenapi_class_vm, "name_label");
+	size_t n = 0;
+
+	for (struct db_row *row = db_first_named(&xenapi_class_vm, f, name); row;
+		row = db_next_named(row, f)) {
+		assert_string_equal(((const struct xenapi_vm *)db_record(row))->name_label, name);
+		n++;
+	}
+	return n;
+}
+
+static void rows_are_found_by_name(void **state)
+{
+	enum { MANY = 100 };
+	const char *refs[MANY];
+
+	assert_int_equal(count_named("none"), 0);
+	for (int i = 0; i < MANY; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "vm %d", i % 40);
+		refs[i] = make_vm(name);
+	}
+	assert_int_equal(count_named("vm 0"), 3);
+	assert_int_equal(count_named("vm 39"), 2);
+	assert_int_equal(count_named("vm 40"), 0);
+	CHECK_OK(db_write(vm, refs[0], name_label, "vm 39"));
+	CHECK_OK(db_write(vm, refs[1], name_label, ""));
+	CHECK_OK(db_delete(vm, refs[40]));
+	assert_int_equal(count_named("vm 0"), 1);
+	assert_int_equal(count_named("vm 39"), 3);
+	assert_int_equal(count_named(""), 1);
+	for (int i = 0; i < MANY; i++)
+		if (i != 40)
+			CHECK_OK(db_delete(vm, refs[i]));
+	assert_int_equal(count_named("vm 39"), 0);
+}
+
 #define DB_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_db, close_db)
 
 TEST_MAIN(DB_TEST(a_new_row_is_found), DB_TEST(a_write_is_a_delta_unless_it_changes_nothing),
 	DB_TEST(keys_of_maps_and_members_of_sets), DB_TEST(both_sides_of_a_relation_agree),
 	DB_TEST(what_refers_to_a_deleted_row_refers_to_nothing), DB_TEST(sets_on_both_sides),
-	DB_TEST(what_is_not_there_is_not_referred_to), DB_TEST(uuids_are_unique))
+	DB_TEST(what_is_not_there_is_not_referred_to), DB_TEST(uuids_are_unique),
+	DB_TEST(rows_are_found_by_name))
