@@ -409,6 +409,31 @@ static int live(void)
 	return self.exit_status;
 }
 
+/* ---- instead of living ---- */
+
+static MAY_WAIT void tool_main(void *arg)
+{
+	const struct daemon_options *o = &self.options;
+	auto_err e = o->tool->run(o->tool_value, o->is_forced);
+
+	fflush(stdout);
+	if (e)
+		fprintf(stderr, "%s: --%s: %s\n", self.spec->name, o->tool->name, err_text(e));
+	self.exit_status = e ? DAEMON_EXIT_FAILED : DAEMON_EXIT_OK;
+	loop_stop();
+}
+
+static int use_tool(void)
+{
+	loop_init();
+	auto_err e = fiber_spawn(NULL, tool_main, NULL, "tool");
+	if (!e)
+		loop_run(0);
+	offload_fini();
+	loop_fini();
+	return e ? DAEMON_EXIT_FAILED : self.exit_status;
+}
+
 static int configure_and_live(void)
 {
 	auto_err e = config_load();
@@ -417,7 +442,9 @@ static int configure_and_live(void)
 		config_complain(e, "cannot start");
 		return DAEMON_EXIT_CONFIG;
 	}
-	return self.options.print_config ? config_print() : live();
+	if (self.options.print_config)
+		return config_print();
+	return self.options.tool ? use_tool() : live();
 }
 
 int daemon_run(int argc, char **argv, const struct daemon_spec *spec)

@@ -24,6 +24,15 @@ enum daemon_exit {
 	DAEMON_EXIT_CONFIG = 78, /* the configuration is (EX_CONFIG of sysexits.h) */
 };
 
+/* What the program does instead of living as a daemon, by an option of its own: options, places and
+ * configuration are read, and RUN is called in a fiber. An error is printed, and is status 1. */
+struct daemon_tool {
+	const char *name; /* "import-file" */
+	const char *value; /* "FILE", or "[FILE]" when it may be missing */
+	const char *doc;
+	MAY_WAIT struct err *(*run)(const char *value, bool is_forced);
+};
+
 struct daemon_spec {
 	const char *name; /* "xenopsd": of files, socket, log lines */
 	const char *summary; /* one line for --help */
@@ -31,6 +40,7 @@ struct daemon_spec {
 	const struct conf_key *keys; /* NULL: none of its own */
 	void *conf; /* the struct that they fill */
 	size_t conf_size;
+	const struct daemon_tool *tools; /* the last one has no name; NULL: none */
 	const struct service *const *services; /* NULL-terminated; core's is added */
 	unsigned descriptors; /* that a peer may hand over ahead of its calls (rpc.h) */
 	/* Before the socket opens. NULL: nothing to do, as below. */

@@ -12,6 +12,9 @@ struct daemon_options {
 	const char *config; /* --config, or NULL */
 	const char *log_level; /* --log-level, or NULL */
 	bool print_config;
+	const struct daemon_tool *tool; /* or NULL */
+	const char *tool_value; /* or NULL */
+	bool is_forced; /* --force */
 };
 
 /* Returns -1 to go on, else what main is to return: help was printed, or the line is wrong. */

@@ -50,8 +50,8 @@ struct store_schema {
 
 struct store_options {
 	const struct store_schema *schema; /* outlives the store */
-	/* A damaged file is put aside and PATH.backup taken instead (a loud line in the log says
-	 * so, and store_is_restored); else it is refused. */
+	/* A damaged file is put aside and the newest copy that is whole taken instead (a loud line
+	 * in the log says so, and store_is_restored); else it is refused. */
 	bool restores_backup;
 	store_undo_fn undo; /* or NULL */
 	store_done_fn done; /* or NULL */
@@ -95,7 +95,8 @@ MAY_WAIT must_check struct err *store_barrier(
 /* NULL while it can be written, else why not. */
 const char *store_read_only(const struct store *s);
 
-/* A whole copy, durable, as PATH.backup: what restores_backup takes. On the pool; changes go on. */
+/* A whole copy, durable, as PATH.backup: what restores_backup takes. Two older ones stay, as
+ * PATH.backup.1 and .2, a day apart at least. On the pool; changes go on. */
 MAY_WAIT must_check struct err *store_backup(struct store *s, int64_t deadline);
 
 /* Counts, for `diagnostics`. */
@@ -118,5 +119,20 @@ must_check struct err *store_upgrade_delete(
  * for each finding. STORE_UNUSABLE when there is any. */
 must_check struct err *store_fsck(
 	const char *path, void (*report)(const char *line, void *arg), void *arg);
+/* The same, and then calls FN for each row of a table. An error of FN's ends the walk. */
+must_check struct err *store_look(const char *path, const char *table, store_row_fn fn, void *arg);
+
+/* Makes a file at PATH of what FN puts, whole and durable; else nothing is there afterwards. What
+ * was there goes. Blocks; any thread. */
+struct store_maker;
+typedef struct err *(*store_fill_fn)(struct store_maker *m, void *arg);
+must_check struct err *store_make(
+	const char *path, const struct store_schema *schema, store_fill_fn fn, void *arg);
+must_check struct err *store_maker_put(
+	struct store_maker *m, const char *table, const char *key, const void *value, size_t size);
+/* Puts FROM, which store_make made, in the place of a file that nobody has open. There is always
+ * one of the two, whole. The old one and its backups stay beside it, as PATH.replaced-N and the
+ * like. Blocks. */
+must_check struct err *store_replace(const char *path, const char *from);
 
 #endif

@@ -14,9 +14,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define BACKUP_PAGES 64 /* copied between two commits */
 #define PROBE_BYTES  (64 * 1024)
+#define BACKUP_AGE_S 86400
 
 bool store_file_is_restored(const struct store_file *f)
 {
@@ -149,6 +151,22 @@ struct err *store_file_backup_begin(struct store_file *f)
 	return err(SYSTEM_ERROR, text, "EIO");
 }
 
+/* The older copies are a day apart at least, so that not all are of one bad hour. */
+static void rotate_backups(struct store_file *f)
+{
+	auto_str newer = store_backup_name(f, 1);
+	struct stat st;
+
+	if (!stat(newer, &st) && time(NULL) - st.st_mtime < BACKUP_AGE_S)
+		return;
+	for (unsigned n = STORE_BACKUPS - 1; n; n--) {
+		auto_str from = store_backup_name(f, n - 1);
+		auto_str to = store_backup_name(f, n);
+
+		rename(from, to);
+	}
+}
+
 /* The copy is whole: give it its name. */
 static struct err *finish_backup(struct store_file *f)
 {
@@ -161,7 +179,11 @@ static struct err *finish_backup(struct store_file *f)
 		return err(SYSTEM_ERROR, sqlite3_errstr(rc), "EIO");
 	f->backup_db = NULL;
 	auto_fd fd = open(new_path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fchmod(fd, 0600) || fsync(fd) || rename(new_path, f->backup_path))
+	if (fd >= 0 && !fchmod(fd, 0600) && !fsync(fd))
+		rotate_backups(f);
+	else
+		return err_errno(errno, "finish %s", f->backup_path);
+	if (rename(new_path, f->backup_path))
 		return err_errno(errno, "finish %s", f->backup_path);
 	int r = store_sync_folder_of(f->backup_path);
 	return r ? err_errno(-r, "sync the folder of %s", f->backup_path) : NULL;

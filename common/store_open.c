@@ -300,12 +300,28 @@ static bool exists(const char *path)
 	return !lstat(path, &st);
 }
 
+char *store_backup_name(const struct store_file *f, unsigned n)
+{
+	return n ? xasprintf("%s.%u", f->backup_path, n) : xstrdup(f->backup_path);
+}
+
+static bool has_backup(const struct store_file *f)
+{
+	for (unsigned n = 0; n < STORE_BACKUPS; n++) {
+		auto_str backup = store_backup_name(f, n);
+
+		if (exists(backup))
+			return true;
+	}
+	return false;
+}
+
 static struct err *open_or_create(struct store_file *f)
 {
 	bool is_new = !exists(f->path);
 
 	f->is_damaged = false;
-	if (is_new && (exists(f->log_path) || exists(f->backup_path)))
+	if (is_new && (exists(f->log_path) || has_backup(f)))
 		return store_sql_damaged(f, "it is missing, but not what belongs to it");
 	if (is_new)
 		TRY(create(f));
@@ -314,35 +330,57 @@ static struct err *open_or_create(struct store_file *f)
 	return upgrade(f);
 }
 
-/* Puts what is there out of the way, under a name that is not taken. */
-static struct err *put_aside(const char *path)
+/* A name beside PATH that is not taken, for what it was. */
+static char *free_name(const char *path, const char *what)
 {
-	auto_str aside = NULL;
+	char *name = NULL;
 
-	for (unsigned n = 1; !aside || exists(aside); n++) {
-		free(take(aside));
-		aside = xasprintf("%s.damaged-%u", path, n);
+	for (unsigned n = 1; !name || exists(name); n++) {
+		free(name);
+		name = xasprintf("%s.%s-%u", path, what, n);
 	}
+	return name;
+}
+
+/* Puts what is there, if anything, out of the way. */
+static struct err *put_aside(const char *path, const char *what)
+{
+	auto_str aside = free_name(path, what);
+
 	if (rename(path, aside) && errno != ENOENT)
 		return err_errno(errno, "rename %s to %s", path, aside);
 	return NULL;
 }
 
-static struct err *restore(struct store_file *f, struct err *why)
+static struct err *restore_from(struct store_file *f, const char *backup, struct err *why)
 {
 	auto_err reason = why;
 
 	log_error("%s IS DAMAGED (%s): RESTORING %s; all changes since that copy are lost. The "
 		  "damaged file is kept beside it.",
-		f->path, err_text(reason), f->backup_path);
+		f->path, err_text(reason), backup);
 	store_sql_disconnect(f);
 	/* The log first: a file without a log is taken as it is, a log without its file is not. */
-	TRY(put_aside(f->log_path));
-	TRY(put_aside(f->path));
-	TRY(copy_file(f->backup_path, f->path));
+	TRY(put_aside(f->log_path, "damaged"));
+	TRY(put_aside(f->path, "damaged"));
+	TRY(copy_file(backup, f->path));
 	TRY(open_or_create(f));
 	f->is_restored = true;
 	return NULL;
+}
+
+/* The newest copy, or an older one when that is damaged too. */
+static struct err *restore(struct store_file *f, struct err *why)
+{
+	struct err *e = why;
+
+	for (unsigned n = 0; n < STORE_BACKUPS && e && f->is_damaged; n++) {
+		auto_str backup = store_backup_name(f, n);
+
+		if (exists(backup))
+			e = restore_from(f, backup, e);
+	}
+	return e;
 }
 
 static void free_file(struct store_file **fp)
@@ -381,7 +419,7 @@ struct err *store_file_open(
 
 	TRY(take_lock(f));
 	struct err *e = open_or_create(f);
-	if (e && f->is_damaged && options->restores_backup && exists(f->backup_path))
+	if (e && f->is_damaged && options->restores_backup)
 		e = restore(f, e);
 	TRY_CTX(e, "opening %s", path);
 	/* What a killed run left in the log goes into the file: then it is there twice. */
@@ -406,24 +444,84 @@ void store_file_close(struct store_file *f)
 
 /* ---- looking through a file ---- */
 
-struct err *store_fsck(const char *path, void (*report)(const char *line, void *arg), void *arg)
+static const char *const no_tables[] = {NULL};
+static const struct store_schema any_schema = {.version = INT32_MAX, .tables = no_tables};
+
+/* At a copy, since sqlite may write when it reads. */
+static struct err *look(struct store_file *f, const char *table, store_row_fn fn, void *arg)
 {
-	static const char *const no_tables[] = {NULL};
-	const struct store_schema any = {.version = INT32_MAX, .tables = no_tables};
-	const struct store_options options = {.schema = &any};
+	struct store_walk ignored = {0};
+
+	TRY(open_checked(f));
+	return table ? store_rows_walk(f, table, fn, arg, &ignored) : NULL;
+}
+
+struct err *store_look(const char *path, const char *table, store_row_fn fn, void *arg)
+{
+	const struct store_options options = {.schema = &any_schema};
 	auto_str copy = xasprintf("%s.fsck", path);
 	AUTO(free_file) struct store_file *f = new_file(path, &options);
 
+	if (!exists(path))
+		return err_errno(ENOENT, "open %s", path);
 	TRY(take_lock(f));
-	AUTO(free_file) struct store_file *look = new_file(copy, &options);
-	TRY(copy_file(f->path, look->path));
-	struct err *e = exists(f->log_path) ? copy_file(f->log_path, look->log_path) : NULL;
+	AUTO(free_file) struct store_file *copied = new_file(copy, &options);
+	TRY(copy_file(f->path, copied->path));
+	struct err *e = exists(f->log_path) ? copy_file(f->log_path, copied->log_path) : NULL;
 	if (!e)
-		e = open_checked(look);
+		e = look(copied, table, fn, arg);
+	store_sql_disconnect(copied);
+	unlink(copied->path);
+	unlink(copied->log_path);
+	return e;
+}
+
+struct err *store_fsck(const char *path, void (*report)(const char *line, void *arg), void *arg)
+{
+	struct err *e = store_look(path, NULL, NULL, NULL);
+
 	if (e)
 		report(err_text(e), arg);
-	store_sql_disconnect(look);
-	unlink(look->path);
-	unlink(look->log_path);
 	return e;
+}
+
+/* ---- another in its place ---- */
+
+/* The file stays where it is, and is there under another name too; so is its log, unless all that
+ * is in it is in the file. */
+static struct err *keep_old(struct store_file *f)
+{
+	auto_str kept = free_name(f->path, "replaced");
+	auto_str kept_log = xasprintf("%s-wal", kept);
+	auto_err damage = open_checked(f);
+	bool is_whole = !damage && store_file_checkpoint(f) == STORE_DONE;
+
+	store_sql_disconnect(f);
+	if (link(f->path, kept))
+		return err_errno(errno, "link %s to %s", f->path, kept);
+	if (!is_whole && rename(f->log_path, kept_log) && errno != ENOENT)
+		return err_errno(errno, "rename %s to %s", f->log_path, kept_log);
+	return NULL;
+}
+
+struct err *store_replace(const char *path, const char *from)
+{
+	const struct store_options options = {.schema = &any_schema};
+	AUTO(free_file) struct store_file *f = new_file(path, &options);
+
+	TRY(take_lock(f));
+	for (unsigned n = 0; n < STORE_BACKUPS; n++) {
+		auto_str backup = store_backup_name(f, n);
+
+		TRY(put_aside(backup, "replaced"));
+	}
+	if (exists(f->path))
+		TRY(keep_old(f));
+	if (unlink(f->log_path) && errno != ENOENT)
+		return err_errno(errno, "remove %s", f->log_path);
+	/* A file without its log is taken as it is, so both are fine now. */
+	if (rename(from, f->path))
+		return err_errno(errno, "rename %s to %s", from, f->path);
+	int r = store_sync_folder_of(f->path);
+	return r ? err_errno(-r, "sync the folder of %s", f->path) : make_log(f);
 }

@@ -116,5 +116,8 @@ must_check struct err *store_rows_check(struct store_file *f);
 /* ---- store_open.c ---- */
 
 int store_sync_folder_of(const char *path);
+/* The copies beside the file: 0 is the newest, PATH.backup. For the caller to free. */
+#define STORE_BACKUPS 3
+char *store_backup_name(const struct store_file *f, unsigned n);
 
 #endif

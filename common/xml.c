@@ -31,6 +31,7 @@ struct parse {
 	struct arena *arena;
 	size_t memory_limit; /* for arena->used */
 	unsigned max_depth, depth;
+	bool counts_lines;
 	struct xml_node *root;
 	struct sbuf text; /* of all open elements, outermost first */
 	struct err *e; /* why the parser was stopped */
@@ -79,6 +80,8 @@ static void on_start(void *arg, const char *name, const char **attrs)
 	struct xml_node *node = arena_new(p->arena, struct xml_node);
 	node->name = arena_strdup(p->arena, name);
 	node->text = "";
+	if (p->counts_lines)
+		node->line = XML_GetCurrentLineNumber(p->parser);
 	if (attrs[0])
 		copy_attrs(p, node, attrs);
 	if (p->depth) {
@@ -174,6 +177,8 @@ static struct err *run(struct parse *p, const char *text, size_t len)
 	XML_SetCharacterDataHandler(p->parser, on_text);
 	XML_SetStartDoctypeDeclHandler(p->parser, on_doctype);
 	enum XML_Status status = XML_Parse(p->parser, text, (int)len, XML_TRUE);
+	if (p->e && p->counts_lines)
+		return err_wrap(take(p->e), "line %lu", XML_GetCurrentLineNumber(p->parser));
 	if (p->e)
 		return take(p->e);
 	return status == XML_STATUS_OK ? NULL : syntax(p->parser);
@@ -189,7 +194,8 @@ struct err *xml_parse(const char *text, size_t len, const struct xml_limits *lim
 	struct parse p = {.parser = parser_take(),
 		.arena = a,
 		.memory_limit = a->used + XML_MAX_MEMORY,
-		.max_depth = limits->depth < XML_MAX_DEPTH ? limits->depth : XML_MAX_DEPTH};
+		.max_depth = limits->depth < XML_MAX_DEPTH ? limits->depth : XML_MAX_DEPTH,
+		.counts_lines = limits->counts_lines};
 	struct err *e = run(&p, text, len);
 	parser_give_back(p.parser, len);
 	sbuf_fini(&p.text);

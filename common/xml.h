@@ -25,6 +25,7 @@ struct xml_node {
 	size_t text_len;
 	const struct xml_attr *attrs;
 	size_t n_attrs;
+	size_t line; /* where it begins; 0 when lines were not to be counted */
 	struct xml_node *first; /* child */
 	struct xml_node *next; /* sibling */
 };
@@ -32,6 +33,7 @@ struct xml_node {
 struct xml_limits {
 	size_t size; /* of the text, in bytes */
 	unsigned depth; /* of elements; at most XML_MAX_DEPTH */
+	bool counts_lines; /* nodes and errors tell of their lines */
 };
 
 /* BAD_REQUEST: it is not XML, or has a DOCTYPE; LIMIT_EXCEEDED. The text is UTF-8 in the tree
