@@ -22,7 +22,8 @@ $(unit_helpers): | $(GEN_HEADERS)
 $(B)/tests/unit/common/json: $(B)/obj/tests/unit/json_oracle.o
 FUZZ_OBJ_json := $(B)/obj/tests/unit/json_oracle.o
 $(B)/tests/unit/bench/bench: $(B)/obj/tests/bench/bench.o
-$(B)/tests/unit/idl/roundtrip: $(B)/obj/tests/unit/random_value.o
+$(B)/tests/unit/idl/roundtrip $(B)/tests/unit/xapid/xmldb/value: \
+	$(B)/obj/tests/unit/random_value.o
 DEPFILES += $(B)/obj/tests/unit/random_value.d
 $(B)/obj/tests/unit/idl/roundtrip.o $(B)/obj/tests/fuzz/fuzz-codec.o: \
 	CPPFLAGS += '-DINTERFACES=$(foreach i,$(interfaces),X($(i)))'

@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/stream.h"
 #include "common/version.h"
+#include "xapid/api/database.h"
 #include "xapid/api/event_kept.h"
 #include "xapid/api/import_vdi.h"
 #include "xapid/api/message_store.h"
@@ -23,6 +24,7 @@
 #include "xapid/link/xenopsd.h"
 #include "xapid/rules/rules.h"
 #include "xapid/xapid.h"
+#include "xapid/xmldb/xmldb.h"
 
 #include "control.gen.h"
 
@@ -129,6 +131,14 @@ static const struct conf_key keys[] = {
 		.offset = offsetof(struct xapid_conf, cache_size),
 		.standard = "64MiB",
 		.doc = "Memory for the wire forms of records, which are kept until they change."},
+	{.name = "backup_interval",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xapid_conf, backup_ns),
+		.standard = "1h",
+		.min = NS_PER_S,
+		.max = 365 * 86400 * NS_PER_S,
+		.doc = "How long after a copy of a database that has changed the next one is made. "
+		       "When the file is damaged, the newest copy takes its place."},
 	{.name = "withheld",
 		.kind = CONF_STRING,
 		.offset = offsetof(struct xapid_conf, withheld),
@@ -187,14 +197,17 @@ static MAY_WAIT struct err *init(void)
 	const struct db_options options = {
 		.path = path,
 		.form_bytes = (size_t)xapid_conf.cache_size,
+		.backup_ns = xapid_conf.backup_ns,
 	};
 
 	TRY(role_load());
+	TRY(xmldb_take_restored(path));
 	TRY(db_open(&options));
 	TRY(gate_start());
 	TRY(message_store_open());
 	rrd_serve();
 	import_vdi_serve();
+	database_serve();
 	master_serve();
 	run_serve();
 	migrate_serve();
@@ -235,6 +248,7 @@ int main(int argc, char **argv)
 		.keys = keys,
 		.conf = &xapid_conf,
 		.conf_size = sizeof(xapid_conf),
+		.tools = xapid_tools,
 		.services = services,
 		.init = init,
 		.stop = stop,

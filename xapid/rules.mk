@@ -37,3 +37,8 @@ $(B)/tests/unit/xapid/gate/gate: $(call objects,$(addprefix xapid/api/,session.c
 # The bench of the database takes what it needs too.
 $(B)/tests/bench/bench_db: $(LIBXAPID)
 $(B)/tests/bench/bench_db: LIBS_GROUP = -Wl,--start-group $(LIBXAPID) $(LIBS) -Wl,--end-group
+
+# So does the fuzz target of its XML.
+fuzz_xmldb := $(addprefix $(B)/tests/fuzz/,replay-xmldb fuzz-xmldb)
+$(fuzz_xmldb): $(LIBXAPID)
+$(fuzz_xmldb): LIBS_GROUP = -Wl,--start-group $(LIBXAPID) $(LIBS) -Wl,--end-group

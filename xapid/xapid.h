@@ -6,7 +6,7 @@
 #ifndef XENITH_XAPID_XAPID_H
 #define XENITH_XAPID_XAPID_H
 
-#include "common/dialect.h"
+#include "common/daemon.h"
 
 /* Where accounts are looked up. */
 enum xapid_auth { XAPID_AUTH_PAM, XAPID_AUTH_FILE };
@@ -30,9 +30,13 @@ struct xapid_conf {
 	char *uefi_certificates; /* the folder of the guests' certificates for secure boot */
 	char *sys; /* where the kernel tells of devices: /sys */
 	int64_t cache_size; /* bytes for the wire forms of records */
+	int64_t backup_ns; /* between copies of the database */
 	char *withheld; /* a message that is answered as if it were not built; "": none */
 };
 
 extern struct xapid_conf xapid_conf;
+
+/* What it does instead of serving (tool.c). */
+extern const struct daemon_tool xapid_tools[];
 
 #endif

@@ -31,6 +31,7 @@ static void describe(struct json_writer *w)
 	json_member_int(w, "commits", (int64_t)counts.store.commits);
 	json_member_int(w, "checkpoints", (int64_t)counts.store.checkpoints);
 	json_member_int(w, "largest_batch", (int64_t)counts.store.largest_batch);
+	json_member_bool(w, "was_restored", db.store && store_is_restored(db.store));
 	json_write_object_end(w);
 }
 

@@ -48,6 +48,7 @@ struct db_options {
 	int64_t probe_ns; /* of store.h */
 	const char *vfs; /* of store.h */
 	size_t form_bytes; /* for cached wire forms; 0: 64 MiB */
+	int64_t backup_ns; /* from one copy of the file to the next, in PATH.backup; 0: none */
 };
 
 /* Loads what the file has (and blocks meanwhile): at start-up. Waits only where there is a path.
@@ -56,9 +57,20 @@ MAY_WAIT must_check struct err *db_open(const struct db_options *options);
 /* Writes what is queued. No fiber may wait. Harmless when nothing is open. */
 void db_close(void);
 
+/* ---- its file ---- */
+
+extern const struct store_schema db_schema;
+#define DB_TABLE_OBJECT "object" /* reference -> what db_record_encode makes */
+/* What is kept of a record, as the file has it: JSON, {"VM": {…}}. */
+struct sbuf;
+void db_record_encode(const struct class *c, const void *record, struct sbuf *out);
+/* Looks through a file that no daemon has open, changing nothing, while another database is open,
+ * if only in memory. REPORT gets a line for each finding. An error: it cannot be looked at. */
+must_check struct err *db_fsck(
+	const char *path, void (*report)(const char *line, void *arg), void *arg, size_t *n_rows);
+
 /* ---- reading ---- */
 
-struct sbuf;
 struct shared;
 struct db_row; /* opaque but for the functions here */
 

@@ -21,14 +21,15 @@
 #include <assert.h>
 #include <string.h>
 
-#define TABLE_OBJECT "object"
-#define TABLE_START  "start"
+#define TABLE_START "start"
+
+static const char *const tables[] = {DB_TABLE_OBJECT, TABLE_START, NULL};
+const struct store_schema db_schema = {.version = 1, .tables = tables};
 
 /* ---- rows as text ---- */
 
-void db_row_encode(const struct db_row *row, bool is_whole, struct sbuf *out)
+static void encode(const struct db_class *c, const char *record, bool is_whole, struct sbuf *out)
 {
-	const struct db_class *c = row->class;
 	struct json_writer w;
 
 	json_writer_init(&w, out);
@@ -37,7 +38,7 @@ void db_row_encode(const struct db_row *row, bool is_whole, struct sbuf *out)
 	json_write_object(&w);
 	for (uint32_t i = 0; i < c->class->n_fields; i++) {
 		const struct field *f = c->fields[i].field;
-		const void *value = row->record + f->offset;
+		const void *value = record + f->offset;
 
 		bool is_wanted =
 			is_whole ? c->fields[i].link != LINK_COMPUTED : c->fields[i].is_kept;
@@ -50,11 +51,21 @@ void db_row_encode(const struct db_row *row, bool is_whole, struct sbuf *out)
 	json_write_object_end(&w);
 }
 
+void db_row_encode(const struct db_row *row, bool is_whole, struct sbuf *out)
+{
+	encode(row->class, row->record, is_whole, out);
+}
+
+void db_record_encode(const struct class *c, const void *record, struct sbuf *out)
+{
+	encode(db_class_of(c), record, false, out);
+}
+
 static struct err *damaged(const char *key, const char *why)
 {
 	auto_str reason = xasprintf("%s: %s", key, why);
 
-	return err(STORE_UNUSABLE, TABLE_OBJECT, reason);
+	return err(STORE_UNUSABLE, DB_TABLE_OBJECT, reason);
 }
 
 /* Members that this version does not know are left out. */
@@ -175,7 +186,7 @@ static MAY_WAIT struct err *load(void)
 
 	TRY(store_load(db.store, TABLE_START, load_start, &starts));
 	db.generation = db.tombstones_from = ++starts << 32;
-	struct err *e = store_load(db.store, TABLE_OBJECT, load_row, &rows);
+	struct err *e = store_load(db.store, DB_TABLE_OBJECT, load_row, &rows);
 	while (!list_is_empty(&rows)) {
 		struct db_row *row = list_pop_front(&rows, struct db_row, of_class);
 
@@ -225,10 +236,10 @@ static struct err *put(struct db_row *row, void *what, uint64_t *stored)
 	auto_sbuf b = {0};
 
 	if (row->name->row != row)
-		return store_delete(db.store, TABLE_OBJECT, row->name->text, what, stored);
+		return store_delete(db.store, DB_TABLE_OBJECT, row->name->text, what, stored);
 	db_row_encode(row, false, &b);
-	return store_put(
-		db.store, TABLE_OBJECT, row->name->text, sbuf_data(&b), sbuf_len(&b), what, stored);
+	return store_put(db.store, DB_TABLE_OBJECT, row->name->text, sbuf_data(&b), sbuf_len(&b),
+		what, stored);
 }
 
 static void undo_batch(struct db_batch *b)
@@ -340,14 +351,35 @@ const char *db_read_only(void)
 	return db.store ? store_read_only(db.store) : NULL;
 }
 
+/* ---- copies beside the file ---- */
+
+#define FIRST_BACKUP_NS (10 * NS_PER_S) /* when it is sure that the start went well */
+
+static MAY_WAIT void keep_backups(void *arg)
+{
+	int64_t interval = (int64_t)(intptr_t)arg;
+	struct err *e = fiber_sleep(interval < FIRST_BACKUP_NS ? interval : FIRST_BACKUP_NS);
+	uint64_t kept = 0;
+
+	while (!e) {
+		uint64_t now = store_generation(db.store);
+		auto_err failed =
+			now == kept || db_read_only() ? NULL : store_backup(db.store, NEVER);
+
+		if (failed && !err_is(failed, &ERR_SHUTTING_DOWN))
+			log_err(LOG_WARN_, failed, "the database has no new copy beside it");
+		kept = failed ? 0 : now;
+		e = fiber_sleep(interval);
+	}
+	err_free(e);
+}
+
 /* ---- opening ---- */
 
 MAY_WAIT struct err *db_keep_open(const struct db_options *options)
 {
-	static const char *const tables[] = {TABLE_OBJECT, TABLE_START, NULL};
-	static const struct store_schema schema = {.version = 1, .tables = tables};
 	const struct store_options store_options = {
-		.schema = &schema,
+		.schema = &db_schema,
 		.restores_backup = true,
 		.undo = on_undo,
 		.done = on_done,
@@ -359,7 +391,10 @@ MAY_WAIT struct err *db_keep_open(const struct db_options *options)
 	if (!options->path)
 		return NULL;
 	TRY(store_open(&db.store, options->path, &store_options));
-	return load();
+	TRY(load());
+	if (!options->backup_ns)
+		return NULL;
+	return fiber_spawn(NULL, keep_backups, (void *)(intptr_t)options->backup_ns, "backups");
 }
 
 void db_keep_close(void)

@@ -11,6 +11,7 @@
  *	db_edit.c       keys of maps, members of sets
  *	db_feed.c       what changed, in order; what was deleted
  *	db_keep.c       to and from the file
+ *	db_fsck.c       looks through a file
  *	db_form.c       wire forms
  *	db_copy.c       a copy of another host's database
  */

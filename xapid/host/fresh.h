@@ -7,6 +7,7 @@
 #define XENITH_XAPID_HOST_FRESH_H
 
 #include "common/err.h"
+#include "xapid/db/db.h"
 #include "xapid/host/facts.h"
 
 #define PRODUCT_BRAND "Xenith"
@@ -15,6 +16,9 @@
 must_check struct err *fresh_pool(const struct host_facts *facts);
 /* The roles of the model, with the references that clients know. */
 must_check struct err *fresh_roles(void);
+/* One of them, which points to nothing but what stays. */
+extern const size_t fresh_n_roles;
+void fresh_role(size_t i, struct xenapi_role *role, char ref[static DB_REF_SIZE]);
 /* The templates that VMs are made of. */
 must_check struct err *fresh_templates(void);
 /* A network and a PIF for each device that has none, and the internal network of the host. */

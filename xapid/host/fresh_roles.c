@@ -5,10 +5,6 @@
  */
 #include "xapid/host/fresh.h"
 
-#include "xapid/db/db.h"
-
-#include "xenapi.gen.h"
-
 #include <stdio.h>
 
 static const struct {
@@ -32,20 +28,27 @@ static const struct {
 		false},
 };
 
+const size_t fresh_n_roles = ARRAY_LEN(roles);
+
+void fresh_role(size_t i, struct xenapi_role *role, char ref[static DB_REF_SIZE])
+{
+	snprintf(ref, DB_REF_SIZE, "OpaqueRef:%s", roles[i].uuid);
+	*role = db_blank(role);
+	role->uuid = roles[i].uuid;
+	role->name_label = roles[i].name;
+	role->name_description = roles[i].description;
+	role->is_internal = roles[i].is_internal;
+}
+
 struct err *fresh_roles(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-		struct xenapi_role role = db_blank(role);
+		struct xenapi_role role;
 		char ref[DB_REF_SIZE];
 
-		snprintf(ref, sizeof(ref), "OpaqueRef:%s", roles[i].uuid);
-		if (db_find(role, ref))
-			continue;
-		role.uuid = roles[i].uuid;
-		role.name_label = roles[i].name;
-		role.name_description = roles[i].description;
-		role.is_internal = roles[i].is_internal;
-		TRY(db_create_as(role, &role, ref));
+		fresh_role(i, &role, ref);
+		if (!db_find(role, ref))
+			TRY(db_create_as(role, &role, ref));
 	}
 	return NULL;
 }

@@ -40,8 +40,9 @@ static struct err *remove_file(const char *name)
 /* Everything that the host was goes, the file that says so last. */
 static struct err *remove_all(void)
 {
-	static const char *const names[] = {
-		"xapid.db", "xapid.db-wal", "xapid.db-shm", "xapid-pool.secret", "xapid.role"};
+	static const char *const names[] = {"xapid.db.restored", "xapid.db.backup",
+		"xapid.db.backup.1", "xapid.db.backup.2", "xapid.db", "xapid.db-wal",
+		"xapid.db-shm", "xapid-pool.secret", "xapid.role"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		TRY(remove_file(names[i]));
