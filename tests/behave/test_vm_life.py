@@ -2,11 +2,12 @@
 """The life of VMs through the XenAPI, on the simulator: Python's own xmlrpc.client is the client."""
 
 import json
+import subprocess
 import unittest
 
 from jsonrpc import Client
 from pool import MIB, NO_QOS, NULL, Case, Failure
-from stack import Stack, free_port
+from stack import BUILD, HANG, Stack, free_port
 
 
 class LifeTest(Case):
@@ -173,6 +174,47 @@ class WholeLife(LifeTest):
         self.assertEqual(self.fails("VM_LACKS_FEATURE", "VM.clean_shutdown", vm), [vm])
         self.x("VM.shutdown", vm)
         self.assertEqual(self.state(vm), "Halted")
+
+    def cli(self, command):
+        """What xapid-cli says of xapid, as a list."""
+        done = subprocess.run(
+            [str(BUILD / "bin" / "xapid-cli"), "--dir", str(self.stack.dir), command, "--json"],
+            capture_output=True,
+            text=True,
+            timeout=HANG,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_what_is_at_work_can_be_seen(self):
+        vm = self.make_whole_vm()
+        path = self.stack.dir / "run" / "simulator" / "run" / "simulator.sock"
+        self.assertEqual((self.cli("locks"), self.cli("plans")), ([], []))
+        with Client(path) as client:
+            client.call("Fault.add", fault={"atom": "vbd-plug", "action": "hang"})
+            task = self.x("Async.VM.start", vm, False, False)
+            self.until(lambda: client.call("Fault.list")[0]["hanging"], "the plug")
+            later = self.x("Async.VM.start", vm, False, False)
+            self.until(lambda: any(lock["waiting"] for lock in self.cli("locks")), "a waiter")
+            (lock,) = [lock for lock in self.cli("locks") if lock["class"] == "VM"]
+            plans = {plan["task"]: plan for plan in self.cli("plans")}
+            links = {link["to"]: link for link in self.cli("links")}
+            fibers = self.cli("fibers")
+            sessions = self.cli("sessions")
+            client.call("Fault.clear")
+        self.assertEqual((lock["ref"], lock["operation"], lock["task"]), (vm, "start", task))
+        self.assertEqual((lock["task_name"], lock["waiting"]), ("Async.VM.start", 1))
+        self.assertIn(f"VM.start {vm}", plans[task]["operations"])
+        self.assertEqual(plans[task]["user"], self.stack.env()["XAPI_USER"])
+        self.assertEqual(plans[later]["operations"], [])
+        (part,) = [plan for plan in plans.values() if plan["part_of"] == task]
+        self.assertEqual(set(links), {"xenopsd", "smd", "networkd", "rrdd"})
+        self.assertTrue(links["xenopsd"]["up"])
+        self.assertGreaterEqual(links["xenopsd"]["tasks"], 1)
+        self.assertIn("another operation", [fiber.get("waits_for") for fiber in fibers])
+        (mine,) = [session for session in sessions if session["ref"] == self.x.ref]
+        self.assertEqual((mine["kind"], mine["user"]), ("root", self.stack.env()["XAPI_USER"]))
+        self.until(lambda: not self.cli("plans"), "the end of both")
 
 
 class Suspends(LifeTest):

@@ -164,6 +164,13 @@ struct session *session_find(const char *ref)
 	return map_get(&sessions.by_ref, ref);
 }
 
+const struct session *session_next(const struct session *s)
+{
+	const struct list *next = s ? s->by_use.next : sessions.by_use.next;
+
+	return next == &sessions.by_use ? NULL : list_entry(next, struct session, by_use);
+}
+
 void session_describe(const struct session *s, struct xapi_call *call)
 {
 	struct arena *a = call->call.arena;

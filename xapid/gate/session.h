@@ -46,6 +46,8 @@ must_check struct err *session_use(const char *ref, struct session **out);
 must_check struct err *session_check(const char *ref);
 /* NULL when there is none. */
 struct session *session_find(const char *ref);
+/* The one that was used longest ago (S is NULL), or the one behind it; NULL: no more. */
+const struct session *session_next(const struct session *s);
 /* Those of a subject have this role from now on; NULL: they end. */
 void session_set_role(const char *subject, const char *role);
 /* Who calls, for CALL and those that it asks; copied into its arena. */

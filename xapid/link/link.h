@@ -99,10 +99,6 @@ void link_tasks_look(struct link *l);
  * the XenAPI. For the first time those too that have ended, which are forgotten so. */
 MAY_WAIT must_check struct err *link_tasks_resync(struct link *l);
 
-/* The table of tasks, for `diagnostics`. */
-struct json_writer;
-void links_dump(struct json_writer *w);
-
 /* ---- errors ---- */
 
 /*

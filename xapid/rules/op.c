@@ -110,6 +110,13 @@ void op_list(const struct op_rules *rules, const char *ref)
 		rules->others(ref);
 }
 
+size_t op_waiters(const char *ref)
+{
+	const struct waiting *w = map_get(&waiting, ref);
+
+	return w ? w->n : 0;
+}
+
 /* The waiters look again. */
 static void wake(const char *ref)
 {

@@ -75,6 +75,8 @@ void op_list(const struct op_rules *rules, const char *ref);
 void op_list_one(const struct op_rules *rules, const char *ref);
 /* At the start: nothing is under way on any object of the class. */
 void op_clear(const struct op_rules *rules);
+/* How many fibers wait for the object's operations. */
+size_t op_waiters(const char *ref);
 /* The value of OP in the words of XenAPI. */
 const char *op_name(const struct op_rules *rules, int what);
 
