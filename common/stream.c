@@ -801,6 +801,11 @@ void stream_set_tls(struct stream *s, struct tls_session *tls)
 	s->tls = tls;
 }
 
+const struct tls_session *stream_tls(const struct stream *s)
+{
+	return s->tls;
+}
+
 int stream_detach(struct stream *s, struct tls_session **tls, struct sbuf *unread)
 {
 	int fd = s->fd;

@@ -93,6 +93,8 @@ bool stream_is_hung_up(const struct stream *s);
 
 /* Gives up the descriptor, its TLS session (or NULL) and the unread bytes to a pump; frees S. */
 int stream_detach(struct stream *s, struct tls_session **tls, struct sbuf *unread);
+/* NULL: it is plain. Borrowed. */
+const struct tls_session *stream_tls(const struct stream *s);
 /* Puts TLS on a connected stream (tls.h does the handshake). */
 void stream_set_tls(struct stream *s, struct tls_session *tls);
 

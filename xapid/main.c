@@ -18,6 +18,7 @@
 #include "xapid/door/door.h"
 #include "xapid/forward/forward.h"
 #include "xapid/gate/gate.h"
+#include "xapid/host/certificate.h"
 #include "xapid/host/host.h"
 #include "xapid/host/role.h"
 #include "xapid/link/link.h"
@@ -139,6 +140,14 @@ static const struct conf_key keys[] = {
 		.max = 365 * 86400 * NS_PER_S,
 		.doc = "How long after a copy of a database that has changed the next one is made. "
 		       "When the file is damaged, the newest copy takes its place."},
+	{.name = "heartbeat",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xapid_conf, heartbeat_ns),
+		.standard = "10s",
+		.min = 100 * NS_PER_MS,
+		.max = 600 * NS_PER_S,
+		.doc = "So often the master of a pool says something to each member; who is silent "
+		       "for three times as long is taken for gone. The same on all hosts."},
 	{.name = "withheld",
 		.kind = CONF_STRING,
 		.offset = offsetof(struct xapid_conf, withheld),
@@ -181,6 +190,7 @@ static MAY_WAIT struct err *begin_as_master(void)
 static MAY_WAIT struct err *begin_as_member(void)
 {
 	TRY(host_start());
+	TRY(certificate_note());
 	return links_start(daemon_paths()->run);
 }
 
@@ -211,12 +221,15 @@ static MAY_WAIT struct err *init(void)
 	master_serve();
 	run_serve();
 	migrate_serve();
+	web_serve();
 	move_set_tell(tell_arrived);
 	if (own_role.is_member)
 		TRY(forward_start(begin_as_member));
 	else
 		TRY(begin_as_master());
-	return open_door();
+	TRY(open_door());
+	/* It may be new; a member that has found its master already notes it here. */
+	return own_role.is_member && !member_is_in_touch() ? NULL : certificate_note();
 }
 
 static MAY_WAIT void stop(void)

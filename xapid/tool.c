@@ -83,7 +83,7 @@ static struct err *import(
 	if (e)
 		unlink(new_path);
 	TRY(e);
-	TRY(role_write(NULL, host));
+	TRY(role_write(NULL, "", host));
 	print_notes(&db);
 	printf("%zu objects are in %s; this host is %s.\n", db.rows.n, path, host);
 	return NULL;

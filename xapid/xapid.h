@@ -31,6 +31,7 @@ struct xapid_conf {
 	char *sys; /* where the kernel tells of devices: /sys */
 	int64_t cache_size; /* bytes for the wire forms of records */
 	int64_t backup_ns; /* between copies of the database */
+	int64_t heartbeat_ns; /* between the hosts of a pool */
 	char *withheld; /* a message that is answered as if it were not built; "": none */
 };
 

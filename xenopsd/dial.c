@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * HTTP to another host's xapid (dial.h). Hosts of a pool have certificates of their own making:
- * the session is what shows who may do this, as between xapids.
+ * HTTP to another host's xapid (dial.h). Hosts of a pool have certificates of their own making, so
+ * xapid says which one it has to be.
  */
 #include "xenopsd/dial.h"
 
@@ -23,6 +23,8 @@ struct url {
 	const char *authority; /* as it stood */
 	const char *path; /* with a slash in front, and none at the end */
 	const char *query; /* with a question mark in front, or "" */
+	const char *cookie; /* of the fragment, which is not sent as it is; or NULL */
+	const char *pin; /* the same: the fingerprint of the certificate, or NULL */
 };
 
 static struct err *no_url(const char *why)
@@ -60,6 +62,21 @@ static struct err *read_authority(struct arena *a, struct url *u)
 	return NULL;
 }
 
+/* The value of KEY among "KEY=VALUE&KEY=VALUE"; NULL: it is not there. */
+static const char *part_of(const char *fragment, const char *key, struct arena *a)
+{
+	size_t len = strlen(key);
+
+	while (*fragment) {
+		size_t n = strcspn(fragment, "&");
+
+		if (n > len && !strncmp(fragment, key, len) && fragment[len] == '=')
+			return arena_strndup(a, fragment + len + 1, n - len - 1);
+		fragment += n + (fragment[n] == '&');
+	}
+	return NULL;
+}
+
 static struct err *read_url(const char *text, struct arena *a, struct url *u)
 {
 	bool is_tls = !strncmp(text, "https://", 8);
@@ -67,23 +84,27 @@ static struct err *read_url(const char *text, struct arena *a, struct url *u)
 	if (!is_plain(text) || (!is_tls && strncmp(text, "http://", 7) != 0))
 		return no_url("not of http");
 	text += is_tls ? 8 : 7;
-	size_t authority = strcspn(text, "/?"), path = strcspn(text + authority, "?");
+	size_t authority = strcspn(text, "/?#"), path = strcspn(text + authority, "?#");
+	const char *query = text + authority + path, *fragment = strchrnul(query, '#');
 	*u = (struct url){.is_tls = is_tls,
 		.port = is_tls ? 443 : 80,
 		.authority = arena_strndup(a, text, authority),
-		.query = arena_strdup(a, text + authority + path)};
+		.query = arena_strndup(a, query, (size_t)(fragment - query)),
+		.cookie = part_of(fragment + (*fragment == '#'), "cookie", a),
+		.pin = part_of(fragment + (*fragment == '#'), "pin", a)};
 	while (path && text[authority + path - 1] == '/')
 		path--;
 	u->path = arena_strndup(a, text + authority, path);
 	return read_authority(a, u);
 }
 
-static MAY_WAIT struct err *encrypt(struct stream *s, int64_t deadline)
+static MAY_WAIT struct err *encrypt(struct stream *s, const struct url *u, int64_t deadline)
 {
-	static const struct tls_client_spec anybody = {.verify = TLS_VERIFY_NONE};
+	const struct tls_client_spec spec = {
+		.verify = u->pin ? TLS_VERIFY_PINNED : TLS_VERIFY_NONE, .fingerprint = u->pin};
 	struct tls_context *context;
 
-	TRY(tls_client_new(&context, &anybody));
+	TRY(tls_client_new(&context, &spec));
 	struct err *e = tls_connect(s, context, NULL, deadline);
 	tls_context_free(context);
 	return e;
@@ -97,8 +118,9 @@ static MAY_WAIT struct err *ask(
 
 	sbuf_printf(stream_out(s),
 		"PUT %s/migrate/vm/%s%s HTTP/1.1\r\nhost: %s\r\nuser-agent: xenopsd\r\n"
-		"content-length: 0\r\n\r\n",
-		u->path, vm_id, u->query, u->authority);
+		"content-length: 0\r\n%s%s%s\r\n",
+		u->path, vm_id, u->query, u->authority, u->cookie ? "cookie: " : "",
+		u->cookie ? u->cookie : "", u->cookie ? "\r\n" : "");
 	stream_flush_later(s);
 	struct err *e = http_answer_head(s, a);
 	fiber_set_deadline(before);
@@ -109,7 +131,7 @@ static MAY_WAIT struct err *dial_stream(
 	struct stream *s, const struct url *u, const char *vm_id, struct arena *a, int64_t deadline)
 {
 	if (u->is_tls)
-		TRY(encrypt(s, deadline));
+		TRY(encrypt(s, u, deadline));
 	return ask(s, u, vm_id, a, deadline);
 }
 

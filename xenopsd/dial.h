@@ -4,8 +4,10 @@
  *
  *	PUT PATH/migrate/vm/VM?QUERY HTTP/1.1
  *
- * for the URL http://HOST[:PORT]PATH?QUERY, or https. xapid looks at the session in QUERY, answers
- * with 200 and no body, and hands what follows to its xenopsd (VM.receive). Fibers only.
+ * for the URL http://HOST[:PORT]PATH?QUERY#FRAGMENT, or https. The fragment may say cookie=NAME=VALUE,
+ * a header that is sent along, and pin=FINGERPRINT, of the certificate that the host has to show.
+ * xapid looks at the session in the query or the cookie, answers with 200 and no body, and hands
+ * what follows to its xenopsd (VM.receive). Fibers only.
  */
 #ifndef XENITH_XENOPSD_DIAL_H
 #define XENITH_XENOPSD_DIAL_H

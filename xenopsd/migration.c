@@ -58,10 +58,10 @@ static MAY_WAIT struct err *connect_http(struct migration *m, const struct vm *v
 	return NULL;
 }
 
-/* What of a URL may be told: its query may hold a session. To be freed. */
+/* What of a URL may be told: its query and its fragment may hold a secret. To be freed. */
 static char *without_secret(const char *url)
 {
-	return xstrndup(url, strcspn(url, "?"));
+	return xstrndup(url, strcspn(url, "?#"));
 }
 
 static MAY_WAIT struct err *connect_to(struct migration *m, const struct vm *vm, const char *url)

@@ -7,6 +7,7 @@ import signal
 import unittest
 
 from foreign import XenApi, fence
+from hosts import MEMBER, TwoHosts
 from pool import MIB, Case
 from stack import Stack, free_port
 from xapid import ADDRESS
@@ -371,6 +372,110 @@ class Cache(ClientsTest):
             self.assertEqual(client.call("VM.get_power_state", vm), "Running")
         self.xml.callAsync("VM.hard_shutdown", vm)
         self.everybody_sees(vm, "Halted")
+
+
+class OfPool(TwoHosts):
+    """A pool of two hosts: the clients speak to the master, and the VM runs on the member."""
+
+    def setUp(self):
+        super().setUp()
+        self.join()
+        self.login = (self.x.url, *self.x.account)
+
+    def told(self, error, call, *args):
+        with self.assertRaises(Failure) as caught:
+            call(*args)
+        self.assertEqual(caught.exception.error, error)
+
+    def seen(self, vm, power_state, host):
+        for client in (self.json, self.xml):
+            client.until(vm, {"power_state": power_state, "resident_on": host})
+        self.assertEqual(self.x("VM.get_record", vm)["resident_on"], host)
+
+    def test_a_whole_life(self):
+        # Whoever comes to the member is sent to the master, and goes there by itself.
+        to_member = (self.alone.url, *self.x.account)
+        self.json = XenApi(self, *to_member, "json-rpc")
+        self.xml = XenApi(self, *self.login, "xml-rpc")
+        vm = self.make_there(name="there")
+        self.json.until(vm, {"name_label": "there"})
+        self.json.callAsync("VM.start", vm, False, False)
+        self.seen(vm, "Running", self.member)
+        running = ["VM_BAD_POWER_STATE", vm, "halted", "running"]
+        for call in (self.x, self.json.call, self.xml.call, self.xml.callAsync):
+            self.told(running, call, "VM.start", vm, False, False)
+        self.pause_and_reboot(vm)
+        self.stop_and_fill(vm)
+        self.move()
+        self.fence(vm)
+        for client in (self.json, self.xml):
+            client.callAsync("VM.start", vm, False, False)
+            client.callAsync("VM.hard_shutdown", vm)
+        self.seen(vm, "Halted", NULL)
+        self.xml.callAsync("VM.destroy", vm)
+        self.json.until(vm, None)
+        self.until(lambda: self.x("task.get_all") == [], "the end of the tasks")
+        self.agree()
+
+    def pause_and_reboot(self, vm):
+        self.xml.callAsync("VM.pause", vm)
+        self.seen(vm, "Paused", self.member)
+        self.told(["VM_BAD_POWER_STATE", vm, "running", "paused"], self.json.call, "VM.pause", vm)
+        self.json.call("VM.unpause", vm)
+        domid = self.x("VM.get_domid", vm)
+        self.json.callAsync("VM.clean_reboot", vm)
+        self.seen(vm, "Running", self.member)
+        self.assertNotEqual(self.x("VM.get_domid", vm), domid)
+        (console,) = self.xml.cached(vm)["consoles"]
+        self.assertIn(MEMBER, self.json.cached(console)["location"])
+
+    def stop_and_fill(self, vm):
+        """Bytes go to the host that has the disk: xen-api follows where it is sent."""
+        self.xml.callAsync("VM.clean_shutdown", vm)
+        self.seen(vm, "Halted", NULL)
+        vdi = self.x("VBD.get_VDI", self.vbd)
+        before = self.x("VDI.get_physical_utilisation", vdi)
+        file = self.a.dir / "bytes"
+        file.write_bytes(b"begin" + bytes(MIB) + b"end")
+        for client in (self.json, self.xml):
+            client.put("/import_raw_vdi/", {"format": "raw", "vdi": vdi}, str(file), True)
+        self.until(
+            lambda: self.x("VDI.get_physical_utilisation", vdi) != before, "what was written"
+        )
+
+    def move(self):
+        vm = self.make_vm(name="roams", affinity=self.member)
+        self.xml.callAsync("VM.start", vm, False, False)
+        self.seen(vm, "Running", self.member)
+        self.json.callAsync("VM.pool_migrate", vm, self.master, {})
+        self.seen(vm, "Running", self.master)
+        self.x("host.disable", self.member)
+        disabled = ["HOST_DISABLED", self.member]
+        for call in (self.json.call, self.xml.callAsync, self.x):
+            self.told(disabled, call, "VM.pool_migrate", vm, self.member, {})
+        self.x("host.enable", self.member)
+        self.xml.callAsync("VM.pool_migrate", vm, self.member, {})
+        self.seen(vm, "Running", self.member)
+        self.json.call("VM.hard_shutdown", vm)
+        self.json.call("VM.destroy", vm)
+
+    def fence(self, vm):
+        def says(action, code, text):
+            done = fence(*self.login, action, "there")
+            self.assertEqual((done[0], done[1].splitlines()[-1]), (code, text))
+
+        says("status", 2, "Status: OFF")
+        says("on", 0, "Success: Powered ON")
+        self.seen(vm, "Running", self.member)
+        says("status", 0, "Status: ON")
+        domid = self.x("VM.get_domid", vm)
+        says("reboot", 0, "Success: Rebooted")
+        self.seen(vm, "Running", self.member)
+        self.assertNotEqual(self.x("VM.get_domid", vm), domid)
+        says("off", 0, "Success: Powered OFF")
+        self.seen(vm, "Halted", NULL)
+        code, text = fence(self.alone.url, *self.x.account, "status", "there")
+        self.assertEqual(code, 1, text)  # it does not ask the master by itself
 
 
 if __name__ == "__main__":

@@ -1,105 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A pool of two hosts: two stacks on addresses of their own, the same ports."""
+"""Pools of several hosts: how they form, run VMs, and lose hosts."""
 
-import json
+import base64
+import http.client
 import os
 import pathlib
+import signal
+import socket
 import subprocess
 import tempfile
-import time
+import xmlrpc.client
 
 import pool
 import xe
-from jsonrpc import Client
-from stack import BUILD, HANG, Stack, free_port
+from hosts import MASTER, MEMBER, Local, TwoHosts, objects, settle, simulator
+from stack import HANG
 from xenapi import NULL, Failure, Session
-
-MASTER = "127.0.0.1"
-MEMBER = "127.0.0.2"
-
-
-def in_order(value):
-    """Without the order of sets, which says nothing."""
-    if isinstance(value, dict):
-        return {key: in_order(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return sorted((in_order(part) for part in value), key=json.dumps)
-    return value
-
-
-def objects(stack):
-    """The database of a stack's xapid, by reference."""
-    done = subprocess.run(
-        [BUILD / "bin" / "xapid-cli", "--dir", stack.dir, "db-dump"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=HANG,
-    )
-    found = {}
-    for line in done.stdout.splitlines():
-        class_name, ref, fields = line.split(" ", 2)
-        found[ref] = class_name, in_order(json.loads(fields))
-    return found
-
-
-class TwoHosts(pool.Case):
-    has_tls = False
-
-    def setUp(self):
-        ports = ["--port", free_port()]
-        if self.has_tls:
-            ports += ["--tls-port", free_port()]
-        self.a = Stack(self, "--address", MASTER, *ports)
-        self.b = Stack(self, "--address", MEMBER, *ports)
-        self.sr_folder = pathlib.Path(tempfile.mkdtemp())
-        self.addCleanup(subprocess.run, ["rm", "-rf", str(self.sr_folder)], check=True)
-        self.connect(self.b.env())
-        self.alone = self.x
-        self.connect(self.a.env())
-        self.password = self.a.env()["XAPI_PASSWORD"]
-
-    def hosts(self, by=None):
-        """Those that live, by their addresses."""
-        call = by or self.x
-        return {
-            record["address"]: ref
-            for ref, record in call("host.get_all_records").items()
-            if call("host_metrics.get_live", record["metrics"])
-        }
-
-    def await_hosts(self, *addresses, by=None):
-        self.until(lambda: set(self.hosts(by)) == set(addresses), f"hosts {addresses}")
-        return self.hosts(by)
-
-    def join(self):
-        self.alone("pool.join", MASTER, "root", self.password)
-        self.master, self.member = self.await_hosts(MASTER, MEMBER).values()
-        if self.x("host.get_address", self.master) != MASTER:
-            self.master, self.member = self.member, self.master
-
-    def agree(self, one=None, other=None):
-        """Both hosts have the same database."""
-        one, other = one or self.a, other or self.b
-        end = time.monotonic() + HANG
-        while objects(one) != objects(other):
-            if time.monotonic() > end:
-                self.assertEqual(objects(one), objects(other))
-            time.sleep(0.1)
-
-    def refused(self, code, by, method, *args):
-        with self.assertRaises(Failure) as caught:
-            by(method, *args)
-        self.assertEqual(caught.exception.args[0], code, caught.exception.args)
-        return list(caught.exception.args[1:])
-
-    def make_there(self):
-        """A VM with a disk that only the member sees."""
-        config = {"location": str(self.sr_folder)}
-        sr = self.x("SR.create", self.member, config, "0", "There", "", "file", "user", False, {})
-        vm = self.make_vm()
-        self.vbd = self.make_vbd(vm, self.make_vdi(sr), "0")
-        return vm
 
 
 class Joining(TwoHosts):
@@ -235,8 +151,7 @@ class Running(TwoHosts):
 
     def test_a_task_there_is_cancelled(self):
         vm = self.make_there()
-        path = self.b.dir / "run" / "simulator" / "run" / "simulator.sock"
-        with Client(path) as client:
+        with simulator(self.b) as client:
             client.call("Fault.add", fault={"atom": "vbd-plug", "action": "hang"})
             task = self.x("Async.VM.start", vm, False, False)
             self.until(lambda: client.call("Fault.list")[0]["hanging"], "the plug")
@@ -319,14 +234,12 @@ class Moving(TwoHosts):
         for file in self.sr_folder.iterdir():
             if file.is_file() and file.name != ".lock":
                 os.link(file, folder / file.name)
-        config = {"location": str(folder)}
-        pbd = {"host": self.member, "SR": self.sr, "device_config": config, "other_config": {}}
-        self.x("PBD.plug", self.x("PBD.create", pbd))
-
-    def domains(self, stack):
-        path = stack.dir / "run" / "simulator" / "run" / "simulator.sock"
-        with Client(path) as client:
-            return len(client.call("Domain.list"))
+        pbds = self.x("PBD.get_all_records").items()
+        (pbd,) = (ref for ref, record in pbds if record["host"] == self.member
+                  and record["SR"] == self.sr)
+        self.assertIs(self.x("PBD.get_currently_attached", pbd), False)  # it could not be
+        self.x("PBD.set_device_config", pbd, {"location": str(folder)})
+        self.x("PBD.plug", pbd)
 
     def check_runs(self, host):
         self.assertEqual(self.state(self.vm), "Running")
@@ -359,6 +272,59 @@ class Moving(TwoHosts):
         self.x("VBD.plug", self.make_vbd(self.vm, self.make_vdi(alone), "1"))
         self.fails("VM_REQUIRES_SR", "VM.pool_migrate", self.vm, self.member, {})
         self.check_runs(self.master)
+
+    def test_a_host_is_emptied(self):
+        prevent = "host.get_vms_which_prevent_evacuation"
+        both = {self.master, self.member}
+        self.assertEqual(set(self.x("VM.get_possible_hosts", self.vm)), both)
+        self.x("VM.assert_can_boot_here", self.vm, self.member)
+        self.assertEqual(self.x(prevent, self.master), {})
+        self.x("host.assert_can_evacuate", self.master)
+        self.x("host.disable", self.master)
+        self.x("host.evacuate", self.master)
+        self.check_runs(self.member)
+        # Back there is no way, until the master takes VMs again.
+        self.assertEqual(self.x("VM.get_possible_hosts", self.vm), [self.member])
+        self.fails("HOST_DISABLED", "VM.assert_can_boot_here", self.vm, self.master)
+        self.fails("NO_HOSTS_AVAILABLE", "host.evacuate", self.member)
+        self.assertEqual(self.x(prevent, self.member), {self.vm: ["NO_HOSTS_AVAILABLE"]})
+        self.fails("CANNOT_EVACUATE_HOST", "host.assert_can_evacuate", self.member)
+        self.x("host.enable", self.master)
+        task = self.x("Async.host.evacuate", self.member)
+        self.until(lambda: self.x("task.get_status", task) != "pending", "the end of it")
+        self.assertEqual(self.x("task.get_error_info", task), [])
+        self.check_runs(self.master)
+        self.assertEqual(self.x("host.get_current_operations", self.member), {})
+        self.x("VM.set_memory_limits", self.make_vm(), *[str(1 << 50)] * 4)
+        big = next(vm for vm in self.x("VM.get_all") if
+                   self.x("VM.get_memory_static_max", vm) == str(1 << 50))
+        self.fails("HOST_NOT_ENOUGH_FREE_MEMORY", "VM.assert_can_boot_here", big, self.member)
+
+    def test_sent_within_the_pool(self):
+        network = self.x("VIF.get_network", self.vif)
+        dest = self.x("host.migrate_receive", self.member, network, {})
+        self.assertEqual(dest["host"], self.member)
+        self.assertIn(MEMBER, dest["xenops"])
+        (vdi,) = self.x("SR.get_VDIs", self.sr)
+        same = {vdi: self.sr}, {self.vif: network}
+        self.x("VM.assert_can_migrate", self.vm, dest, True, *same, {})
+        self.assertEqual(self.x("VM.migrate_send", self.vm, dest, True, *same, {}), self.vm)
+        self.check_runs(self.member)
+        other = self.x("network.create", {"name_label": "other", "other_config": {}})
+        for message in ("VM.migrate_send", "VM.assert_can_migrate"):
+            for code, to, vdis, vifs, options in (
+                ("OPERATION_NOT_ALLOWED", dest, *same, {}),
+                ("NOT_IMPLEMENTED", dest, {vdi: NULL}, {}, {}),
+                ("NOT_IMPLEMENTED", dest, {}, {self.vif: other}, {}),
+                ("NOT_IMPLEMENTED", dest, {}, {}, {"copy": "true"}),
+                ("NOT_IMPLEMENTED", {"host": "OpaqueRef:elsewhere"}, {}, {}, {}),
+                ("INVALID_VALUE", {}, {}, {}, {}),
+                ("HANDLE_INVALID", dest, {NULL: self.sr}, {}, {}),
+            ):
+                self.fails(code, message, self.vm, to, True, vdis, vifs, options)
+        self.x("host.disable", self.master)
+        self.fails("HOST_DISABLED", "host.migrate_receive", self.master, network, {})
+        self.check_runs(self.member)
 
     def test_kills_on_the_way(self):
         """Wherever it is then, both hosts and both xenopsd say the same."""
@@ -428,6 +394,268 @@ class Masters(TwoHosts):
         self.x("VM.start", vm, False, False)
 
 
+class Web(TwoHosts):
+    """What a client asks of the master over HTTP, of a VM that is on the member."""
+
+    def setUp(self):
+        super().setUp()
+        self.join()
+        self.vm = self.make_there(affinity=self.member)
+        self.x("VM.start", self.vm, False, False)
+        self.uuid = self.x("VM.get_uuid", self.vm)
+
+    def connect_to(self, address):
+        s = socket.create_connection((address, self.ports[1]), HANG)
+        self.addCleanup(s.close)
+        return s
+
+    def ask(self, address, request):
+        """The connection, and the head of the answer."""
+        s = self.connect_to(address)
+        s.sendall(request.encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = s.recv(1)
+            self.assertTrue(byte, head)
+            head += byte
+        return s, head.decode()
+
+    def talk(self, s, say, expect):
+        """Both ways, as it is at the guest's console."""
+        with simulator(self.b) as client:
+            client.call("Guest.print", vm=self.uuid, text="from the guest")
+            got = b""
+            while b"from the guest" not in got:
+                got += s.recv(4096)
+            s.sendall(say)
+            self.until(lambda: expect in client.call("Guest.console", vm=self.uuid)["typed"],
+                       "what was typed")
+
+    def test_consoles(self):
+        (console,) = self.x("VM.get_consoles", self.vm)
+        self.assertIn(MEMBER, self.x("console.get_location", console))
+        uuid = self.x("console.get_uuid", console)
+        for address, name in ((MASTER, f"uuid={uuid}"), (MASTER, f"ref={self.vm}"),
+                              (MEMBER, f"ref={console}")):
+            path = f"/console?{name}&session_id={self.x.ref}"
+            s, head = self.ask(address, f"CONNECT {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertIn("200 OK", head)
+            self.talk(s, b"typed by " + name.encode(), "typed by " + name)
+        key = base64.b64encode(b"0123456789abcdef").decode()
+        s, head = self.ask(MASTER, f"GET /console?uuid={uuid} HTTP/1.1\r\nHost: x\r\n"
+                           f"Cookie: session_id={self.x.ref}\r\nUpgrade: websocket\r\n"
+                           f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
+                           "Sec-WebSocket-Version: 13\r\n\r\n")
+        self.assertIn(" 101 ", head)
+        self.talk(s, bytes([0x82, 0x80 | 2, 0, 0, 0, 0]) + b"ws", "ws")
+        for path, status in ((f"uuid={uuid}", 401), (f"uuid=none&session_id={self.x.ref}", 404)):
+            request = f"CONNECT /console?{path} HTTP/1.1\r\nHost: x\r\n\r\n"
+            self.assertIn(f" {status} ", self.ask(MASTER, request)[1])
+        self.x("VM.hard_shutdown", self.vm)
+        request = f"CONNECT /console?ref={self.vm}&session_id={self.x.ref} HTTP/1.1\r\n\r\n"
+        self.assertIn(" 404 ", self.ask(MASTER, request)[1])
+
+    def test_bytes_and_figures(self):
+        (vdi,) = (self.x("VBD.get_VDI", vbd) for vbd in self.x("VM.get_VBDs", self.vm))
+        self.x("VM.hard_shutdown", self.vm)
+        task = self.x("task.create", "import", "")
+        query = f"vdi={vdi}&session_id={self.x.ref}&task_id={task}"
+        request = f"PUT /import_raw_vdi?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: "
+        _, head = self.ask(MASTER, request + "0\r\n\r\n")
+        there = f"http://{MEMBER}:{self.ports[1]}/import_raw_vdi?{query}"
+        self.assertIn(" 302 ", head)
+        self.assertIn(f"location: {there}\r\n", head)
+        self.assertEqual(self.x("task.get_status", task), "pending")
+        _, head = self.ask(MEMBER, request + "4\r\n\r\ndata")
+        self.assertIn("200 OK", head)
+        self.until(lambda: self.x("task.get_status", task) == "success", "the task's end")
+        self.x("VM.start", self.vm, False, False)
+        _, head = self.ask(
+            MASTER, f"GET /vm_rrd?uuid={self.uuid}&session_id={self.x.ref} HTTP/1.1\r\n\r\n"
+        )
+        self.assertIn(f"location: http://{MEMBER}:", head)
+
+        def is_measured():
+            path = f"/vm_rrd?uuid={self.uuid}&session_id={self.x.ref}"
+            return " 200 " in self.ask(MEMBER, f"GET {path} HTTP/1.1\r\n\r\n")[1]
+
+        self.until(is_measured, "the VM's figures")
+        metrics = self.x("VM.get_metrics", self.vm)
+        self.assertGreater(int(self.x("VM_metrics.get_memory_actual", metrics)), 0)
+        metrics = self.x("host.get_metrics", self.member)
+        self.assertGreater(int(self.x("host_metrics.get_memory_total", metrics)), 0)
+
+    def test_xml_rpc_on_a_members_socket(self):
+        """Root of a member is root of the pool, in either form."""
+        at_member = OnSocket(self.b)
+        self.assertEqual(at_member("VM.get_power_state", self.vm), "Running")
+        self.assertEqual(at_member("VM.get_memory_static_max", self.vm), str(256 << 20))
+        self.refused("VM_BAD_POWER_STATE", at_member, "VM.start", self.vm, False, False)
+        task = at_member("Async.VM.pause", self.vm)
+        self.until(lambda: at_member("task.get_status", task) == "success", "the pause")
+        self.assertEqual(self.state(self.vm), "Paused")
+        events = at_member("event.from", ["vm"], "", 1.0)
+        self.assertIn(self.vm, {event["ref"] for event in events["events"]})
+        at_member("session.logout")
+        self.refused("SESSION_INVALID", at_member, "VM.get_all")
+
+
+class Three(TwoHosts):
+    """Three hosts, all with TLS."""
+
+    has_tls = True
+
+    def everybody_agrees(self):
+        self.agree(self.a, self.b)
+        self.agree(self.b, self.c)
+
+    def test_through_a_life(self):
+        third = "127.0.0.3"
+        self.c = self.host_at(third)
+        self.join()
+        Session.of(self.c.env())("pool.join", MASTER, "root", self.password)
+        self.last = self.await_hosts(MASTER, MEMBER, third)[third]
+        self.everybody_agrees()
+        vms = {}
+        for host in (self.master, self.member, self.last):
+            vms[host] = self.make_vm(affinity=host)
+            self.x("VM.start", vms[host], False, False)
+            self.assertEqual(self.x("VM.get_resident_on", vms[host]), host)
+        self.everybody_agrees()
+        self.c.kill("xapid")
+        self.a.kill("xapid")
+        self.x = Session.of(self.a.env())
+        self.await_hosts(MASTER, MEMBER, third)
+        self.assertEqual({self.state(vm) for vm in vms.values()}, {"Running"})
+        self.everybody_agrees()
+        self.x("pool.designate_new_master", self.last)
+        self.until(lambda: Session.of(self.c.env()), "the new master")
+        self.x = Session.of(self.c.env())
+        self.await_hosts(MASTER, MEMBER, third)
+        self.x("VM.hard_shutdown", vms[self.member])
+        self.x("VM.clean_reboot", vms[self.master])
+        self.everybody_agrees()
+        self.c.kill("xapid", lambda: self.x("Async.VM.hard_shutdown", vms[self.master]))
+        self.x = Session.of(self.c.env())
+        self.await_hosts(MASTER, MEMBER, third)
+        self.until(lambda: self.x("VM.get_current_operations", vms[self.master]) == {}, "its end")
+        self.everybody_agrees()
+        self.x("pool.eject", self.member)
+        self.assertEqual(set(self.hosts()), {MASTER, third})
+        self.agree(self.a, self.c)
+        self.until(lambda: Session.of(self.b.env()), "the host that has left")
+        self.assertEqual(self.state(vms[self.last]), "Running")
+
+
+class Lost(TwoHosts):
+    """Hosts that say nothing any more, though their connections are there."""
+
+    def test_a_host_that_is_silent(self):
+        for stack in (self.a, self.b):
+            settle(stack, heartbeat="1s")
+        self.x = Session.of(self.a.env())
+        self.alone = Session.of(self.b.env())
+        self.until(lambda: self.alone("SM.get_all"), "the drivers of smd")
+        self.join()
+        vm = self.make_vm(affinity=self.member)
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(self.x("VM.get_resident_on", vm), self.member)
+        pid = self.b.status("xapid")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            self.await_hosts(MASTER)
+            self.assertEqual(self.state(vm), "Running")  # for nobody knows
+            self.assertEqual(self.x("VM.get_resident_on", vm), self.member)
+            self.fails("HOST_OFFLINE", "VM.hard_shutdown", vm)
+            self.fails("HOST_NOT_LIVE", "VM.assert_can_boot_here", vm, self.member)
+            self.fails("HOST_IS_LIVE", "host.declare_dead", self.master)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self.await_hosts(MASTER, MEMBER)
+        self.agree()
+        self.fails("HOST_IS_LIVE", "host.declare_dead", self.member)
+        pid = self.a.status("xapid")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            local = Local(self.b.env())
+            self.until(lambda: local("host.is_in_emergency_mode"), "an emergency")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self.until(lambda: not local("host.is_in_emergency_mode"), "its end")
+        self.await_hosts(MASTER, MEMBER)
+        self.b.xenith("down")
+        self.await_hosts(MASTER)
+        self.x("VM.power_state_reset", vm)
+        self.assertEqual(self.state(vm), "Halted")
+        self.x("VM.start_on", vm, self.master, False, False)
+        self.x("host.declare_dead", self.member)
+
+
+class Known(TwoHosts):
+    """Hosts know each other by their certificates."""
+
+    has_tls = True
+
+    def test_no_other_certificate_is_taken(self):
+        self.join()
+        records = self.x("Certificate.get_all_records").values()
+        own = {r["host"]: r["fingerprint_sha256"] for r in records if r["type"] == "host_internal"}
+        self.assertEqual(set(own), {self.master, self.member})
+        self.assertEqual(len(set(own.values())), 2)
+        pool_ref = self.x("pool.get_all")[0]
+        self.assertIs(self.x("pool.get_tls_verification_enabled", pool_ref), True)
+        self.assertIs(self.x("host.get_tls_verification_enabled", self.member), True)
+        role = (self.b.dir / "lib" / "xapid.role").read_text()
+        self.assertIn(own[self.master], role)
+        # Whoever is at the master's address with another certificate is not the master.
+        self.a.xenith("stop", "xapid")
+        (self.a.dir / "lib" / "xapid.pem").unlink()
+        self.a.xenith("restart", "xapid")
+        local = Local(self.b.env())
+        self.until(lambda: local("host.is_in_emergency_mode"), "an emergency")
+
+        def is_refused():
+            return "is not known" in self.b.logs()
+
+        self.until(is_refused, "the refusal")
+        self.assertIs(local("host.is_in_emergency_mode"), True)
+        local("host.emergency_disable_tls_verification")
+        self.until(lambda: not local("host.is_in_emergency_mode"), "the master")
+        self.x = Session.of(self.a.env())
+        self.await_hosts(MASTER, MEMBER)
+        self.agree()
+        local("host.emergency_reenable_tls_verification")
+        self.b.kill("xapid")
+        self.await_hosts(MASTER, MEMBER)
+        self.x("pool.enable_tls_verification")
+        self.assertNotIn(self.secret(), self.a.logs() + self.b.logs())
+
+    def secret(self):
+        return (self.a.dir / "lib" / "xapid-pool.secret").read_text().strip()
+
+
+class OnSocket(Session):
+    """XML-RPC of root's on a stack's Unix socket."""
+
+    def __init__(self, stack):
+        self.path = str(stack.dir / "run" / "xapi")
+        super().__init__("http://localhost", "", "")
+
+    def login(self):
+        path = self.path
+
+        class Transport(xmlrpc.client.Transport):
+            def make_connection(self, host):
+                connection = http.client.HTTPConnection(host, timeout=HANG)
+                connection.sock = socket.socket(socket.AF_UNIX)
+                connection.sock.settimeout(HANG)
+                connection.sock.connect(path)
+                return connection
+
+        self.proxy = xmlrpc.client.ServerProxy(self.url, transport=Transport(), allow_none=True)
+        self.ref = self.plain("session.login_with_password", *self.account)
+
+
 class ByXe(TwoHosts):
     """What an administrator types."""
 
@@ -478,7 +706,7 @@ class ByXe(TwoHosts):
         self.a.xenith("down")
         self.until(lambda: self.xe(self.b, "host-is-in-emergency-mode") == "true", "an emergency")
         # What happens now the master will never have.
-        with Client(self.b.dir / "run" / "simulator" / "run" / "simulator.sock") as client:
+        with simulator(self.b) as client:
             client.call("Guest.end", vm=vm, how="halted")
             self.until(lambda: not client.call("Domain.list"), "the guest's end")
         self.xe(self.b, "pool-emergency-transition-to-master")
@@ -488,20 +716,3 @@ class ByXe(TwoHosts):
                                    "--minimal") == "halted", "the VM's end")
         self.assertEqual(self.xe(self.b, "pool-list", "params=master", "--minimal"),
                          self.xe(self.b, "host-list", "address=" + MEMBER, "--minimal"))
-
-
-class Local(Session):
-    """Root of one host, whether it has found its master or not."""
-
-    def __init__(self, env):
-        super().__init__(env["XAPI_URL"], env["XAPI_USER"], env["XAPI_PASSWORD"])
-
-    def login(self):
-        import xmlrpc.client
-
-        import xenapi
-
-        self.proxy = xmlrpc.client.ServerProxy(
-            self.url, transport=xenapi._Transport(), allow_none=True
-        )
-        self.ref = self.plain("session.slave_local_login_with_password", *self.account)

@@ -6,6 +6,7 @@
 #include "common/daemon.h"
 #include "common/fiber.h"
 #include "common/mem.h"
+#include "common/stream.h"
 #include "common/version.h"
 #include "tests/door/doord.h"
 #include "xapid/door/door.h"
@@ -139,7 +140,7 @@ static void echo(void *arg)
 }
 
 /* A console that answers with what it is sent. */
-static MAY_WAIT struct err *find_console(struct exchange *x, int *fd)
+static MAY_WAIT struct err *find_console(struct exchange *x, struct stream **out)
 {
 	const char *uuid = http_query(&x->request, x->arena, "uuid");
 	int fds[2];
@@ -150,7 +151,7 @@ static MAY_WAIT struct err *find_console(struct exchange *x, int *fd)
 		abort();
 	int *arg = xnew(int);
 	*arg = fds[1];
-	*fd = fds[0];
+	*out = stream_new(fds[0]);
 	return fiber_spawn(NULL, echo, arg, "console");
 }
 

@@ -58,7 +58,7 @@ MAY_WAIT struct err *xapi_host_enable(struct call *c, const struct xenapi_host_e
 
 /* ---- whether it can be emptied ---- */
 
-/* The VMs that run on it, but for the control domain: they have no other host to go to. */
+/* The VMs that run on it, but for the control domain. */
 static struct err *guests_of(const char *ref, struct arena *a, struct string_list *out)
 {
 	const struct xenapi_host *host;
@@ -74,54 +74,79 @@ static struct err *guests_of(const char *ref, struct arena *a, struct string_lis
 	return NULL;
 }
 
-static struct err *check_is_empty(struct call *c, const char *ref)
+/* Why the VM cannot leave its host. */
+static struct err *check_can_leave(const char *vm)
 {
-	struct string_list vms;
-	auto_sbuf why = {0};
+	const char *host;
 
-	TRY(guests_of(ref, c->arena, &vms));
-	for (size_t i = 0; i < vms.n; i++)
-		sbuf_printf(&why, "%s%s,%s", i ? "|" : "", ERR_NO_HOSTS_AVAILABLE.code, vms.v[i]);
-	return vms.n ? err(CANNOT_EVACUATE_HOST, sbuf_str(&why)) : NULL;
+	TRY(place_move(vm, &host));
+	return vm_rules.check(vm, XENAPI_VM_OPERATIONS_POOL_MIGRATE, true);
+}
+
+/* "CODE,param,param", as evacuation tells of one VM among several. */
+static void add_reason(struct sbuf *out, const struct err *e, const char *vm)
+{
+	sbuf_printf(out, "%s%s", sbuf_len(out) ? "|" : "", e->code);
+	for (size_t i = 0; i < e->n_params; i++)
+		sbuf_printf(out, ",%s", e->params[i]);
+	if (!e->n_params)
+		sbuf_printf(out, ",%s", vm);
 }
 
 MAY_WAIT struct err *xapi_host_assert_can_evacuate(
 	struct call *c, const struct xenapi_host_assert_can_evacuate_in *in)
 {
-	return check_is_empty(c, in->host);
-}
+	struct string_list vms;
+	auto_sbuf why = {0};
 
-/* With the VM that it is about, which the model does not tell of. */
-static struct err *nowhere_to_go(const char *vm)
-{
-	return err_not_null(err_new(__FILE__, __LINE__, ERR_NO_HOSTS_AVAILABLE.code, 1, &vm));
+	TRY(guests_of(in->host, c->arena, &vms));
+	for (size_t i = 0; i < vms.n; i++) {
+		auto_err e = check_can_leave(vms.v[i]);
+
+		if (e)
+			add_reason(&why, e, vms.v[i]);
+	}
+	return sbuf_len(&why) ? err(CANNOT_EVACUATE_HOST, sbuf_str(&why)) : NULL;
 }
 
 MAY_WAIT struct err *xapi_host_evacuate(struct call *c, const struct xenapi_host_evacuate_in *in)
 {
-	AUTO(plan_ops_end) struct plan_ops ops = {0};
 	struct string_list vms;
 
-	TRY(check_host(in->host));
-	TRY(plan_op(&ops, &host_rules, in->host, XENAPI_HOST_ALLOWED_OPERATIONS_EVACUATE, c));
 	TRY(guests_of(in->host, c->arena, &vms));
-	return vms.n ? nowhere_to_go(vms.v[0]) : NULL;
+	for (size_t i = 0; i < vms.n; i++)
+		TRY(check_can_leave(vms.v[i]));
+	return plan_host_evacuate(c, in->host, &vms);
+}
+
+static struct string_list words_of(const struct err *e, struct arena *a)
+{
+	struct string_list out = {arena_calloc(a, e->n_params + 1, sizeof(*out.v)), 0};
+
+	out.v[out.n++] = arena_strdup(a, e->code);
+	if (err_is(e, &ERR_NO_HOSTS_AVAILABLE))
+		return out;
+	for (size_t i = 0; i < e->n_params; i++)
+		out.v[out.n++] = arena_strdup(a, e->params[i]);
+	return out;
 }
 
 MAY_WAIT struct err *xapi_host_get_vms_which_prevent_evacuation(struct call *c,
 	const struct xenapi_host_get_vms_which_prevent_evacuation_in *in,
 	struct xenapi_string_list_map *out)
 {
-	const char **why = arena_new(c->arena, const char *);
 	struct string_list vms;
 
-	*why = ERR_NO_HOSTS_AVAILABLE.code;
 	TRY(guests_of(in->self, c->arena, &vms));
 	*out = (struct xenapi_string_list_map){
-		arena_calloc(c->arena, vms.n + 1, sizeof(*out->v)), vms.n};
-	for (size_t i = 0; i < vms.n; i++)
-		out->v[i] = (struct xenapi_string_list_map_entry){
-			.key = vms.v[i], .value = {.v = why, .n = 1}};
+		arena_calloc(c->arena, vms.n + 1, sizeof(*out->v)), 0};
+	for (size_t i = 0; i < vms.n; i++) {
+		auto_err e = check_can_leave(vms.v[i]);
+
+		if (e)
+			out->v[out->n++] = (struct xenapi_string_list_map_entry){
+				.key = vms.v[i], .value = words_of(e, c->arena)};
+	}
 	return NULL;
 }
 
@@ -272,6 +297,34 @@ MAY_WAIT struct err *xapi_host_is_in_emergency_mode(struct call *c, bool *out)
 MAY_WAIT struct err *xapi_host_destroy(struct call *c, const struct xenapi_host_destroy_in *in)
 {
 	return plan_host_destroy(c, in->self);
+}
+
+/* Where VM.migrate_send finds the host. */
+MAY_WAIT struct err *xapi_host_migrate_receive(
+	struct call *c, const struct xenapi_host_migrate_receive_in *in, struct string_map *out)
+{
+	const struct xenapi_network *network;
+	const struct xenapi_host *host, *here;
+
+	TRY(db_get(host, in->host, &host));
+	TRY(db_get(network, in->network, &network));
+	TRY(db_get(host, host_here(), &here));
+	if (!host->enabled)
+		return err(HOST_DISABLED, in->host);
+	const char *session = call_session(c);
+	const char *there = web_door(host, c->arena);
+	const struct string_map_entry v[] = {
+		{"host", in->host},
+		{"session_id", session},
+		{"master", arena_printf(c->arena, "%s/", web_door(here, c->arena))},
+		{"xenops",
+			arena_printf(c->arena, "%s/services/xenops?session_id=%s", there, session)},
+		{"SM", arena_printf(c->arena, "%s/services/SM?session_id=%s", there, session)},
+	};
+	*out = (struct string_map){
+		arena_calloc(c->arena, ARRAY_LEN(v), sizeof(*out->v)), ARRAY_LEN(v)};
+	memcpy(out->v, v, sizeof(v));
+	return NULL;
 }
 
 MAY_WAIT struct err *xapi_host_set_power_on_mode(

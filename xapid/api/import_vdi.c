@@ -6,6 +6,7 @@
 
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
+#include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
 #include "xapid/plan/plan.h"
 
@@ -46,19 +47,23 @@ static MAY_WAIT struct err *serve_import(struct exchange *x)
 {
 	const char *name = http_query(&x->request, x->arena, "vdi"), *vdi;
 	const struct plan_bytes body = {read_body, x, x->request.length};
-	bool is_refused;
+	bool is_refused, is_elsewhere;
 
 	TRY(check_format(x, &is_refused));
 	if (is_refused)
 		return NULL;
 	if (!name)
 		return err(NOT_IMPLEMENTED, "/import_raw_vdi into a VDI that is not there yet");
+	TRY(find_vdi(name, &vdi));
+	vdi = arena_strdup(x->arena, vdi);
+	TRY(web_elsewhere(x, place_vdi(vdi), &is_elsewhere));
+	if (is_elsewhere)
+		return NULL;
 	if (!x->request.has_length) {
 		exchange_refuse(x, 411, "an import needs a content-length");
 		return NULL;
 	}
-	TRY(find_vdi(name, &vdi));
-	TRY(plan_vdi_write(&x->call->call, arena_strdup(x->arena, vdi), &body));
+	TRY(plan_vdi_write(&x->call->call, vdi, &body));
 	exchange_reply(x, 200, NULL, NULL, 0);
 	return NULL;
 }

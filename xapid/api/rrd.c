@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
+#include "xapid/forward/forward.h"
 #include "xapid/link/link.h"
 #include "xapid/link/xenopsd.h"
 
@@ -123,11 +124,16 @@ static MAY_WAIT struct err *serve_host(struct exchange *x)
 static MAY_WAIT struct err *serve_vm(struct exchange *x)
 {
 	const char *uuid = http_query(&x->request, x->arena, "uuid");
+	bool is_elsewhere;
 
 	if (!uuid) {
 		exchange_refuse(x, 400, "uuid is missing");
 		return NULL;
 	}
+	const char *vm = db_find_uuid(vm, uuid);
+	TRY(web_elsewhere(x, vm ? place_vm_at(vm) : NULL, &is_elsewhere));
+	if (is_elsewhere)
+		return NULL;
 	return serve_archive(x, (struct rrd_owner){.kind = RRD_OWNER_VM, .vm = uuid});
 }
 

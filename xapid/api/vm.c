@@ -5,6 +5,7 @@
 #include "common/uuid.h"
 #include "xapid/api/hooks.h"
 #include "xapid/db/db.h"
+#include "xapid/forward/forward.h"
 #include "xapid/gate/roles.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/plan.h"
@@ -198,6 +199,13 @@ MAY_WAIT struct err *xapi_vm_pool_migrate_complete(
 	return plan_vm_arrived(in->vm);
 }
 
+/* The master is asked only where the host that the VM is on is away. */
+static bool is_at_lost_host(const struct xenapi_vm *vm)
+{
+	return !own_role.is_member && !ref_is_null(vm->resident_on) &&
+		strcmp(vm->resident_on, host_here()) != 0;
+}
+
 /* For a VM whose host is gone; one that runs here is not forgotten so. */
 MAY_WAIT struct err *xapi_vm_power_state_reset(
 	struct call *c, const struct xenapi_vm_power_state_reset_in *in)
@@ -207,6 +215,8 @@ MAY_WAIT struct err *xapi_vm_power_state_reset(
 	TRY(db_get(vm, in->vm, &vm));
 	if (vm->is_control_domain)
 		return err(CANNOT_RESET_CONTROL_DOMAIN, in->vm);
+	if (is_at_lost_host(vm))
+		return vm_state_halted(in->vm);
 	TRY(link_wait_up(&link_xenopsd));
 	TRY(link_error(xenopsd_compare(in->vm), in->vm));
 	TRY(db_get(vm, in->vm, &vm));
@@ -245,9 +255,9 @@ MAY_WAIT struct err *xapi_vm_get_possible_hosts(
 	TRY(db_get(vm, in->vm, &vm));
 	*out = (struct string_list){arena_calloc(c->arena, db_count(host), sizeof(*out->v)), 0};
 	db_for_each (host, row) {
-		const struct xenapi_host *host = db_record(row);
+		auto_err e = place_check(db_ref(row), in->vm);
 
-		if (host->enabled)
+		if (!e)
 			out->v[out->n++] = arena_strdup(c->arena, db_ref(row));
 	}
 	return NULL;
@@ -256,12 +266,7 @@ MAY_WAIT struct err *xapi_vm_get_possible_hosts(
 MAY_WAIT struct err *xapi_vm_assert_can_boot_here(
 	struct call *c, const struct xenapi_vm_assert_can_boot_here_in *in)
 {
-	const struct xenapi_vm *vm;
-	const struct xenapi_host *host;
-
-	TRY(db_get(vm, in->self, &vm));
-	TRY(db_get(host, in->host, &host));
-	return host->enabled ? NULL : err(HOST_DISABLED, in->host);
+	return place_check(in->host, in->self);
 }
 
 /* The numbers below END that no device of DEVICES has. */

@@ -9,6 +9,7 @@
 #include "core.gen.h"
 #include "xapid/door/http_conn.h"
 #include "xapid/door/websocket.h"
+#include "xenapi.gen.h"
 
 #define UNREAD_MAX ((size_t)256 * 1024)
 
@@ -115,26 +116,27 @@ static MAY_WAIT void relay_run(struct relay *r)
 	stream_free(r->console);
 }
 
-static MAY_WAIT struct err *connect_console(struct exchange *x, int *fd)
+static MAY_WAIT struct err *connect_console(struct exchange *x, struct stream **console)
 {
 	if (!find_console) {
 		exchange_refuse(x, 404, "no consoles are served here");
 		return NULL;
 	}
-	auto_err e = find_console(x, fd);
+	auto_err e = find_console(x, console);
 	if (e && !x->is_begun)
-		exchange_refuse(x, 404, "%s", err_text(e));
+		exchange_refuse(
+			x, err_is(e, &ERR_RBAC_PERMISSION_DENIED) ? 403 : 404, "%s", err_text(e));
 	return NULL;
 }
 
 static MAY_WAIT struct err *serve_connect(struct exchange *x)
 {
-	int fd = -1;
+	struct stream *console = NULL;
 
-	TRY(connect_console(x, &fd));
-	if (fd < 0)
+	TRY(connect_console(x, &console));
+	if (!console)
 		return NULL;
-	struct relay r = {.client = exchange_take_over(x), .console = stream_new(fd)};
+	struct relay r = {.client = exchange_take_over(x), .console = console};
 	sbuf_adds(stream_out(r.client), "HTTP/1.1 200 OK\r\n\r\n");
 	stream_flush_later(r.client);
 	relay_run(&r);
@@ -144,7 +146,7 @@ static MAY_WAIT struct err *serve_connect(struct exchange *x)
 static MAY_WAIT struct err *serve_websocket(struct exchange *x)
 {
 	auto_sbuf head = {0};
-	int fd = -1;
+	struct stream *console = NULL;
 
 	unsigned status = websocket_is_wanted(&x->request)
 		? websocket_accept(&x->request, x->arena, &head)
@@ -155,10 +157,10 @@ static MAY_WAIT struct err *serve_websocket(struct exchange *x)
 		exchange_refuse(x, status, "a console is reached by WebSocket, version 13");
 		return NULL;
 	}
-	TRY(connect_console(x, &fd));
-	if (fd < 0)
+	TRY(connect_console(x, &console));
+	if (!console)
 		return NULL;
-	struct relay r = {.client = exchange_take_over(x), .console = stream_new(fd)};
+	struct relay r = {.client = exchange_take_over(x), .console = console};
 	r.websocket =
 		websocket_new(stream_in(r.client), stream_out(r.client), stream_out(r.console));
 	sbuf_add(stream_out(r.client), sbuf_data(&head), sbuf_len(&head));

@@ -55,6 +55,7 @@ struct exchange {
 	bool is_begun; /* the head of the answer is on its way */
 	bool is_chunked; /* the answer is */
 	bool is_taken_over;
+	bool goes_on_elsewhere; /* another host serves it, and ends its task */
 	bool ends_connection;
 };
 
@@ -75,6 +76,8 @@ void exchange_header(struct exchange *x, const char *name, const char *value);
 /* A whole answer. TYPE NULL: without a body. */
 void exchange_reply(
 	struct exchange *x, unsigned status, const char *type, const void *bytes, size_t n);
+/* Sends the client to another host, which the request's task goes to as well. */
+void exchange_redirect(struct exchange *x, const char *location);
 /* A short text that says what is wrong. */
 void exchange_refuse(struct exchange *x, unsigned status, const char *fmt, ...) printf_like(3, 4);
 
@@ -115,8 +118,8 @@ void door_add_routes(const struct route *routes, size_t n);
 
 /* ---- consoles ---- */
 
-/* Connects to the console that the request's query names: *FD is a connected socket. */
-typedef MAY_WAIT struct err *(*door_console_fn)(struct exchange *x, int *fd);
+/* Connects to the console that the request's query names; *OUT is the caller's. */
+typedef MAY_WAIT struct err *(*door_console_fn)(struct exchange *x, struct stream **out);
 /* Without such a function /console answers 404. */
 void door_on_console(door_console_fn fn);
 

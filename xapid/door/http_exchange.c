@@ -270,6 +270,13 @@ void exchange_refuse(struct exchange *x, unsigned status, const char *fmt, ...)
 	exchange_reply(x, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
+void exchange_redirect(struct exchange *x, const char *location)
+{
+	x->goes_on_elsewhere = true;
+	exchange_header(x, "location", location);
+	exchange_refuse(x, 302, "this is at %s", location);
+}
+
 /* The answer's end, after the handler. One that is not complete cannot be made so. */
 static void end_reply(struct exchange *x)
 {
@@ -378,7 +385,10 @@ static MAY_WAIT void serve_admitted(struct exchange *x, const struct route *rout
 		return;
 	}
 	auto_err e = route->fn(x);
-	gate_leave(x->call, e, e || !x->result.type ? NULL : &x->result);
+	if (x->goes_on_elsewhere && !e)
+		gate_pass_on(x->call);
+	else
+		gate_leave(x->call, e, e || !x->result.type ? NULL : &x->result);
 	answer_error(x, e);
 }
 

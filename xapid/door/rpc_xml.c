@@ -21,6 +21,7 @@ struct err *rpc_xml_read(const char *text, size_t len, struct gate_request *rq)
 	for (size_t i = 0; i < call.n; i++)
 		params[i].xml = call.params[i];
 	rq->form = GATE_XML;
+	rq->text = (struct json_text){text, len};
 	rq->method = call.method;
 	rq->params = params;
 	rq->n_params = call.n;

@@ -11,6 +11,8 @@
  *	place.c   which host runs a message
  *	run.c     has it run there
  *	merge.c   the objects of a host that joins or leaves
+ *	migrate.c VMs on their way to another host
+ *	web.c     what HTTP asks of one host that another has
  */
 #ifndef XENITH_XAPID_FORWARD_FORWARD_H
 #define XENITH_XAPID_FORWARD_FORWARD_H
@@ -19,6 +21,7 @@
 #include "common/err.h"
 #include "common/json_value.h"
 #include "common/schema.h"
+#include "common/tls.h"
 #include "xapid/db/db.h"
 
 #include "peer.gen.h"
@@ -34,6 +37,9 @@ struct xapi_call;
 must_check struct err *forward_start(MAY_WAIT struct err *(*when_found)(void));
 /* After the last fiber. */
 void forward_stop(void);
+
+/* Beats of the heart for which one waits for the other side. */
+#define BEATS 3
 
 /* ---- of a member ---- */
 
@@ -53,11 +59,17 @@ MAY_WAIT must_check struct err *master_await_copy(const char *host, int64_t dead
 
 /* ---- dial.c ---- */
 
-/* To the door of another host, with TLS where we serve it ourselves. */
+/* To the door of another host, with TLS where we serve it ourselves; CERTIFICATE_REFUSED: it is not
+ * the host that the pool knows. */
 MAY_WAIT must_check struct err *dial(const char *address, struct stream **out, int64_t deadline);
-/* The same to what only hosts of the pool may do there: idl/peer.idl is spoken from then on. */
-MAY_WAIT must_check struct err *dial_link(
-	const char *address, const char *secret, struct stream **out, int64_t deadline);
+/* The same of a host that nothing is known of yet: SHOWN is the fingerprint of its certificate, ""
+ * without TLS. */
+MAY_WAIT must_check struct err *dial_stranger(const char *address,
+	char shown[static TLS_FINGERPRINT_SIZE], struct stream **out, int64_t deadline);
+/* To what only hosts of the pool may do there: idl/peer.idl is spoken from then on. PIN: of its
+ * certificate; NULL: what the pool knows. */
+MAY_WAIT must_check struct err *dial_link(const char *address, const char *pin, const char *secret,
+	struct stream **out, int64_t deadline);
 /* A call of a host's own to the xapid at ADDRESS, whatever its part in the pool is; PARAMS is given
  * away. */
 MAY_WAIT must_check struct err *dial_call(
@@ -82,6 +94,8 @@ must_check struct err *merge_remove(const char *host);
  * CANNOT_CONTACT_HOST. */
 MAY_WAIT must_check struct err *run_message(struct xapi_call *c, const char *host,
 	const char *message, struct json_text in, struct json_text *out);
+/* Has the host of the PBD plug it, from whichever host of the pool this is. */
+MAY_WAIT must_check struct err *forward_pbd_plug(struct call *c, const char *pbd);
 void run_serve(void);
 void run_stop(void);
 struct gate_request;
@@ -93,8 +107,28 @@ MAY_WAIT must_check struct err *place_message(
 /* The same for a plan: the host for the VM's start, or for what concerns it where it is. NULL:
  * this one. */
 must_check struct err *place_vm_message(const char *message, const char *vm, const char **host);
+/* The host that is to read or write a VDI, or that has a VM; NULL: this one. */
+const char *place_vdi(const char *vdi);
+const char *place_vm_at(const char *vm);
+/* Why a VM could not be on a host: HOST_DISABLED, HOST_NOT_LIVE, VM_REQUIRES_SR,
+ * HOST_NOT_ENOUGH_FREE_MEMORY. */
+must_check struct err *place_check(const char *host, const char *vm);
+/* The best host that a VM which runs can move to; why there is none. */
+must_check struct err *place_move(const char *vm, const char **host);
 /* An SR of the VM's disks that the host does not see; NULL: none. */
 const char *place_missing_sr(const char *host, const struct xenapi_vm *vm);
+
+/* ---- web.c ---- */
+
+struct exchange;
+/* Sends the client to HOST where that is another one; *IS_ELSEWHERE: that is the answer.
+ * HOST_OFFLINE. */
+MAY_WAIT must_check struct err *web_elsewhere(
+	struct exchange *x, const char *host, bool *is_elsewhere);
+/* "https://ADDRESS:PORT" of a host. */
+const char *web_door(const struct xenapi_host *host, struct arena *a);
+/* Serves the consoles of the pool's VMs. */
+void web_serve(void);
 
 /* ---- migrate.c ---- */
 

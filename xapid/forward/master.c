@@ -19,13 +19,14 @@
 #include "xapid/door/door.h"
 #include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
+#include "xapid/gate/task.h"
 #include "xapid/host/role.h"
 #include "xapid/rules/rules.h"
+#include "xapid/xapid.h"
 
 #include <string.h>
 
 #define ROWS_AT_ONCE 500 /* in one message; between two of them others run */
-#define APPLY_NS     (60 * NS_PER_S)
 
 /* An operation that a member has begun. */
 struct begun {
@@ -197,7 +198,8 @@ static MAY_WAIT struct err *tell(struct member *m, uint64_t epoch)
 		return take(undone);
 	if (!is_there(m, epoch))
 		return err(CONNECTION_LOST, m->host);
-	TRY(peer_call(m->conn, PEER_METHOD_MEMBER_APPLY, &in, &a, NULL, deadline_in(APPLY_NS)));
+	TRY(peer_call(m->conn, PEER_METHOD_MEMBER_APPLY, &in, &a, NULL,
+		deadline_in(BEATS * xapid_conf.heartbeat_ns)));
 	if (!is_there(m, epoch))
 		return err(CONNECTION_LOST, m->host);
 	forget_again(m, n_again);
@@ -210,13 +212,32 @@ static MAY_WAIT struct err *tell(struct member *m, uint64_t epoch)
 	return NULL;
 }
 
+static bool has_news(const struct member *m)
+{
+	return m->sent < db_generation() || m->again.n || m->is_full;
+}
+
+/* Until there is something to tell, or it is time to say that we are here. */
+static MAY_WAIT struct err *await_news(struct member *m, uint64_t epoch)
+{
+	int64_t beat = deadline_in(xapid_conf.heartbeat_ns);
+
+	while (is_there(m, epoch) && !has_news(m)) {
+		auto_err e = db_wait_change(m->sent, beat);
+
+		if (err_is(e, &ERR_TIMEOUT))
+			return NULL;
+		if (e)
+			return take(e);
+	}
+	return NULL;
+}
+
 static MAY_WAIT struct err *tell_all(struct member *m, uint64_t epoch)
 {
 	while (is_there(m, epoch)) {
 		TRY(tell(m, epoch));
-		while (is_there(m, epoch) && m->sent >= db_generation() && !m->again.n &&
-			!m->is_full)
-			TRY(db_wait_change(m->sent, NEVER));
+		TRY(await_news(m, epoch));
 	}
 	return NULL;
 }
@@ -377,6 +398,8 @@ static struct err *do_op(struct member *m, const struct peer_op *in)
 		log_err(LOG_INFO_, e, "a write of %s", m->host);
 	if (op.kind == DB_OP_DELETE)
 		op_look(in->ref);
+	if (op.class == &xenapi_class_task && op.kind == DB_OP_WRITE)
+		xtask_ended_there(in->ref);
 	return NULL;
 }
 
@@ -406,6 +429,10 @@ MAY_WAIT struct err *peer_api_master_begin(
 	if (!rules || !m || in->op < 0 || in->op >= (int64_t)rules->operations->n)
 		return err(INVALID_VALUE, "operation", in->class);
 	TRY(op_begin_for(rules, in->ref, (int)in->op, in->task));
+	if (m->conn != c->conn) { /* whoever would end it is gone */
+		op_ended(rules, in->ref, in->task);
+		return err(CONNECTION_LOST, m->host);
+	}
 	vec_push(&m->begun, (struct begun){rules, xstrdup(in->ref), xstrdup(in->task)});
 	*out = (int64_t)db_generation();
 	return NULL;

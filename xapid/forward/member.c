@@ -21,6 +21,7 @@
 #include "xapid/gate/gate.h"
 #include "xapid/host/role.h"
 #include "xapid/rules/op.h"
+#include "xapid/xapid.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,7 @@ static struct {
 	bool is_in_touch, was_found;
 	bool has_begun; /* WHEN_FOUND has done its part */
 	uint64_t seen; /* his generation that is here */
+	int64_t heard; /* clock_mono_ns of his newest word */
 	uint64_t written; /* the newest write that he has got on this connection */
 	char problem[128];
 	struct arena arena; /* of CHANGES, */
@@ -145,6 +147,7 @@ MAY_WAIT struct err *peer_api_member_apply(struct call *c, const struct peer_mem
 {
 	if (!own.conn || c->conn != own.conn)
 		return err(PERMISSION_DENIED, "this is not the master");
+	own.heard = clock_mono_ns();
 	gather(&in->changes);
 	if (in->more)
 		return NULL;
@@ -249,7 +252,20 @@ static MAY_WAIT struct err *begin_op(
 
 /* ---- calls of root's on this host ---- */
 
-MAY_WAIT struct err *member_relay(const struct gate_request *rq, struct json_text *out)
+static MAY_WAIT struct err *relay_xml(const struct gate_request *rq, struct json_text *out)
+{
+	const struct peer_master_relay_xml_in in = {
+		.call = arena_strndup(rq->arena, rq->text.text, rq->text.len),
+		.address = rq->peer.address ? rq->peer.address : "",
+		.user_agent = rq->peer.user_agent ? rq->peer.user_agent : ""};
+	const char *value;
+
+	TRY(peer_call(own.conn, PEER_METHOD_MASTER_RELAY_XML, &in, rq->arena, &value, NEVER));
+	*out = (struct json_text){value, strlen(value)};
+	return NULL;
+}
+
+static MAY_WAIT struct err *relay_json(const struct gate_request *rq, struct json_text *out)
 {
 	struct json_text *v = arena_calloc(rq->arena, rq->n_params + 1, sizeof(*v));
 	const struct peer_master_relay_in in = {.method = rq->method,
@@ -259,9 +275,14 @@ MAY_WAIT struct err *member_relay(const struct gate_request *rq, struct json_tex
 
 	for (size_t i = 0; i < rq->n_params; i++)
 		v[i] = rq->params[i].json;
+	return peer_call(own.conn, PEER_METHOD_MASTER_RELAY, &in, rq->arena, out, NEVER);
+}
+
+MAY_WAIT struct err *member_relay(const struct gate_request *rq, struct json_text *out)
+{
 	if (!own.is_in_touch)
 		return err(CANNOT_CONTACT_HOST, own_role.master);
-	return peer_call(own.conn, PEER_METHOD_MASTER_RELAY, &in, rq->arena, out, NEVER);
+	return rq->form == GATE_XML ? relay_xml(rq, out) : relay_json(rq, out);
 }
 
 /* ---- the connection ---- */
@@ -282,18 +303,31 @@ static MAY_WAIT struct err *greet(void)
 	return NULL;
 }
 
+/* Until he goes away, or says nothing for too long. */
+static MAY_WAIT struct err *await_end(void)
+{
+	int64_t patience = BEATS * xapid_conf.heartbeat_ns;
+
+	own.heard = clock_mono_ns();
+	while (own.conn) {
+		auto_err e = cond_wait(&own.changed, "the master to go away", own.heard + patience);
+
+		if (e && !(err_is(e, &ERR_TIMEOUT) && own.heard + patience > clock_mono_ns()))
+			return take(e);
+	}
+	return NULL;
+}
+
 static MAY_WAIT struct err *connect_master(void)
 {
 	struct stream *s;
 
-	TRY(dial_link(own_role.master, auth_pool_secret(), &s, deadline_in(DIAL_NS)));
+	TRY(dial_link(own_role.master, NULL, auth_pool_secret(), &s, deadline_in(DIAL_NS)));
 	TRY(rpc_speak(&own.conn, s, "master", services, lost, NULL));
 	TRY(greet());
 	log_info("the master at %s is there", own_role.master);
 	own.problem[0] = '\0';
-	while (own.conn)
-		TRY(cond_wait(&own.changed, "the master to go away", NEVER));
-	return NULL;
+	return await_end();
 }
 
 static MAY_WAIT void keep_fiber(void *arg)

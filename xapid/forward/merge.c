@@ -21,8 +21,8 @@ static const struct class *const own_classes[] = {&xenapi_class_host, &xenapi_cl
 	&xenapi_class_vbd_metrics, &xenapi_class_vif, &xenapi_class_vif_metrics, &xenapi_class_vdi,
 	&xenapi_class_sr, &xenapi_class_pbd, &xenapi_class_network, &xenapi_class_pif,
 	&xenapi_class_pif_metrics, &xenapi_class_secret, &xenapi_class_blob,
-	&xenapi_class_vm_appliance, &xenapi_class_pusb, &xenapi_class_usb_group,
-	&xenapi_class_vusb};
+	&xenapi_class_vm_appliance, &xenapi_class_pusb, &xenapi_class_usb_group, &xenapi_class_vusb,
+	&xenapi_class_certificate};
 
 static bool stays_behind(const struct db_row *row)
 {
@@ -233,6 +233,14 @@ static struct err *remove_cpus(const char *host)
 	return NULL;
 }
 
+static struct err *remove_certificates(const char *host)
+{
+	db_for_each (certificate, row)
+		if (!strcmp(((const struct xenapi_certificate *)db_record(row))->host, host))
+			TRY(db_delete(certificate, db_ref(row)));
+	return NULL;
+}
+
 static struct err *remove_dom0(const char *ref)
 {
 	const struct xenapi_vm *vm = db_find(vm, ref);
@@ -257,6 +265,7 @@ struct err *merge_remove(const char *ref)
 	TRY(remove_pbds(host));
 	TRY(remove_pifs(host));
 	TRY(remove_cpus(host));
+	TRY(remove_certificates(host));
 	TRY(remove_dom0(dom0));
 	if (db_find(host_metrics, metrics))
 		TRY(db_delete(host_metrics, metrics));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The way of a VM that moves from one host's xenopsd to another's (forward.h). The sending one is
- * told a URL below /services/xenops at the other host's door, with the pool's secret in it, for it
- * may have to come again when no xapid is there that would tell it anew. Here the connection is
- * handed on: xenopsd gets the end of another one with the call to receive from it.
+ * told a URL below /services/xenops at the other host's door. The pool's secret is in its fragment,
+ * and goes as a cookie: it may have to come again when no xapid is there that would tell it anew.
+ * Here the connection is handed on: xenopsd gets the end of another one with the call to receive
+ * from it.
  */
 #define LOG_MODULE "pool"
 
@@ -18,6 +19,7 @@
 #include "xapid/forward/forward.h"
 #include "xapid/gate/auth.h"
 #include "xapid/gate/call.h"
+#include "xapid/host/certificate.h"
 #include "xapid/link/link.h"
 #include "xapid/xapid.h"
 
@@ -33,13 +35,11 @@
 struct err *migrate_url(const char *host, struct arena *a, const char **url)
 {
 	const struct xenapi_host *row;
-	bool is_tls = xapid_conf.tls_port;
 
 	TRY(db_get(host, host, &row));
-	bool is_ipv6 = strchr(row->address, ':');
-	*url = arena_printf(a, "http%s://%s%s%s:%lld" PATH "?pool_secret=%s", is_tls ? "s" : "",
-		is_ipv6 ? "[" : "", row->address, is_ipv6 ? "]" : "",
-		(long long)(is_tls ? xapid_conf.tls_port : xapid_conf.port), auth_pool_secret());
+	const char *pin = host_trusts_all() ? "" : certificate_at(row->address);
+	*url = arena_printf(a, "%s" PATH "#cookie=pool_secret=%s%s%s", web_door(row, a),
+		auth_pool_secret(), *pin ? "&pin=" : "", pin);
 	return NULL;
 }
 

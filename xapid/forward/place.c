@@ -12,6 +12,9 @@
 #include "xapid/host/memory.h"
 #include "xapid/host/role.h"
 
+#include "core.gen.h"
+#include "xenapi.gen.h"
+
 #include <string.h>
 
 /* ---- what is asked ---- */
@@ -19,8 +22,8 @@
 /* Messages that want the host of the object that their first argument names. */
 static const char *const vm_messages[] = {"VM.pause", "VM.unpause", "VM.suspend",
 	"VM.clean_shutdown", "VM.hard_shutdown", "VM.shutdown", "VM.clean_reboot", "VM.hard_reboot",
-	"VM.power_state_reset", "VM.snapshot", "VM.checkpoint", "VM.clone", "VM.copy",
-	"VM.provision", "VM.revert", "VM.set_VCPUs_number_live", "VM.set_memory_dynamic_range",
+	"VM.migrate_send", "VM.snapshot", "VM.checkpoint", "VM.clone", "VM.copy", "VM.provision",
+	"VM.revert", "VM.set_VCPUs_number_live", "VM.set_memory_dynamic_range",
 	"VM.set_memory_dynamic_max", "VM.set_memory_dynamic_min", "VM.set_memory_limits",
 	"VM.set_memory", "VM.set_memory_target_live", "VM.wait_memory_target_live", "VM.send_sysrq",
 	"VM.send_trigger", "VM.call_plugin", "VM.get_data_sources", "VM.record_data_source",
@@ -106,7 +109,7 @@ static const char *host_of_sr(const char *ref)
 	return found;
 }
 
-static const char *host_of_vdi(const char *ref)
+const char *place_vdi(const char *ref)
 {
 	const struct xenapi_vdi *vdi = db_find(vdi, ref);
 
@@ -139,6 +142,13 @@ static bool sees_disks(const char *host, const struct xenapi_vm *vm)
 	return !place_missing_sr(host, vm);
 }
 
+const char *place_vm_at(const char *ref)
+{
+	const struct xenapi_vm *vm = db_find(vm, ref);
+
+	return vm && !ref_is_null(vm->resident_on) ? vm->resident_on : NULL;
+}
+
 /* Of a VM that runs or is about to, where it does; else a host that sees its disks. */
 static const char *host_of_vm(const char *ref)
 {
@@ -156,7 +166,7 @@ static const char *host_of_vm(const char *ref)
 	return NULL;
 }
 
-/* ---- where a VM starts ---- */
+/* ---- memory ---- */
 
 /* What the host has free but for what is promised to VMs that are about to start there. */
 static int64_t free_memory(const char *ref)
@@ -181,6 +191,76 @@ static bool can_start(const char *ref, const struct xenapi_vm *vm)
 	return host->enabled && is_there(ref) && sees_disks(ref, vm) &&
 		free_memory(ref) + host_balloon_bytes(ref) >= vm->memory_dynamic_min;
 }
+
+/* ---- where a VM can be ---- */
+
+static struct err *check_memory(const char *ref, const struct xenapi_vm *vm, struct arena *a)
+{
+	int64_t wants = vm->memory_dynamic_min, has = free_memory(ref) + host_balloon_bytes(ref);
+
+	if (has >= wants || !strcmp(vm->resident_on, ref))
+		return NULL;
+	return err(HOST_NOT_ENOUGH_FREE_MEMORY, arena_printf(a, "%lld", (long long)wants),
+		arena_printf(a, "%lld", (long long)(has > 0 ? has : 0)));
+}
+
+struct err *place_check(const char *ref, const char *vm_ref)
+{
+	auto_arena a = {0};
+	const struct xenapi_host *host;
+	const struct xenapi_vm *vm;
+
+	TRY(db_get(vm, vm_ref, &vm));
+	TRY(db_get(host, ref, &host));
+	if (!host->enabled)
+		return err(HOST_DISABLED, ref);
+	if (!is_there(ref))
+		return err(HOST_NOT_LIVE);
+	const char *sr = place_missing_sr(ref, vm);
+	return sr ? err(VM_REQUIRES_SR, vm_ref, sr) : check_memory(ref, vm, &a);
+}
+
+/* With the VM that it is about, which the model does not tell of. */
+static struct err *nowhere(const char *vm)
+{
+	return err_not_null(err_new(__FILE__, __LINE__, ERR_NO_HOSTS_AVAILABLE.code, 1, &vm));
+}
+
+/* Of two reasons the one that tells more than that a host is not there. */
+static struct err *better_reason(struct err *one, struct err *other)
+{
+	bool is_there =
+		other && !err_is(other, &ERR_HOST_DISABLED) && !err_is(other, &ERR_HOST_NOT_LIVE);
+
+	err_free(is_there ? one : other);
+	return is_there ? other : one;
+}
+
+struct err *place_move(const char *vm, const char **out)
+{
+	const struct xenapi_vm *row;
+	struct err *why = NULL;
+	const char *best = NULL;
+
+	TRY(db_get(vm, vm, &row));
+	db_for_each (host, host) {
+		const char *ref = db_ref(host);
+
+		if (!strcmp(ref, row->resident_on))
+			continue;
+		struct err *e = place_check(ref, vm);
+		if (!e && (!best || free_memory(ref) > free_memory(best)))
+			best = ref;
+		why = better_reason(why, e);
+	}
+	*out = best;
+	if (!best)
+		return why ? why : nowhere(vm);
+	err_free(why);
+	return NULL;
+}
+
+/* ---- where a VM starts ---- */
 
 /* That which the VM prefers if it can go there, else that with the most memory; of equal ones the
  * master. */
@@ -212,6 +292,12 @@ static struct err *choose(const char *ref, const char **out)
 
 /* ---- messages ---- */
 
+/* What is forgotten of a host that is away is forgotten here. */
+static const char *host_if_there(const char *host)
+{
+	return host && is_there(host) ? host : NULL;
+}
+
 static struct err *place_vm(
 	const char *name, const struct method *m, const void *in, const char **out)
 {
@@ -219,6 +305,8 @@ static struct err *place_vm(
 		return choose(first_arg(m, in), out);
 	if (!strcmp(name, "VM.start_on") || !strcmp(name, "VM.resume_on"))
 		*out = arg_named(m, in, "host");
+	else if (!strcmp(name, "VM.power_state_reset"))
+		*out = host_if_there(host_of_vm(first_arg(m, in)));
 	else if (is_among(vm_messages, name))
 		*out = host_of_vm(first_arg(m, in));
 	return NULL;
@@ -272,13 +360,13 @@ static const char *place_connection(const struct class *class, const char *ref)
 	return pif ? pif->host : NULL;
 }
 
-/* A part of a call that a member runs: the member has it. */
+/* A part of a call that a member runs, or a task that a client was sent there with: the member
+ * has it. */
 static const char *place_task(const char *name, const char *ref)
 {
 	const struct xenapi_task *task = db_find(task, ref);
 
-	return task && !strcmp(name, "task.cancel") && !xtask_is_pending(ref) ? task->resident_on
-									      : NULL;
+	return task && !strcmp(name, "task.cancel") ? task->resident_on : NULL;
 }
 
 static struct err *place_explicit(const struct message *m, const void *in, const char **out)
@@ -302,7 +390,7 @@ static struct err *place_explicit(const struct message *m, const void *in, const
 	else if (is_among(sr_messages, name))
 		*out = host_of_sr(ref);
 	else if (is_among(vdi_messages, name))
-		*out = host_of_vdi(ref);
+		*out = place_vdi(ref);
 	return NULL;
 }
 
@@ -311,7 +399,7 @@ static const char *place_implicit(const struct message *m, const void *const *ar
 	if (m->class == &xenapi_class_vdi && m->kind == MESSAGE_CREATE)
 		return host_of_sr(((const struct xenapi_vdi *)args[0])->SR);
 	if (m->class == &xenapi_class_vdi && m->kind == MESSAGE_DESTROY)
-		return host_of_vdi(*(const char *const *)args[0]);
+		return place_vdi(*(const char *const *)args[0]);
 	if (m->class == &xenapi_class_vm && m->kind == MESSAGE_DESTROY)
 		return host_of_vm(*(const char *const *)args[0]);
 	return NULL;

@@ -14,6 +14,7 @@
 #include "common/rpc.h"
 #include "common/uuid.h"
 #include "core.gen.h"
+#include "xapid/door/rpc.h"
 #include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
 #include "xapid/host/role.h"
@@ -104,6 +105,20 @@ MAY_WAIT struct err *run_message(struct xapi_call *c, const char *host, const ch
 	return in_words(await(&r, there), there);
 }
 
+MAY_WAIT struct err *forward_pbd_plug(struct call *c, const char *pbd)
+{
+	const char *in = arena_printf(c->arena, "{\"self\":\"%s\"}", pbd);
+	const struct xenapi_pbd *row;
+	struct json_text out;
+
+	if (own_role.is_member)
+		return dial_call(c->arena, own_role.master, "PBD.plug", json_pack("[s]", pbd));
+	TRY(db_get(pbd, pbd, &row));
+	const char *host = arena_strdup(c->arena, row->host);
+	return run_message(
+		xapi_call(c), host, "PBD.plug", (struct json_text){in, strlen(in)}, &out);
+}
+
 static MAY_WAIT struct err *run_there(
 	struct xapi_call *c, const char *host, struct json_text in, struct json_text *out)
 {
@@ -133,6 +148,22 @@ MAY_WAIT struct err *peer_api_master_relay(
 	gate_write(&result, GATE_JSON, &text);
 	*out = (struct json_text){
 		arena_strndup(c->arena, sbuf_data(&text), sbuf_len(&text)), sbuf_len(&text)};
+	return NULL;
+}
+
+MAY_WAIT struct err *peer_api_master_relay_xml(
+	struct call *c, const struct peer_master_relay_xml_in *in, const char **out)
+{
+	struct gate_request rq = {
+		.peer = {.origin = GATE_UNIX, .address = in->address, .user_agent = in->user_agent},
+		.arena = c->arena};
+	struct gate_result result = {0};
+	auto_sbuf text = {0};
+
+	TRY(rpc_xml_read(in->call, strlen(in->call), &rq));
+	TRY(gate_call(&rq, &result));
+	gate_write(&result, GATE_XML, &text);
+	*out = arena_strdup(c->arena, sbuf_str(&text));
 	return NULL;
 }
 

@@ -80,6 +80,21 @@ static MAY_WAIT struct err *identify(struct entered *x, const struct gate_creden
 
 /* ---- its task ---- */
 
+/* At a member: a task of the master's that the client was sent here with. Who cancels it is sent
+ * here as well. */
+static bool take_task(const char *ref)
+{
+	const struct xenapi_task *task = own_role.is_member ? db_find(task, ref) : NULL;
+
+	if (!task || task->status != XENAPI_TASK_STATUS_TYPE_PENDING)
+		return false;
+	const struct xenapi_session *by = db_find(session, task->session);
+	auto_err e = db_write(task, ref, resident_on, host_here());
+	if (!e)
+		xtask_adopt(ref, by ? by->auth_user_name : "", NULL, NULL);
+	return !e;
+}
+
 static void cancel_request(const char *ref, void *arg)
 {
 	struct entered *x = arg;
@@ -97,7 +112,7 @@ static struct err *choose_task(struct entered *x, const char *task_id, const cha
 		.arg = x,
 	};
 
-	x->owns_task = !task_id || !xtask_is_pending(task_id);
+	x->owns_task = !task_id || !(xtask_is_pending(task_id) || take_task(task_id));
 	if (x->owns_task)
 		return xtask_create(&spec, x->c.call.arena, &x->c.task);
 	x->c.task = arena_strdup(x->c.call.arena, task_id);
@@ -163,6 +178,18 @@ void gate_leave(struct xapi_call *c, const struct err *e, const struct gate_resu
 			gate_write(result, GATE_XML, &text);
 		xtask_succeed(c->task, sbuf_str(&text));
 	}
+	if (x->owns_task)
+		xtask_destroy(c->task);
+	else
+		xtask_let_go(c->task);
+	end_session(x);
+}
+
+void gate_pass_on(struct xapi_call *c)
+{
+	struct entered *x = container_of(c, struct entered, c);
+
+	xtask_uncancellable(c->task);
 	if (x->owns_task)
 		xtask_destroy(c->task);
 	end_session(x);

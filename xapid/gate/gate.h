@@ -49,6 +49,7 @@ struct gate_request {
 	const char *method; /* "VM.start", "VM_start", "Async.VM.start", "system.listMethods", … */
 	const struct gate_param *params; /* the session first, where there is one */
 	size_t n_params;
+	struct json_text text; /* GATE_XML: the whole call as it came */
 	const char *task_id; /* of the header of that name, or NULL: the task to use */
 	const char *subtask_of; /* the same: the task that this one is a part of */
 	struct arena *arena; /* for the result; outlives the writing of it */
@@ -102,6 +103,8 @@ MAY_WAIT must_check struct err *gate_enter(const struct gate_peer *peer,
 	const char *task_id, const char *subtask_of, struct arena *arena, struct xapi_call **out);
 MAY_WAIT void gate_leave(
 	struct xapi_call *c, const struct err *e, const struct gate_result *result);
+/* The same where the client was sent to another host: a task of the client's goes on there. */
+void gate_pass_on(struct xapi_call *c);
 
 /* ---- several hosts ---- */
 
@@ -114,7 +117,7 @@ struct gate_router {
 	/* Has it run there. IN and OUT as in struct gate_order. */
 	MAY_WAIT struct err *(*run)(
 		struct xapi_call *c, const char *host, struct json_text in, struct json_text *out);
-	/* At a member: has the master serve a request of JSON's; OUT is a value of JSON. */
+	/* At a member: has the master serve a request; OUT is a value of the request's form. */
 	MAY_WAIT struct err *(*relay)(const struct gate_request *rq, struct json_text *out);
 };
 void gate_set_router(const struct gate_router *r);

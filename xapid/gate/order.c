@@ -139,7 +139,7 @@ MAY_WAIT struct err *order_relay(const struct gate_request *rq, struct gate_resu
 {
 	const struct gate_router *r = job_router();
 
-	if (rq->form != GATE_JSON || !r)
+	if (!r)
 		return not_here();
 	*out = (struct gate_result){0};
 	return r->relay(rq, &out->wire);
@@ -178,7 +178,7 @@ MAY_WAIT struct err *gate_obey(const struct gate_order *o, struct json_text *out
 	describe(j, o, m);
 	TRY(read_args(j, o->in));
 	log_info("%s for the master, user='%s'", o->message, o->user);
-	xtask_adopt(o->task, cancel_fiber, fiber_current());
+	xtask_adopt(o->task, o->user, cancel_fiber, fiber_current());
 	struct err *e = job_run(j);
 	xtask_let_go(o->task);
 	TRY(e);

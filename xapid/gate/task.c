@@ -141,13 +141,14 @@ struct err *xtask_create(const struct xtask_spec *spec, struct arena *a, const c
 
 /* ---- one of the master's ---- */
 
-void xtask_adopt(const char *ref, void (*cancel)(const char *ref, void *arg), void *arg)
+void xtask_adopt(
+	const char *ref, const char *user, void (*cancel)(const char *ref, void *arg), void *arg)
 {
 	if (map_has(&tasks.by_ref, ref))
 		return;
 	struct xtask *t = xnew(struct xtask);
 	t->ref = xstrdup(ref);
-	t->user = xstrdup("");
+	t->user = xstrdup(user);
 	t->is_adopted = true;
 	t->cancel = cancel;
 	t->arg = arg;
@@ -244,6 +245,16 @@ void xtask_fail(const char *ref, const struct err *e)
 		set_error(ref, e);
 	}
 	end(t, is_cancel ? XENAPI_TASK_STATUS_TYPE_CANCELLED : XENAPI_TASK_STATUS_TYPE_FAILURE);
+}
+
+void xtask_ended_there(const char *ref)
+{
+	struct xtask *t = pending(ref);
+	const struct xenapi_task *row = db_find(task, ref);
+
+	if (t && row && row->status != XENAPI_TASK_STATUS_TYPE_PENDING &&
+		row->status != XENAPI_TASK_STATUS_TYPE_CANCELLING)
+		note_end(t);
 }
 
 struct err *xtask_set_status(const char *ref, enum xenapi_task_status_type status)

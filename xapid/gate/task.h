@@ -32,9 +32,13 @@ must_check struct err *xtask_create(
  * or when it has ended: its status never changes again. */
 
 /* A task of the master's for which this host runs a message: its progress is told from here until
- * xtask_let_go. CANCEL: as in struct xtask_spec, for a plan here that ends another one. */
-void xtask_adopt(const char *ref, void (*cancel)(const char *ref, void *arg), void *arg);
+ * xtask_let_go. USER: whose it is. CANCEL: as in struct xtask_spec, for a plan here that ends
+ * another one. */
+void xtask_adopt(
+	const char *ref, const char *user, void (*cancel)(const char *ref, void *arg), void *arg);
 void xtask_let_go(const char *ref);
+/* At the master: a member wrote how a task ended that was made here. */
+void xtask_ended_there(const char *ref);
 
 /* 0 to 1. */
 void xtask_progress(const char *ref, double fraction);

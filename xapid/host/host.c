@@ -233,7 +233,7 @@ static struct err *take_role(void)
 	TRY(db_get(host, host, &row));
 	TRY(db_write(pool, db_first_ref(pool), master, host));
 	if (strcmp(own_role.host, row->uuid) != 0) {
-		TRY(role_write(NULL, row->uuid));
+		TRY(role_write(NULL, "", row->uuid));
 		free(own_role.host);
 		own_role.host = xstrdup(row->uuid);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The role of this host (role.h). The file has one line: "master UUID", or "member UUID ADDRESS".
+ * The role of this host (role.h). The file has one line: "master UUID", or "member UUID ADDRESS
+ * FINGERPRINT", where the last may be missing.
  */
 #define LOG_MODULE "pool"
 
@@ -42,7 +43,7 @@ static struct err *remove_all(void)
 {
 	static const char *const names[] = {"xapid.db.restored", "xapid.db.backup",
 		"xapid.db.backup.1", "xapid.db.backup.2", "xapid.db", "xapid.db-wal",
-		"xapid.db-shm", "xapid-pool.secret", "xapid.role"};
+		"xapid.db-shm", "xapid-pool.secret", "xapid.trusts-all", "xapid.role"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		TRY(remove_file(names[i]));
@@ -61,19 +62,21 @@ struct err *role_load(void)
 	if (rest)
 		rest[strcspn(rest, "\n")] = '\0';
 	const char *part = strsep(&rest, " "), *host = strsep(&rest, " ");
+	const char *master = strsep(&rest, " "), *pin = strsep(&rest, " ");
 	if (part && !strcmp(part, "fresh"))
 		TRY(remove_all());
-	own_role.is_member = part && !strcmp(part, "member") && rest && *rest;
+	own_role.is_member = part && !strcmp(part, "member") && master && *master;
 	own_role.host = xstrdup(host ? host : "");
-	own_role.master = xstrdup(own_role.is_member ? rest : "");
+	own_role.master = xstrdup(own_role.is_member ? master : "");
+	own_role.pin = xstrdup(own_role.is_member && pin ? pin : "");
 	return NULL;
 }
 
-struct err *role_write(const char *master, const char *host)
+struct err *role_write(const char *master, const char *pin, const char *host)
 {
 	auto_str path = path_of("xapid.role");
-	auto_str text =
-		master ? xasprintf("member %s %s\n", host, master) : xasprintf("master %s\n", host);
+	auto_str text = master ? xasprintf("member %s %s%s%s\n", host, master, *pin ? " " : "", pin)
+			       : xasprintf("master %s\n", host);
 	int r = file_write(path, text, strlen(text), 0600, FILE_DURABLE);
 
 	return r < 0 ? err_errno(-r, "writing %s", path) : NULL;
@@ -121,6 +124,7 @@ bool role_is_to_begin_anew(void)
 void role_fini(void)
 {
 	free(own_role.master);
+	free(own_role.pin);
 	free(own_role.host);
 	own_role = (struct role){0};
 }

@@ -12,6 +12,7 @@
 struct role {
 	bool is_member;
 	char *master; /* of a member: the master's address */
+	char *pin; /* of a member: the fingerprint of the master's certificate; "": none is known */
 	char *host; /* the uuid of this host; NULL or "": it has none yet */
 };
 
@@ -19,8 +20,9 @@ extern struct role own_role;
 
 /* At the start. Blocks, as the others do. */
 must_check struct err *role_load(void);
-/* Durable when it returns. MASTER NULL: it is the master itself. It counts from the next start. */
-must_check struct err *role_write(const char *master, const char *host);
+/* Durable when it returns. MASTER NULL: it is the master itself. PIN: of his certificate, or "". It
+ * counts from the next start. */
+must_check struct err *role_write(const char *master, const char *pin, const char *host);
 /* The host is fresh again at the next start: neither role, database nor secret. */
 must_check struct err *role_forget(void);
 /* The reference of this host; OpaqueRef:NULL where the database does not know it. */

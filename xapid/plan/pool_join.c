@@ -82,6 +82,7 @@ struct remote {
 	struct stream *stream; /* owned */
 	struct arena *arena;
 	json_t *values; /* owned */
+	char shown[TLS_FINGERPRINT_SIZE]; /* the master's certificate; "": without TLS */
 	const char *session;
 };
 
@@ -104,7 +105,8 @@ static MAY_WAIT struct err *ask(struct remote *r, const char *method, json_t *mo
 static struct err *no_connection(const char *address, struct err *e)
 {
 	bool is_network = err_is(e, &ERR_CONNECTION_REFUSED) || err_is(e, &ERR_CONNECTION_LOST) ||
-		err_is(e, &ERR_TIMEOUT) || err_is(e, &ERR_TLS_FAILED);
+		err_is(e, &ERR_TIMEOUT) || err_is(e, &ERR_TLS_FAILED) ||
+		err_is(e, &ERR_CERTIFICATE_REFUSED);
 
 	if (!is_network)
 		return e;
@@ -117,7 +119,7 @@ static MAY_WAIT struct err *log_in(struct remote *r, const struct plan_join *how
 {
 	json_t *session = NULL;
 
-	TRY(dial(how->address, &r->stream, deadline_in(DIAL_NS)));
+	TRY(dial_stranger(how->address, r->shown, &r->stream, deadline_in(DIAL_NS)));
 	TRY(ask(r, "session.login_with_password",
 		json_pack("[s, s, s, s]", how->user, how->password.hidden, "2.23", "pool.join"),
 		&session));
@@ -196,14 +198,15 @@ static void link_closed(struct rpc_conn *conn, void *arg)
 }
 
 /* The objects go over the way that members speak on. */
-static MAY_WAIT struct err *hand_over(const char *address, const char *secret, struct arena *a)
+static MAY_WAIT struct err *hand_over(
+	const char *address, const char *pin, const char *secret, struct arena *a)
 {
 	struct peer_master_join_in in = {.host = own_role.host};
 	struct rpc_conn *conn;
 	struct stream *s;
 
 	merge_collect(a, &in.objects);
-	TRY(dial_link(address, secret, &s, deadline_in(DIAL_NS)));
+	TRY(dial_link(address, pin, secret, &s, deadline_in(DIAL_NS)));
 	TRY(rpc_speak(&conn, s, "the pool's master", NULL, link_closed, NULL));
 	struct err *e =
 		peer_call(conn, PEER_METHOD_MASTER_JOIN, &in, a, NULL, deadline_in(JOIN_NS));
@@ -223,10 +226,10 @@ static MAY_WAIT struct err *join(struct remote *r, const struct plan_join *how)
 	const char *text = json_string_value(secret);
 	if (!text)
 		return err(JOINING_HOST_SERVICE_FAILED);
-	TRY(no_connection(how->address, hand_over(address, text, r->arena)));
+	TRY(no_connection(how->address, hand_over(address, r->shown, text, r->arena)));
 	err_free(ask(r, "session.logout", NULL, NULL));
 	TRY(auth_write_pool_secret(text));
-	TRY(role_write(address, own_role.host));
+	TRY(role_write(address, r->shown, own_role.host));
 	log_info("this host is a member of the pool at %s from now on", address);
 	role_begin_anew();
 	return NULL;

@@ -11,6 +11,7 @@
 #include "xapid/db/db.h"
 #include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
+#include "xapid/host/certificate.h"
 #include "xapid/host/role.h"
 #include "xapid/plan/plan.h"
 #include "xapid/plan/pool.h"
@@ -116,7 +117,7 @@ MAY_WAIT struct err *peer_api_member_leave(struct call *c)
 
 struct err *plan_pool_lead(void)
 {
-	TRY(role_write(NULL, own_role.host));
+	TRY(role_write(NULL, "", own_role.host));
 	log_info("this host is the master from now on");
 	role_begin_anew();
 	return NULL;
@@ -124,7 +125,7 @@ struct err *plan_pool_lead(void)
 
 struct err *plan_pool_follow(const char *address)
 {
-	TRY(role_write(address, own_role.host));
+	TRY(role_write(address, certificate_at(address), own_role.host));
 	log_info("the master is at %s from now on", address);
 	role_begin_anew();
 	return NULL;
@@ -184,11 +185,11 @@ MAY_WAIT struct err *plan_pool_designate(struct call *c, const char *host)
 	const char *address = arena_strdup(c->arena, row->address);
 	struct string_list others = other_hosts(c->arena);
 	TRY(master_await_copy(host, deadline_in(TELL_NS)));
-	TRY(role_write(address, own_role.host));
+	TRY(role_write(address, certificate_at(address), own_role.host));
 	struct err *e = peer_call(master_member(host), PEER_METHOD_MEMBER_LEAD, NULL, c->arena,
 		NULL, deadline_in(TELL_NS));
 	if (e && !err_is(e, &ERR_CONNECTION_LOST)) {
-		TRY(role_write(NULL, own_role.host));
+		TRY(role_write(NULL, "", own_role.host));
 		return e;
 	}
 	err_free(e);

@@ -3,10 +3,15 @@
  * SRs: made, plugged, scanned and erased by smd. The rows of an SR and its PBD come once the
  * storage is there; the VDIs are those that a scan finds.
  */
+#define LOG_MODULE "sr"
+
+#include "common/fiber.h"
+#include "common/log.h"
 #include "common/map.h"
 #include "common/undo.h"
 #include "common/uuid.h"
 #include "xapid/db/db.h"
+#include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
 #include "xapid/link/smd.h"
 #include "xapid/link/xenopsd.h"
@@ -83,9 +88,48 @@ static MAY_WAIT struct err *remove_rows(void *arg)
 {
 	struct making *m = arg;
 
-	if (m->pbd && db_find(pbd, m->pbd))
-		TRY(db_delete(pbd, m->pbd));
-	return m->sr && db_find(sr, m->sr) ? db_delete(sr, m->sr) : NULL;
+	return m->sr && db_find(sr, m->sr) ? plan_sr_delete_rows(m->sr) : NULL;
+}
+
+/* The other hosts' connections to a shared one; *PBDS: those of hosts that are there. */
+static struct err *add_shared(struct making *m, struct string_list *pbds)
+{
+	*pbds = (struct string_list){
+		arena_calloc(m->call->arena, db_count(host), sizeof(*pbds->v)), 0};
+	db_for_each (host, row) {
+		const struct xenapi_host *host = db_record(row);
+		const struct xenapi_host_metrics *metrics = db_find(host_metrics, host->metrics);
+		const struct xenapi_pbd *first = db_find(pbd, m->pbd);
+		struct xenapi_pbd pbd = db_blank(pbd);
+		const char *ref;
+
+		if (!strcmp(db_ref(row), m->what->host))
+			continue;
+		pbd.host = db_ref(row);
+		pbd.SR = m->sr;
+		pbd.device_config = first->device_config;
+		TRY(db_create(pbd, &pbd, &ref));
+		if (metrics && metrics->live)
+			pbds->v[pbds->n++] = arena_strdup(m->call->arena, ref);
+	}
+	return NULL;
+}
+
+/* That it cannot be reached from another host now is no reason not to have it. */
+static MAY_WAIT struct err *share(struct making *m)
+{
+	struct string_list pbds;
+
+	TRY(add_shared(m, &pbds));
+	TRY(plan_commit());
+	for (size_t i = 0; i < pbds.n; i++) {
+		auto_err e = forward_pbd_plug(m->call, pbds.v[i]);
+
+		if (e)
+			log_err(LOG_WARN_, e, "plugging %s", pbds.v[i]);
+		TRY(fiber_check());
+	}
+	return NULL;
 }
 
 MAY_WAIT struct err *plan_sr_create(struct call *c, const struct plan_sr *what, const char **out)
@@ -105,6 +149,8 @@ MAY_WAIT struct err *plan_sr_create(struct call *c, const struct plan_sr *what, 
 	TRY(plan_commit());
 	TRY(smd_attach(m.pbd, &attach));
 	TRY(plan_sr_scan(c, m.sr));
+	if (what->shared)
+		TRY(share(&m));
 	*out = m.sr;
 	return undo_commit(&undo);
 }
