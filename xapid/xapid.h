@@ -29,6 +29,7 @@ struct xapid_conf {
 	char *uefi_tools; /* the folder of varstore-ls and varstore-sb-state */
 	char *uefi_certificates; /* the folder of the guests' certificates for secure boot */
 	char *sys; /* where the kernel tells of devices: /sys */
+	char *pci_ids; /* the list of names of PCI devices */
 	int64_t cache_size; /* bytes for the wire forms of records */
 	int64_t backup_ns; /* between copies of the database */
 	int64_t heartbeat_ns; /* between the hosts of a pool */

@@ -10,6 +10,7 @@ from pool import MIB, NULL, VM, Case, Failure
 from xapid import Xapid
 
 AWAY = "OpaqueRef:away"
+GOOD = "OpaqueRef:pif-good"
 GUEST = "OpaqueRef:guest"
 # A host that is away, and a guest that ran there.
 ROWS = (
@@ -26,6 +27,26 @@ ROWS = (
     ),
     ("OpaqueRef:dump", "crashdump", {"uuid": "0b9f5c3e-52f6-4a35-8c3a-0a0f1c2d3e4f", "VM": GUEST}),
 )
+
+
+def interfaces(host):
+    """NICs: one with xapid's address, others that lack something."""
+    static = {"host": host, "ip_configuration_mode": "Static", "currently_attached": True}
+    yield "OpaqueRef:wire", "network", {"uuid": str(uuid.uuid4()), "bridge": "xenbr70"}
+    yield "OpaqueRef:empty", "network", {"uuid": str(uuid.uuid4()), "bridge": "xenbr71"}
+    for number, (name, pif) in enumerate(
+        {
+            "good": {**static, "IP": "127.0.0.1", "network": "OpaqueRef:wire"},
+            "none": {**static, "ip_configuration_mode": "None"},
+            "bare": static,
+            "other": {**static, "IP": "127.0.0.2"},
+            "away": {**static, "host": AWAY},
+        }.items()
+    ):
+        device = {"uuid": str(uuid.uuid4()), "device": f"nic{number}", "VLAN": -1}
+        yield f"OpaqueRef:pif-{name}", "PIF", {**device, **pif}
+
+
 PLUGIN = """#!/bin/sh
 printf '%s' "$1" > "{told}"
 printf '%s' '<?xml version="1.0"?><methodResponse><params><param><value><struct>'
@@ -33,18 +54,38 @@ printf '%s' '<member><name>Status</name><value>Success</value></member>'
 printf '%s' '<member><name>Value</name><value>{value}</value></member>'
 printf '%s' '</struct></value></param></params></methodResponse>'
 """
+# Two functions of a card, and a bridge.
+CARD = {"vendor": "8086", "device": "10fb", "class": "020000", "subsystem_vendor": "15d9"}
+CARDS = {
+    "0000:03:00.0": ({**CARD, "subsystem_device": "0611"}, "ixgbe"),
+    "0000:03:00.1": ({**CARD, "subsystem_device": "0611"}, "pciback"),
+    "0000:00:1f.0": ({**CARD, "class": "060100"}, "lpc"),
+}
+PCI_IDS = """# A list.
+15d9  Super Micro Computer Inc
+8086  Intel Corporation
+\t10fa  Another
+\t10fb  82599ES 10-Gigabit
+\t\t15d9 0611  A card
+C 02  Network controller
+\t00  Ethernet controller
+"""
 
 
 class Lone(Case):
     """One xapid for all tests, with folders for what it runs and reads."""
+
+    rows = ROWS
 
     @classmethod
     def setUpClass(cls):
         case = cls()
         case.addCleanup = cls.addClassCleanup
         cls.own = Xapid(case, {"root": ("root", "secret")})
+        client = cls.own.login("root", "secret")
+        (host,) = client("host.get_all")
         cls.own.finish()
-        cls.own.put(ROWS)
+        cls.own.put([*cls.rows, *interfaces(host)])
         cls.dir = cls.own.dir
         (cls.dir / "etc/xapid.conf.d/70-folders.conf").write_text(
             f"shutdown_command = /bin/cp /dev/null {cls.dir}/shut\n"
@@ -53,7 +94,15 @@ class Lone(Case):
             f"uefi_tools = {cls.dir}/uefi\n"
             f"uefi_certificates = {cls.dir}/certificates\n"
             f"sys = {cls.dir}/sys\n"
+            f"pci_ids = {cls.dir}/pci.ids\n"
         )
+        (cls.dir / "pci.ids").write_text(PCI_IDS)
+        for name, (card, driver) in CARDS.items():
+            folder = cls.dir / "sys/bus/pci/devices" / name
+            folder.mkdir(parents=True)
+            for file, text in card.items():
+                (folder / file).write_text(f"0x{text}\n")
+            (folder / "driver").symlink_to(f"../../../../bus/pci/drivers/{driver}")
         for name in ("plugins", "uefi", "certificates", "libexec/extensions"):
             (cls.dir / name).mkdir(parents=True, exist_ok=True)
         cls.own.start()
@@ -248,6 +297,72 @@ class Usb(Lone):
         self.fails("USB_GROUP_CONTAINS_NO_PUSBS", "VUSB.create", vm, group, {})
         self.x("USB_group.destroy", group)
         self.fails("HANDLE_INVALID", "USB_group.destroy", group)
+
+
+class Pci(Lone):
+    def test_devices_of_the_host(self):
+        records = self.x("PCI.get_all_records")
+        pcis = {record["pci_id"]: ref for ref, record in records.items()}
+        first, second = "0000:03:00.0", "0000:03:00.1"
+        self.assertEqual(set(pcis), {first, second})
+        for name, value in {
+            "class_id": "0200",
+            "class_name": "Ethernet controller",
+            "vendor_id": "8086",
+            "vendor_name": "Intel Corporation",
+            "device_id": "10fb",
+            "device_name": "82599ES 10-Gigabit",
+            "subsystem_vendor_id": "15d9",
+            "subsystem_vendor_name": "Super Micro Computer Inc",
+            "subsystem_device_id": "0611",
+            "driver_name": "ixgbe",
+            "host": self.host,
+            "dependencies": [pcis[second]],
+        }.items():
+            self.assertEqual(records[pcis[first]][name], value, name)
+        for pci_id, expected in ((first, "enabled"), (second, "disabled")):
+            self.assertEqual(self.x("PCI.get_dom0_access_status", pcis[pci_id]), expected)
+        self.fails("HANDLE_INVALID", "PCI.get_dom0_access_status", NULL)
+
+
+class Management(Lone):
+    """The interfaces are rows of the database: one has the address that xapid listens on."""
+
+    def test_of_a_host(self):
+        call = "host.management_reconfigure"
+        self.x(call, GOOD)
+        self.assertIs(self.x("PIF.get_management", GOOD), True)
+        self.assertEqual(self.x("host.get_management_interface", self.host), GOOD)
+        managed = [r for r, p in self.x("PIF.get_all_records").items() if p["management"]]
+        self.assertEqual(managed, [GOOD])
+        self.assertEqual(self.x("host.get_address", self.host), "127.0.0.1")
+        for pif, code in (
+            ("none", "PIF_HAS_NO_NETWORK_CONFIGURATION"),
+            ("bare", "INTERFACE_HAS_NO_IP"),
+            ("other", "OPERATION_NOT_ALLOWED"),
+            ("away", "HOST_OFFLINE"),
+        ):
+            self.fails(code, call, f"OpaqueRef:pif-{pif}")
+        self.fails("HANDLE_INVALID", call, NULL)
+        self.assertEqual(self.x("host.get_management_interface", self.host), GOOD)
+
+    def test_of_a_pool(self):
+        call = "pool.management_reconfigure"
+        self.assertEqual(
+            self.fails("PIF_NOT_PRESENT", call, "OpaqueRef:wire"), [AWAY, "OpaqueRef:wire"]
+        )
+        self.fails("HANDLE_INVALID", call, NULL)
+
+
+class Alone(Lone):
+    """Without another host."""
+
+    rows = ()
+
+    def test_management_of_a_pool(self):
+        self.x("pool.management_reconfigure", "OpaqueRef:wire")
+        self.assertEqual(self.x("host.get_management_interface", self.host), GOOD)
+        self.fails("PIF_NOT_PRESENT", "pool.management_reconfigure", "OpaqueRef:empty")
 
 
 class Notes(Lone):

@@ -360,6 +360,13 @@ static const char *place_connection(const struct class *class, const char *ref)
 	return pif ? pif->host : NULL;
 }
 
+static const char *host_of_pci(const char *ref)
+{
+	const struct xenapi_pci *pci = db_find(pci, ref);
+
+	return pci ? pci->host : NULL;
+}
+
 /* A part of a call that a member runs, or a task that a client was sent there with: the member
  * has it. */
 static const char *place_task(const char *name, const char *ref)
@@ -382,6 +389,10 @@ static struct err *place_explicit(const struct message *m, const void *in, const
 		*out = place_device(c, ref);
 	else if (c == &xenapi_class_pbd || c == &xenapi_class_pif)
 		*out = place_connection(c, ref);
+	else if (c == &xenapi_class_pci)
+		*out = host_of_pci(ref);
+	else if (!strcmp(name, "host.management_reconfigure"))
+		*out = place_connection(&xenapi_class_pif, ref);
 	else if (c == &xenapi_class_task)
 		*out = place_task(name, ref);
 	else if (is_among(host_messages, name) || !strcmp(name, "SR.create") ||

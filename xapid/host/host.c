@@ -15,6 +15,7 @@
 #include "xapid/db/db.h"
 #include "xapid/host/facts.h"
 #include "xapid/host/fresh.h"
+#include "xapid/host/pci.h"
 #include "xapid/host/role.h"
 #include "xapid/host/usb.h"
 #include "xapid/link/host_state.h"
@@ -188,13 +189,37 @@ static bool is_wildcard(const char *address)
 	return !*address || !strcmp(address, "::") || !strcmp(address, "0.0.0.0");
 }
 
+bool host_listens_on(const char *address)
+{
+	return is_wildcard(xapid_conf.address) || !strcmp(xapid_conf.address, address);
+}
+
+/* The address of the PIF that somebody chose for it, as far as the host has it; NULL: it has not.
+ */
+static const char *managed_address(const struct host_facts *facts)
+{
+	db_for_each (pif, row) {
+		const struct xenapi_pif *pif = db_record(row);
+
+		if (!pif->management || strcmp(pif->host, host_here()) != 0)
+			continue;
+		for (size_t i = 0; i < facts->nics.n; i++)
+			if (*pif->IP && !strcmp(facts->nics.v[i].ip, pif->IP))
+				return pif->IP;
+	}
+	return NULL;
+}
+
 /* What we listen on, or the address of the device that the host is managed over. */
 static const char *address_of(const struct host_facts *facts)
 {
 	const struct nic_facts *best = NULL;
+	const char *managed = managed_address(facts);
 
 	if (!is_wildcard(xapid_conf.address))
 		return xapid_conf.address;
+	if (managed)
+		return managed;
 	for (size_t i = 0; i < facts->nics.n; i++) {
 		const struct nic_facts *nic = &facts->nics.v[i];
 
@@ -219,6 +244,7 @@ static struct err *note(const struct host_facts *facts, struct arena *a)
 	TRY(note_enabled(host));
 	TRY(db_write(host, host, address, address_of(facts)));
 	TRY(db_write(host, host, hostname, facts->hostname));
+	TRY(pci_scan(xapid_conf.sys, xapid_conf.pci_ids));
 	TRY(usb_scan(xapid_conf.sys));
 	return fresh_networks(facts, host);
 }

@@ -5,18 +5,17 @@
  */
 #include "xapid/host/usb.h"
 
-#include "common/file.h"
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/vec.h"
 #include "xapid/db/db.h"
 #include "xapid/host/role.h"
+#include "xapid/host/sys.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FILE  4096
 #define CLASS_HUB "09"
 
 /* A device as the kernel tells of it. */
@@ -39,21 +38,6 @@ static void devices_fini(struct devices *d)
 
 /* ---- reading ---- */
 
-/* Without the blanks around it; "": there is none. */
-static const char *read_text(struct arena *a, const char *folder, const char *name)
-{
-	auto_str path = xasprintf("%s/%s", folder, name);
-	auto_str text = NULL;
-
-	if (file_read(path, MAX_FILE, &text, NULL) < 0)
-		return "";
-	const char *from = text + strspn(text, " \t\n");
-	size_t len = strlen(from);
-	while (len && strchr(" \t\n", from[len - 1]))
-		len--;
-	return arena_strndup(a, from, len);
-}
-
 /* Root hubs are called usb1; what has a colon is an interface of a device. */
 static bool is_device(const char *name)
 {
@@ -66,17 +50,17 @@ static void read_device(struct devices *all, const char *folder, const char *nam
 	auto_str own = xasprintf("%s/%s", folder, name);
 	struct device d = {
 		.path = arena_strdup(a, name),
-		.vendor_id = read_text(a, own, "idVendor"),
-		.vendor_desc = read_text(a, own, "manufacturer"),
-		.product_id = read_text(a, own, "idProduct"),
-		.product_desc = read_text(a, own, "product"),
-		.serial = read_text(a, own, "serial"),
-		.version = read_text(a, own, "version"),
+		.vendor_id = sys_read(a, own, "idVendor"),
+		.vendor_desc = sys_read(a, own, "manufacturer"),
+		.product_id = sys_read(a, own, "idProduct"),
+		.product_desc = sys_read(a, own, "product"),
+		.serial = sys_read(a, own, "serial"),
+		.version = sys_read(a, own, "version"),
 		.speed = -1,
 	};
-	const char *speed = read_text(a, own, "speed");
+	const char *speed = sys_read(a, own, "speed");
 
-	if (!*d.vendor_id || !strcmp(read_text(a, own, "bDeviceClass"), CLASS_HUB))
+	if (!*d.vendor_id || !strcmp(sys_read(a, own, "bDeviceClass"), CLASS_HUB))
 		return;
 	if (!number_read_double(speed, strlen(speed), &d.speed))
 		d.speed = -1;
