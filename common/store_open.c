@@ -464,6 +464,8 @@ struct err *store_look(const char *path, const char *table, store_row_fn fn, voi
 
 	if (!exists(path))
 		return err_errno(ENOENT, "open %s", path);
+	auto_str lock_path = xasprintf("%s.lock", path);
+	bool had_lock = exists(lock_path);
 	TRY(take_lock(f));
 	AUTO(free_file) struct store_file *copied = new_file(copy, &options);
 	TRY(copy_file(f->path, copied->path));
@@ -473,6 +475,8 @@ struct err *store_look(const char *path, const char *table, store_row_fn fn, voi
 	store_sql_disconnect(copied);
 	unlink(copied->path);
 	unlink(copied->log_path);
+	if (!had_lock)
+		unlink(lock_path);
 	return e;
 }
 

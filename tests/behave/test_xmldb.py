@@ -12,6 +12,7 @@ import time
 import unittest
 import urllib.parse
 
+from budget import Budget
 from stack import BUILD
 from xapid import ADDRESS, Xapid
 from xenapi import HANG, NULL
@@ -168,6 +169,46 @@ class Import(Case):
         missing = tool(self.xapid.dir, "--import-xml-db", "/nonexistent", "--force")
         self.assertEqual(missing.returncode, 1)
         self.xapid.start()
+
+
+    def test_a_killed_import_is_whole_or_nothing(self):
+        """Whatever the moment, there is one database, whole: the old one or the new one."""
+        self.stop()
+        text = ORIGINAL.read_text()
+        one, two = (self.xapid.dir / f"{n}.xml" for n in ("one", "two"))
+        one.write_text(text)
+        two.write_text(re.sub(r'<table name="VBD">.*?</table>', "", text))
+        kinds = {}
+        for file in (one, two):
+            begun = time.monotonic()
+            self.assertEqual(
+                tool(self.xapid.dir, "--import-xml-db", file, "--force").returncode, 0
+            )
+            took = time.monotonic() - begun
+            kinds[tool(self.xapid.dir, "--fsck").stdout] = file
+        self.assertEqual(len(kinds), 2)
+        now, budget = two, Budget("kills of an import", 100, least=5)
+        for _ in budget:
+            other = one if now is two else two
+            command = [BUILD / "bin" / "xapid", "--dir", self.xapid.dir, "--force"]
+            process = subprocess.Popen(
+                [*map(str, command), "--import-xml-db", str(other)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            time.sleep(budget.dice.random() * took)
+            process.kill()
+            process.wait(HANG)
+            told = tool(self.xapid.dir, "--fsck")
+            self.assertEqual(told.returncode, 0, told.stdout + told.stderr)
+            now = kinds[told.stdout]
+        self.xapid.start()
+        self.login()
+        self.check_pool_name()
+
+    def check_pool_name(self):
+        (pool,) = self.x("pool.get_all_records").values()
+        self.assertEqual(pool["name_label"], "Old pool")
 
 
 class Restore(Case):

@@ -338,6 +338,7 @@ void db_form_write(const struct type *t, const void *value, enum db_form form, s
 /* ---- for `diagnostics` and the control interface ---- */
 struct db_counts {
 	uint64_t rows, deltas, undone;
+	uint64_t unknown_fields; /* that were left out of what was read */
 	uint64_t form_bytes, form_hits, form_misses;
 	struct store_counts store;
 };

@@ -68,7 +68,7 @@ static struct err *damaged(const char *key, const char *why)
 	return err(STORE_UNUSABLE, DB_TABLE_OBJECT, reason);
 }
 
-/* Members that this version does not know are left out. */
+/* Members that this version does not know are left out, and counted. */
 static struct err *decode_members(struct db_class *c, struct json_reader *r, char *record)
 {
 	const char *name;
@@ -80,9 +80,14 @@ static struct err *decode_members(struct db_class *c, struct json_reader *r, cha
 		auto_str field_name = xstrndup(name, len);
 		const struct field *f = db_field_named(c->class, field_name);
 
-		if (f)
+		if (f) {
 			TRY(codec_read(f->type, f->name, r, record + f->offset));
-		else if (!json_skip(r, NULL))
+			continue;
+		}
+		if (!db.counts.unknown_fields++)
+			db.unknown_field =
+				arena_printf(&db.arena, "%s.%s", c->class->name, field_name);
+		if (!json_skip(r, NULL))
 			break;
 	}
 	return r->problem ? damaged(c->class->name, r->problem) : NULL;
@@ -195,6 +200,10 @@ static MAY_WAIT struct err *load(void)
 		db_row_insert(row);
 	}
 	TRY(e);
+	if (db.counts.unknown_fields)
+		log_warn("%llu fields of the file are not known to this version (%s is one): an "
+			 "object that changes loses them",
+			(unsigned long long)db.counts.unknown_fields, db.unknown_field);
 	return count_start(starts);
 }
 

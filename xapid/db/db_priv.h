@@ -145,6 +145,7 @@ struct db {
 	vec_of(struct db_buried_form) buried_forms;
 	unsigned n_gathering; /* who gathers forms: none goes */
 	struct db_counts counts;
+	const char *unknown_field; /* the first one that was met; in the arena */
 	size_t form_bytes; /* allowed */
 };
 

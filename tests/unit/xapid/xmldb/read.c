@@ -425,6 +425,8 @@ static void harm(void *arg)
 	assert_int_equal(found.n, ARRAY_LEN(lines));
 	assert_int_equal(stat(path, &now), 0);
 	assert_int_equal(then.st_mtim.tv_nsec, now.st_mtim.tv_nsec);
+	auto_str lock = xasprintf("%s.lock", path);
+	assert_int_equal(access(lock, F_OK), -1);
 	assert_int_equal(truncate(path, 5000), 0);
 	found.n = 0;
 	CHECK_OK(db_fsck(path, keep_finding, NULL, &n_rows));
@@ -440,6 +442,51 @@ static void fsck_finds_what_does_not_fit(void **state)
 	run_in_fiber(harm, NULL);
 }
 
+/* ---- other versions' files ---- */
+
+static struct err *put_one(struct store_maker *m, void *arg)
+{
+	static const char row[] = "{\"VM\":{\"uuid\":\"1\",\"name_label\":\"x\","
+				  "\"colour\":\"red\",\"shape\":[{}]}}";
+
+	return store_maker_put(m, DB_TABLE_OBJECT, "OpaqueRef:a", row, sizeof(row) - 1);
+}
+
+static void open_others(void *arg)
+{
+	struct store_schema newer = db_schema;
+	auto_str backup = xasprintf("%s.backup", path);
+	auto_str made = xasprintf("%s.made", path);
+	auto_str log = xasprintf("%s-wal", path);
+	struct stat then, now;
+
+	/* Fields that are not known are counted; whoever looks after the host is told. */
+	CHECK_OK(store_make(path, &db_schema, put_one, NULL));
+	CHECK_OK(db_open(&(struct db_options){.path = path}));
+	assert_int_equal(db_counts().unknown_fields, 2);
+	assert_string_equal(db_find(vm, "OpaqueRef:a")->name_label, "x");
+	db_close();
+	/* A newer file is refused; a copy does not take its place, and nothing is written. */
+	assert_int_equal(rename(path, backup), 0);
+	newer.version++;
+	newer.steps = NULL;
+	CHECK_OK(store_make(made, &newer, put_one, NULL));
+	assert_int_equal(rename(made, path), 0);
+	assert_int_equal(unlink(log), 0);
+	assert_int_equal(stat(path, &then), 0);
+	auto_err e = db_open(&(struct db_options){.path = path});
+	assert_true(err_is(e, &ERR_STORE_UNUSABLE));
+	assert_non_null(strstr(err_text(e), "version 2, newer than 1"));
+	assert_int_equal(stat(path, &now), 0);
+	assert_int_equal(then.st_ino, now.st_ino);
+	assert_int_equal(then.st_mtim.tv_nsec, now.st_mtim.tv_nsec);
+}
+
+static void files_of_newer_versions_are_refused(void **state)
+{
+	run_in_fiber(open_others, NULL);
+}
+
 #define FOLDER_TEST(fn) cmocka_unit_test_setup_teardown(fn, make_folder, remove_folder)
 
 TEST_MAIN(TEST(what_is_not_known_is_noted), TEST(references_to_nothing_are_null),
@@ -447,4 +494,4 @@ TEST_MAIN(TEST(what_is_not_known_is_noted), TEST(references_to_nothing_are_null)
 	TEST(what_is_too_deep_or_too_large_is_refused), TEST(what_is_no_pool_is_refused),
 	TEST(newer_versions_want_to_be_accepted),
 	FOLDER_TEST(a_pool_comes_back_without_a_difference),
-	FOLDER_TEST(fsck_finds_what_does_not_fit))
+	FOLDER_TEST(fsck_finds_what_does_not_fit), FOLDER_TEST(files_of_newer_versions_are_refused))
