@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * XML in memory (xml.h). Expat calls back for each start, end and run of characters; the tree grows
- * in the arena meanwhile. One parser is kept for the next text, as making one costs more than most
- * texts do.
+ * XML in memory (xml.h). What xml_plain.c does not read, expat does: it calls back for each start,
+ * end and run of characters; the tree grows in the arena meanwhile. One parser is kept for the next
+ * text, as making one costs more than most texts do.
  */
 #include "common/xml.h"
 
 #include "common/mem.h"
 #include "common/utf8.h"
+#include "common/xml_plain.h"
 #include "core.gen.h"
 
 #include <limits.h>
@@ -184,24 +185,37 @@ static struct err *run(struct parse *p, const char *text, size_t len)
 	return status == XML_STATUS_OK ? NULL : syntax(p->parser);
 }
 
-struct err *xml_parse(const char *text, size_t len, const struct xml_limits *limits,
-	struct arena *a, const struct xml_node **root)
+struct err *xml_read_any(const struct xml_source *s, const struct xml_node **root)
 {
-	if (len > limits->size || len > INT_MAX) {
-		auto_str limit = xasprintf("%zu bytes", limits->size);
-		return err(LIMIT_EXCEEDED, "size of an XML text", limit);
-	}
 	struct parse p = {.parser = parser_take(),
-		.arena = a,
-		.memory_limit = a->used + XML_MAX_MEMORY,
-		.max_depth = limits->depth < XML_MAX_DEPTH ? limits->depth : XML_MAX_DEPTH,
-		.counts_lines = limits->counts_lines};
-	struct err *e = run(&p, text, len);
-	parser_give_back(p.parser, len);
+		.arena = s->arena,
+		.memory_limit = s->memory_limit,
+		.max_depth = s->max_depth,
+		.counts_lines = s->counts_lines};
+	struct err *e = run(&p, s->text, s->len);
+
+	parser_give_back(p.parser, s->len);
 	sbuf_fini(&p.text);
 	if (!e)
 		*root = p.root;
 	return e;
+}
+
+struct err *xml_parse(const char *text, size_t len, const struct xml_limits *limits,
+	struct arena *a, const struct xml_node **root)
+{
+	const struct xml_source s = {.text = text,
+		.len = len,
+		.arena = a,
+		.memory_limit = a->used + XML_MAX_MEMORY,
+		.max_depth = limits->depth < XML_MAX_DEPTH ? limits->depth : XML_MAX_DEPTH,
+		.counts_lines = limits->counts_lines};
+
+	if (len > limits->size || len > INT_MAX) {
+		auto_str limit = xasprintf("%zu bytes", limits->size);
+		return err(LIMIT_EXCEEDED, "size of an XML text", limit);
+	}
+	return xml_read_plain(&s, root) ? NULL : xml_read_any(&s, root);
 }
 
 const struct xml_node *xml_child(const struct xml_node *node, const char *name)

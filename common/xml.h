@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * XML in memory: a whole text is read into a tree in an arena (by expat, which is included nowhere
- * else), and text is written with its escapes. No DOCTYPE, so no entities of anybody's own. Any
- * thread; nothing here parks.
+ * else, where it is more than plain), and text is written with its escapes. No DOCTYPE, so no
+ * entities of anybody's own. Any thread; nothing here parks.
  */
 #ifndef XENITH_COMMON_XML_H
 #define XENITH_COMMON_XML_H
