@@ -134,12 +134,29 @@ static size_t escape_one(char *buf, const char *s, size_t n)
 	return len;
 }
 
+/* How many of the N bytes at S are ASCII that is shown as itself. */
+static size_t plain_run(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s[i] >= ' ' && s[i] < 0x7f && s[i] != '\\')
+		i++;
+	return i;
+}
+
 size_t utf8_escape(char *out, size_t size, const char *s, size_t n, size_t *used)
 {
 	size_t written = 0, at = 0;
 	char one[16];
 
 	while (at < n) {
+		size_t room = size - written;
+		size_t run = plain_run(s + at, n - at < room ? n - at : room);
+		memcpy(out + written, s + at, run);
+		written += run;
+		at += run;
+		if (at == n)
+			break;
 		size_t taken = escape_one(one, s + at, n - at);
 		size_t len = strlen(one);
 
