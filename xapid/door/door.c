@@ -107,5 +107,6 @@ void door_fini(void)
 	tls_context_free(tls);
 	tls = NULL;
 	files_set_root(NULL);
+	http_conn_fini();
 	route_fini();
 }

@@ -48,6 +48,7 @@ static struct list receiving = LIST_INIT(receiving); /* busy with that alone, lo
 static size_t n_busy;
 static size_t max_connections;
 static bool is_closing;
+static struct arena spare; /* of the connection that went idle last, for the next one */
 
 static void conn_free(struct http_conn *c)
 {
@@ -244,10 +245,25 @@ static MAY_WAIT bool shake_hands(struct http_conn *c)
 	return !e;
 }
 
+static struct arena spare_take(void)
+{
+	struct arena a = spare;
+
+	spare = (struct arena){0};
+	return a;
+}
+
+static void spare_give_back(struct arena *a)
+{
+	arena_fini(&spare);
+	arena_reset(a);
+	spare = *a;
+}
+
 /* False: the connection ends. */
 static MAY_WAIT bool serve_requests(struct http_conn *c)
 {
-	auto_arena a = {0};
+	AUTO(spare_give_back) struct arena a = spare_take();
 
 	if (c->tls && !shake_hands(c))
 		return false;
@@ -390,6 +406,11 @@ void http_conn_begin(size_t connections, int64_t idle_ns)
 	queue_init(&idle, idle_ns);
 	max_connections = connections;
 	is_closing = false;
+}
+
+void http_conn_fini(void)
+{
+	arena_fini(&spare);
 }
 
 void http_conn_close_all(void)

@@ -32,6 +32,8 @@ void http_conn_close_all(void);
 void http_conn_receives(struct http_conn *c);
 void http_conn_has_received(struct http_conn *c);
 size_t http_conn_count(void);
+/* After the last fiber. */
+void http_conn_fini(void);
 
 /* ---- http_exchange.c ---- */
 

@@ -9,6 +9,7 @@
 #include "common/base64.h"
 #include "common/fiber.h"
 #include "common/log.h"
+#include "common/number.h"
 #include "common/stream.h"
 #include "core.gen.h"
 #include "xapid/door/http_conn.h"
@@ -169,26 +170,33 @@ void exchange_header(struct exchange *x, const char *name, const char *value)
 		add_line(&x->extra, name, value);
 }
 
+/* Nearly every answer begins alike: printf would be a good part of a short one. */
+static void add_status(struct sbuf *b, unsigned status)
+{
+	if (status == 200)
+		sbuf_adds(b, "HTTP/1.1 200 OK\r\n");
+	else
+		sbuf_printf(b, "HTTP/1.1 %u %s\r\n", status, http_status_text(status));
+}
+
 static void add_length(struct sbuf *b, uint64_t length)
 {
-	char text[32];
+	char text[NUMBER_INT_SIZE + 1];
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)length);
+	text[number_put_int((int64_t)length, text)] = '\0';
 	add_line(b, "content-length", text);
 }
 
 void exchange_begin(struct exchange *x, unsigned status, const char *type, int64_t length)
 {
 	struct sbuf *b = out(x);
-	char line[64];
 
 	assert(!x->is_begun);
 	x->is_begun = true;
 	x->is_chunked = length < 0 && !x->request.is_1_0;
 	x->ends_connection |= (length < 0 && x->request.is_1_0) || is_too_much(x);
 	x->reply_left = length < 0 ? UINT64_MAX : (uint64_t)length;
-	snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\n", status, http_status_text(status));
-	sbuf_adds(b, line);
+	add_status(b, status);
 	add_line(b, "date", date());
 	if (type)
 		add_line(b, "content-type", type);
