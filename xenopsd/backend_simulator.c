@@ -146,6 +146,19 @@ static MAY_WAIT struct err *vm_look(struct vm *vm, struct domain_look *out)
 	return NULL;
 }
 
+/* What a guest without an agent can be asked for: on a machine with ACPI its power button is
+ * pressed. */
+static struct string_map buttons(const struct vm *vm, const struct simulator_domain *d)
+{
+	static struct string_map_entry acpi[] = {{"control/feature-poweroff", "1"},
+		{"control/feature-reboot", "1"}, {"control/feature-suspend", "1"}};
+	const struct xenops_guest *guest = &vm->config.guest;
+
+	if (!d->power_button || guest->kind != XENOPS_GUEST_HVM || !guest->hvm.acpi)
+		return (struct string_map){0};
+	return (struct string_map){acpi, ARRAY_LEN(acpi)};
+}
+
 static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenops_vm_state *out)
 {
 	struct simulator_domain *d;
@@ -159,7 +172,7 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 	out->memory_target_bytes = d->memory_target_bytes;
 	out->memory_limit_bytes = d->memory_target_bytes;
 	out->shadow_multiplier = d->shadow_multiplier;
-	out->guest_agent = d->guest_agent;
+	out->guest_agent = d->guest_agent.n ? d->guest_agent : buttons(vm, d);
 	out->xenstore_data = d->xenstore_data;
 	if (d->numa_policy != XENOPS_NUMA_POLICY_ANY) {
 		out->numa_optimised = true;

@@ -60,6 +60,8 @@ class Life(ClientsTest):
         self.json.call("VM.provision", vm)
         seen = self.xml.until(vm, {"name_label": "a clone", "is_a_template": False})
         self.assertEqual(seen["uuid"], self.x("VM.get_uuid", vm))
+        platform = self.x("VM.get_platform", vm)
+        self.xml.call("VM.set_platform", vm, {**platform, "acpi": "false"})
         self.json.call("VM.start", vm, False, False)
         self.assert_told(["VM_LACKS_FEATURE", vm], self.xml.callAsync, "VM.clean_shutdown", vm)
         self.x("VM.hard_shutdown", vm)

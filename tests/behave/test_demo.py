@@ -170,7 +170,9 @@ class Demo(unittest.TestCase):
         self.assertTrue(self.x("VIF.get_currently_attached", record["VIFs"][0]))
         self.assertIn("demo-vm (Running)", self.again())
         self.assertEqual(self.x("VM.get_power_state", vm), "Running")
-        self.x("VM.shutdown", vm)
+        self.x("VM.clean_reboot", vm)
+        self.assertEqual(self.x("VM.get_power_state", vm), "Running")
+        self.x("VM.clean_shutdown", vm)
         self.assertEqual(self.x("VM.get_power_state", vm), "Halted")
 
     def test_what_fails_is_said(self):

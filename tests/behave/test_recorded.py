@@ -16,6 +16,7 @@ import unittest
 import urllib.parse
 
 import xe
+from jsonrpc import Client
 from pool import Case
 from stack import Stack, free_port
 from xenapi import HANG
@@ -131,6 +132,8 @@ class Replay(Case):
     def setUp(self):
         self.stack = Stack(self, "--backend", "simulator", "--port", free_port())
         self.connect(self.stack.env())
+        with Client(self.stack.dir / "run" / "simulator" / "run" / "simulator.sock") as simulator:
+            simulator.call("Machine.set", power_buttons=False)  # as the original's
         self.known = set()  # of DIFFERS: what was seen
         self.wrong = []
 

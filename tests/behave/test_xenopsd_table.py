@@ -30,6 +30,11 @@ def task_calls():
             yield call[0]
 
 
+def without_buttons(agent):
+    """What the guest's agent has said, and not what is said of its machine."""
+    return {key: said for key, said in agent.items() if not key.startswith("control/feature-")}
+
+
 class Point:
     """Harm to one run of an operation: at the n-th atom of this name, or call of this daemon.
     AFTER: the atom and its number that fails before, so that there is something to undo."""
@@ -135,7 +140,7 @@ class Table(Case):
             "shadow_now": state["shadow_multiplier"],
             "xenstore": config.get("xenstore_data", {}),
             "xenstore_now": state.get("xenstore_data", {}),
-            "agent": state.get("guest_agent", {}),
+            "agent": without_buttons(state.get("guest_agent", {})),
         }
         for kind, device in stat["devices"]:
             mine = dict(device["state"])

@@ -45,6 +45,8 @@ MAY_WAIT struct err *api_machine_set(struct call *c, const struct simulator_mach
 		simulator.operation_ns = *in->operation_ms * NS_PER_MS;
 	if (in->memory_bytes)
 		simulator.memory_bytes = *in->memory_bytes;
+	if (in->power_buttons)
+		simulator.has_power_buttons = *in->power_buttons;
 	return NULL;
 }
 

@@ -104,6 +104,7 @@ void domain_describe(struct domain *d, struct arena *a, struct simulator_domain 
 	if (d->console)
 		out->console = arena_strdup(a, console_path(d->console));
 	codec_copy(&type_map_string, &d->agent, a, &out->guest_agent);
+	out->power_button = simulator.has_power_buttons;
 	codec_copy(&type_map_string, &d->agent_features, a, &out->agent_features);
 	out->numa_policy = d->numa_policy;
 	codec_copy(&type_map_string, &d->xenstore_data, a, &out->xenstore_data);

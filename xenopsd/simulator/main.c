@@ -22,6 +22,7 @@ static MAY_WAIT struct err *init(void)
 	auto_str faults = xasprintf("%s/faults", paths->run);
 
 	simulator.memory_bytes = (int64_t)1 << 40;
+	simulator.has_power_buttons = true;
 	simulator.console_dir = xasprintf("%s/console", paths->run);
 	int r = dir_make(simulator.console_dir, 0755);
 	if (r)

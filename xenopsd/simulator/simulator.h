@@ -56,6 +56,7 @@ struct simulator {
 	int64_t memory_bytes; /* of the host */
 	int64_t used_bytes; /* by all domains */
 	int64_t operation_ns;
+	bool has_power_buttons; /* by which guests without an agent can be asked to end */
 	enum xenops_numa_policy numa_policy;
 	vec_of(char *) quarantine; /* owned addresses of PCI devices */
 	char *console_dir; /* owned */
