@@ -231,6 +231,7 @@ static MAY_WAIT struct err *init(void)
 	if (own_role.is_member)
 		TRY(forward_start(begin_as_member));
 	else
+	op_start();
 		TRY(begin_as_master());
 	TRY(open_door());
 	/* It may be new; a member that has found its master already notes it here. */
@@ -263,6 +264,7 @@ int main(int argc, char **argv)
 		.name = "xapid",
 		.summary = "the XenAPI: what clients of the pool speak to",
 		.version = XENITH_VERSION,
+	op_stop();
 		.keys = keys,
 		.conf = &xapid_conf,
 		.conf_size = sizeof(xapid_conf),

@@ -1161,6 +1161,66 @@ class Tasks(LifeTest):
         self.fails("VM_BAD_POWER_STATE", "VM.start", vm, False, False)
         self.x("VM.hard_shutdown", vm)
         self.assertEqual(self.x("task.get_all"), [])
+class Queue(LifeTest):
+    """Whoever wants an object that others use waits, for no more than his turn."""
+
+    MANY = 100
+
+    def queue(self):
+        with Client(self.stack.dir / "run" / "xapid.sock") as xapid:
+            return xapid.call("debug.diagnostics")["operations"]
+
+    def test_many_wait_for_a_guest_that_does_not_end(self):
+        """The one who came first goes first, and nobody is woken before his turn."""
+        vm = self.make_vm()
+        self.x("VM.start", vm, False, False)
+        uuid = self.x("VM.get_uuid", vm)
+        with Client(self.stack.dir / "run" / "simulator" / "run" / "simulator.sock") as simulator:
+            simulator.call("Guest.set", vm=uuid, acknowledges=False)
+        shutdown = self.x("Async.VM.clean_shutdown", vm)
+        self.until(lambda: self.x("VM.get_current_operations", vm), "the shutdown")
+        before = self.queue()
+        tasks = [
+            self.x("Async.VM.set_memory_dynamic_range", vm, str((128 + i) * MIB), str(256 * MIB))
+            for i in range(self.MANY)
+        ]
+        self.until(lambda: self.queue()["waiting"] == self.MANY, "all in the queue")
+        during = self.queue()
+        self.assertEqual(during["looks"], before["looks"])
+        for task in tasks[1::2]:
+            self.x("task.cancel", task)
+        self.until(lambda: self.queue()["waiting"] == self.MANY // 2, "half of them")
+        for task in tasks[1::2]:
+            self.until(lambda: self.x("task.get_status", task) == "cancelled", "the end")
+            self.assertEqual(self.x("task.get_error_info", task), ["TASK_CANCELLED", task])
+        self.assertEqual(self.x("VM.get_memory_dynamic_min", vm), str(256 * MIB))
+        self.x("task.cancel", shutdown)
+        for task in tasks[::2]:
+            self.until(lambda: self.x("task.get_status", task) == "success", "its turn")
+        after = self.queue()
+        self.assertEqual(after["served"] - before["served"], self.MANY // 2)
+        self.assertEqual(after["waiting"], 0)
+        # A look for him whose turn it is, and one for the next, which says no.
+        self.assertLessEqual(after["looks"] - before["looks"], self.MANY)
+        last = (128 + self.MANY - 2) * MIB
+        self.assertEqual(self.x("VM.get_memory_dynamic_min", vm), str(last))
+
+    def test_a_vm_waits_for_its_disk(self):
+        """What is in the way is an operation on another object than the one that waits."""
+        sr = self.make_sr()
+        vm = self.make_vm()
+        vdi = self.make_vdi(sr)
+        self.make_vbd(vm, vdi, "0")
+        tasks = [
+            self.x("Async.VDI.snapshot", vdi, {}),
+            self.x("Async.VM.start", vm, False, False),
+        ]
+        for task in tasks:
+            self.until(lambda: self.x("task.get_status", task) != "pending", "the end")
+            self.assertEqual(self.x("task.get_error_info", task), [])
+        self.assertEqual(self.state(vm), "Running")
+
+
         task = self.x("Async.VM.start", vm, False, False)
         self.until(lambda: self.x("task.get_status", task) == "success", "the start")
         self.assertTrue(self.x("task.get_subtasks", task))

@@ -89,10 +89,11 @@ MAY_WAIT struct err *xapi_vm_copy_bios_strings(
 
 /* ---- variables ---- */
 
-static struct err *check_nvram(const char *ref, const struct xenapi_vm **vm)
+static MAY_WAIT struct err *begin_nvram(
+	struct op *doing, struct call *c, const char *ref, const struct xenapi_vm **vm)
 {
-	TRY(db_get(vm, ref, vm));
-	return vm_rules.check(ref, XENAPI_VM_OPERATIONS_CHANGING_NVRAM, true);
+	TRY(op_begin(doing, &vm_rules, ref, XENAPI_VM_OPERATIONS_CHANGING_NVRAM, call_task(c)));
+	return db_get(vm, ref, vm);
 }
 
 MAY_WAIT struct err *xapi_vm_add_to_nvram(
@@ -100,7 +101,7 @@ MAY_WAIT struct err *xapi_vm_add_to_nvram(
 {
 	const struct xenapi_vm *vm;
 
-	TRY(check_nvram(in->self, &vm));
+	TRY(begin_nvram(&doing, c, in->self, &vm));
 	if (string_map_get(&vm->NVRAM, in->key))
 		return err(MAP_DUPLICATE_KEY, "VM", "NVRAM", in->self, in->key);
 	return db_map_put(vm, in->self, NVRAM, in->key, in->value);
@@ -111,6 +112,6 @@ MAY_WAIT struct err *xapi_vm_remove_from_nvram(
 {
 	const struct xenapi_vm *vm;
 
-	TRY(check_nvram(in->self, &vm));
+	TRY(begin_nvram(&doing, c, in->self, &vm));
 	return db_map_remove(vm, in->self, NVRAM, in->key);
 }

@@ -14,13 +14,10 @@
 
 #define OP(name) XENAPI_VM_OPERATIONS_##name
 
-/* The VM is there, and OP may be done with it. */
-static struct err *check(const char *ref, int op)
+/* Waits until the VM is free for it, and keeps it so: what is set is set beside nothing else. */
+static MAY_WAIT struct err *begin(struct op *doing, struct call *c, const char *ref, int what)
 {
-	const struct xenapi_vm *vm;
-
-	TRY(db_get(vm, ref, &vm));
-	return vm_rules.check(ref, op, true);
+	return op_begin(doing, &vm_rules, ref, what, call_task(c));
 }
 
 static struct err *check_vm(const char *ref)
@@ -37,10 +34,11 @@ MAY_WAIT struct err *hook_vm_set_is_a_template(
 {
 	const char *ref = *(const char *const *)args[0];
 	bool value = *(const bool *)args[1];
+	AUTO(op_end) struct op doing = {0};
 
 	TRY(check_vm(ref));
 	if (value)
-		TRY(check(ref, OP(MAKE_INTO_TEMPLATE)));
+		TRY(begin(&doing, &c->call, ref, OP(MAKE_INTO_TEMPLATE)));
 	TRY(db_write(vm, ref, is_a_template, value));
 	if (!value)
 		TRY(db_write(vm, ref, is_default_template, false));
@@ -51,7 +49,9 @@ MAY_WAIT struct err *hook_vm_set_is_a_template(
 MAY_WAIT struct err *xapi_vm_set_is_default_template(
 	struct call *c, const struct xenapi_vm_set_is_default_template_in *in)
 {
-	TRY(check(in->vm, OP(MAKE_INTO_TEMPLATE)));
+	AUTO(op_end) struct op doing = {0};
+
+	TRY(begin(&doing, c, in->vm, OP(MAKE_INTO_TEMPLATE)));
 	if (in->value)
 		TRY(db_write(vm, in->vm, is_a_template, true));
 	TRY(db_write(vm, in->vm, is_default_template, in->value));
@@ -125,8 +125,9 @@ MAY_WAIT struct err *xapi_vm_set_vcpus_max(
 	struct call *c, const struct xenapi_vm_set_vcpus_max_in *in)
 {
 	const struct xenapi_vm *vm;
+	AUTO(op_end) struct op doing = {0};
 
-	TRY(check(in->self, OP(CHANGING_VCPUS)));
+	TRY(begin(&doing, c, in->self, OP(CHANGING_VCPUS)));
 	TRY(db_get(vm, in->self, &vm));
 	if (in->value < 1 || in->value < vm->VCPUs_at_startup)
 		return bad_vcpus(in->value);
@@ -137,8 +138,9 @@ MAY_WAIT struct err *xapi_vm_set_vcpus_at_startup(
 	struct call *c, const struct xenapi_vm_set_vcpus_at_startup_in *in)
 {
 	const struct xenapi_vm *vm;
+	AUTO(op_end) struct op doing = {0};
 
-	TRY(check(in->self, OP(CHANGING_VCPUS)));
+	TRY(begin(&doing, c, in->self, OP(CHANGING_VCPUS)));
 	TRY(db_get(vm, in->self, &vm));
 	if (in->value < 1 || in->value > vm->VCPUs_max)
 		return bad_vcpus(in->value);
@@ -152,11 +154,12 @@ struct bounds {
 	int64_t static_min, dynamic_min, dynamic_max, static_max;
 };
 
-static struct err *bounds_of(const char *ref, int op, struct bounds *out)
+static MAY_WAIT struct err *bounds_of(
+	struct op *doing, struct call *c, const char *ref, int what, struct bounds *out)
 {
 	const struct xenapi_vm *vm;
 
-	TRY(check(ref, op));
+	TRY(begin(doing, c, ref, what));
 	TRY(db_get(vm, ref, &vm));
 	*out = (struct bounds){vm->memory_static_min, vm->memory_dynamic_min,
 		vm->memory_dynamic_max, vm->memory_static_max};
@@ -204,13 +207,11 @@ static MAY_WAIT struct err *balance(
 /* Of a VM that runs it changes at once; of one that does not, for its next boot. */
 static MAY_WAIT struct err *set_dynamic(struct call *c, const char *ref, const struct bounds *b)
 {
-	AUTO(plan_ops_end) struct plan_ops ops = {0};
 	const struct xenapi_vm *vm = db_find(vm, ref);
 
 	TRY(check_bounds(b));
 	if (vm->power_state != XENAPI_VM_POWER_STATE_RUNNING || vm->is_control_domain)
 		return set_bounds(ref, b);
-	TRY(plan_op(&ops, &vm_rules, ref, OP(CHANGING_DYNAMIC_RANGE), c));
 	TRY(balance(c, vm, ref, b));
 	TRY(db_write(vm, ref, memory_dynamic_min, b->dynamic_min));
 	return db_write(vm, ref, memory_dynamic_max, b->dynamic_max);
@@ -220,9 +221,10 @@ static MAY_WAIT struct err *set_dynamic(struct call *c, const char *ref, const s
 MAY_WAIT struct err *xapi_vm_set_memory_target_live(
 	struct call *c, const struct xenapi_vm_set_memory_target_live_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	struct bounds b;
 
-	TRY(bounds_of(in->self, OP(CHANGING_MEMORY_LIVE), &b));
+	TRY(bounds_of(&doing, c, in->self, OP(CHANGING_MEMORY_LIVE), &b));
 	b.dynamic_min = b.dynamic_max = in->target;
 	return set_dynamic(c, in->self, &b);
 }
@@ -231,16 +233,18 @@ MAY_WAIT struct err *xapi_vm_set_memory_limits(
 	struct call *c, const struct xenapi_vm_set_memory_limits_in *in)
 {
 	const struct bounds b = {in->static_min, in->dynamic_min, in->dynamic_max, in->static_max};
+	AUTO(op_end) struct op doing = {0};
 
-	TRY(check(in->self, OP(CHANGING_MEMORY_LIMITS)));
+	TRY(begin(&doing, c, in->self, OP(CHANGING_MEMORY_LIMITS)));
 	return set_bounds(in->self, &b);
 }
 
 MAY_WAIT struct err *xapi_vm_set_memory(struct call *c, const struct xenapi_vm_set_memory_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	struct bounds b;
 
-	TRY(bounds_of(in->self, OP(CHANGING_MEMORY_LIMITS), &b));
+	TRY(bounds_of(&doing, c, in->self, OP(CHANGING_MEMORY_LIMITS), &b));
 	b.dynamic_min = b.dynamic_max = b.static_max = in->value;
 	return set_bounds(in->self, &b);
 }
@@ -248,9 +252,10 @@ MAY_WAIT struct err *xapi_vm_set_memory(struct call *c, const struct xenapi_vm_s
 MAY_WAIT struct err *xapi_vm_set_memory_dynamic_range(
 	struct call *c, const struct xenapi_vm_set_memory_dynamic_range_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	struct bounds b;
 
-	TRY(bounds_of(in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
+	TRY(bounds_of(&doing, c, in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
 	b.dynamic_min = in->min;
 	b.dynamic_max = in->max;
 	return set_dynamic(c, in->self, &b);
@@ -259,9 +264,10 @@ MAY_WAIT struct err *xapi_vm_set_memory_dynamic_range(
 MAY_WAIT struct err *xapi_vm_set_memory_static_range(
 	struct call *c, const struct xenapi_vm_set_memory_static_range_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	struct bounds b;
 
-	TRY(bounds_of(in->self, OP(CHANGING_STATIC_RANGE), &b));
+	TRY(bounds_of(&doing, c, in->self, OP(CHANGING_STATIC_RANGE), &b));
 	b.static_min = in->min;
 	b.static_max = in->max;
 	return set_bounds(in->self, &b);
@@ -270,9 +276,10 @@ MAY_WAIT struct err *xapi_vm_set_memory_static_range(
 MAY_WAIT struct err *xapi_vm_set_memory_static_max(
 	struct call *c, const struct xenapi_vm_set_memory_static_max_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	struct bounds b;
 
-	TRY(bounds_of(in->self, OP(CHANGING_STATIC_RANGE), &b));
+	TRY(bounds_of(&doing, c, in->self, OP(CHANGING_STATIC_RANGE), &b));
 	b.static_max = in->value;
 	return set_bounds(in->self, &b);
 }
@@ -280,9 +287,10 @@ MAY_WAIT struct err *xapi_vm_set_memory_static_max(
 MAY_WAIT struct err *xapi_vm_set_memory_static_min(
 	struct call *c, const struct xenapi_vm_set_memory_static_min_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	struct bounds b;
 
-	TRY(bounds_of(in->self, OP(CHANGING_STATIC_RANGE), &b));
+	TRY(bounds_of(&doing, c, in->self, OP(CHANGING_STATIC_RANGE), &b));
 	b.static_min = in->value;
 	return set_bounds(in->self, &b);
 }
@@ -290,9 +298,10 @@ MAY_WAIT struct err *xapi_vm_set_memory_static_min(
 MAY_WAIT struct err *xapi_vm_set_memory_dynamic_max(
 	struct call *c, const struct xenapi_vm_set_memory_dynamic_max_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	struct bounds b;
 
-	TRY(bounds_of(in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
+	TRY(bounds_of(&doing, c, in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
 	b.dynamic_max = in->value;
 	return set_dynamic(c, in->self, &b);
 }
@@ -300,9 +309,10 @@ MAY_WAIT struct err *xapi_vm_set_memory_dynamic_max(
 MAY_WAIT struct err *xapi_vm_set_memory_dynamic_min(
 	struct call *c, const struct xenapi_vm_set_memory_dynamic_min_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	struct bounds b;
 
-	TRY(bounds_of(in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
+	TRY(bounds_of(&doing, c, in->self, OP(CHANGING_DYNAMIC_RANGE), &b));
 	b.dynamic_min = in->value;
 	return set_dynamic(c, in->self, &b);
 }
@@ -312,7 +322,9 @@ MAY_WAIT struct err *xapi_vm_set_memory_dynamic_min(
 MAY_WAIT struct err *xapi_vm_set_hvm_shadow_multiplier(
 	struct call *c, const struct xenapi_vm_set_hvm_shadow_multiplier_in *in)
 {
-	TRY(check(in->self, OP(CHANGING_SHADOW_MEMORY)));
+	AUTO(op_end) struct op doing = {0};
+
+	TRY(begin(&doing, c, in->self, OP(CHANGING_SHADOW_MEMORY)));
 	return db_write(vm, in->self, HVM_shadow_multiplier, in->value);
 }
 
@@ -375,7 +387,9 @@ MAY_WAIT struct err *xapi_vm_remove_from_other_config(
 
 MAY_WAIT struct err *xapi_vm_set_nvram(struct call *c, const struct xenapi_vm_set_nvram_in *in)
 {
-	TRY(check(in->self, OP(CHANGING_NVRAM)));
+	AUTO(op_end) struct op doing = {0};
+
+	TRY(begin(&doing, c, in->self, OP(CHANGING_NVRAM)));
 	return db_write(vm, in->self, NVRAM, in->value);
 }
 

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What op.h promises. All sets and maps of operations have one layout, whatever their class: they
- * are looked at through struct op_list and struct op_map here. Who waits for an object's operations
- * waits on a condition of that object, in order of arrival.
+ * are looked at through struct op_list and struct op_map here. Waiting for others is op_queue.c's.
  */
 #define LOG_MODULE "rules"
 #include "xapid/rules/op.h"
 
-#include "common/clock.h"
-#include "common/fiber.h"
 #include "common/log.h"
-#include "common/map.h"
 #include "common/mem.h"
 #include "common/uuid.h"
 #include "xapid/db/db.h"
-
-#define OP_WAIT_NS (INT64_C(7200) * NS_PER_S) /* as long as the original waits */
+#include "xapid/rules/op_queue.h"
 
 /* The layout of every set and map of operations. */
 struct op_list {
@@ -33,13 +28,6 @@ struct op_map {
 	size_t n;
 } __attribute__((__may_alias__));
 
-/* Fibers that wait for an object's operations. */
-struct waiting {
-	struct cond changed;
-	size_t n;
-};
-
-static struct map waiting; /* by reference */
 static op_elsewhere_fn elsewhere; /* of a member */
 
 static const struct op_map *current_of(const struct op_rules *rules, const char *ref)
@@ -81,6 +69,11 @@ struct err *op_check_others(const struct op_rules *rules, const char *ref, uint6
 	return NULL;
 }
 
+bool op_is_in_the_way(const struct err *e)
+{
+	return err_is(e, &ERR_OTHER_OPERATION_IN_PROGRESS);
+}
+
 void op_list_one(const struct op_rules *rules, const char *ref)
 {
 	int found[OP_MAX];
@@ -110,42 +103,9 @@ void op_list(const struct op_rules *rules, const char *ref)
 		rules->others(ref);
 }
 
-size_t op_waiters(const char *ref)
-{
-	const struct waiting *w = map_get(&waiting, ref);
-
-	return w ? w->n : 0;
-}
-
-/* The waiters look again. */
-static void wake(const char *ref)
-{
-	struct waiting *w = map_get(&waiting, ref);
-
-	if (w)
-		cond_broadcast(&w->changed);
-}
-
 MAY_WAIT struct err *op_wait(const struct op_rules *rules, const char *ref)
 {
-	struct waiting *w = map_get(&waiting, ref);
-
-	if (!db_find_record(rules->class, ref))
-		return NULL;
-	if (!w) {
-		w = xnew(struct waiting);
-		cond_init(&w->changed);
-		map_put(&waiting, ref, w);
-	}
-	auto_str key = xstrdup(ref);
-	w->n++;
-	struct err *e = cond_wait(&w->changed, "another operation", deadline_in(OP_WAIT_NS));
-	if (--w->n == 0) {
-		map_remove(&waiting, key);
-		cond_fini(&w->changed);
-		free(w);
-	}
-	return e;
+	return db_find_record(rules->class, ref) ? op_queue_watch(ref) : NULL;
 }
 
 /* What stands for the operation in current_operations. */
@@ -193,14 +153,13 @@ MAY_WAIT struct err *op_begin(
 {
 	if (elsewhere)
 		return begin_elsewhere(op, rules, ref, what, task);
-	for (;;) {
-		struct err *e = op_begin_now(op, rules, ref, what, task);
-
-		if (!err_is(e, &ERR_OTHER_OPERATION_IN_PROGRESS))
-			return e;
-		err_free(e);
-		TRY(op_wait(rules, ref));
-	}
+	auto_err e = op_begin_now(op, rules, ref, what, task);
+	if (!op_is_in_the_way(e))
+		return take(e);
+	auto_str own_ref = xstrdup(ref);
+	auto_str own_task = xstrdup(task);
+	const struct op_wish wish = {rules, own_ref, own_task, what};
+	return op_queue_wait(op, &wish, e->params[1]);
 }
 
 void op_end(struct op *op)
@@ -216,7 +175,7 @@ void op_end(struct op *op)
 	}
 	if (elsewhere)
 		db_note_end(op->ref, op->task);
-	wake(op->ref);
+	op_queue_serve(op->ref);
 	free(op->ref);
 	free(op->task);
 	*op = (struct op){0};
@@ -249,8 +208,7 @@ void op_ended(const struct op_rules *rules, const char *ref, const char *task)
 
 void op_look(const char *ref)
 {
-	if (waiting.n)
-		wake(ref);
+	op_queue_serve(ref);
 }
 
 void op_clear(const struct op_rules *rules)

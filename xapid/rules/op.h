@@ -40,7 +40,8 @@ struct op {
 
 /*
  * Begins an operation of TASK's (REF_NULL: of no task). While another one is in the way
- * (OTHER_OPERATION_IN_PROGRESS) it waits for that; whatever else speaks against it is the answer.
+ * (OTHER_OPERATION_IN_PROGRESS) it waits for that, those who came first before those who came
+ * later; whatever else speaks against it is the answer.
  */
 MAY_WAIT must_check struct err *op_begin(
 	struct op *op, const struct op_rules *rules, const char *ref, int what, const char *task);
@@ -69,6 +70,8 @@ MAY_WAIT must_check struct err *op_wait(const struct op_rules *rules, const char
 bool op_is_under_way(const struct op_rules *rules, const char *ref, uint64_t set);
 /* OTHER_OPERATION_IN_PROGRESS when one out of SET is under way. */
 must_check struct err *op_check_others(const struct op_rules *rules, const char *ref, uint64_t set);
+/* Whether that is what E says; the object of the other one is its second parameter. */
+bool op_is_in_the_way(const struct err *e);
 /* Writes allowed_operations anew, of this object and of those that depend on it. */
 void op_list(const struct op_rules *rules, const char *ref);
 /* Of this object alone. */
@@ -79,5 +82,9 @@ void op_clear(const struct op_rules *rules);
 size_t op_waiters(const char *ref);
 /* The value of OP in the words of XenAPI. */
 const char *op_name(const struct op_rules *rules, int what);
+
+/* While xapid runs: what `diagnostics` tells of those who wait. */
+void op_start(void);
+void op_stop(void);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "common/fiber.h"
 #include "common/loop.h"
+#include "common/mem.h"
 #include "xapid/db/db.h"
 #include "xapid/rules/rules.h"
 
@@ -123,8 +124,101 @@ static void who_waits_goes_in_order_and_is_told_of_the_end(void **state)
 	assert_string_equal(order, "12");
 }
 
+static MAY_WAIT void end_it(void *arg)
+{
+	for (int i = 0; i < 3; i++)
+		CHECK_OK(fiber_yield());
+	op_end(arg);
+}
+
+/* ---- many ---- */
+
+#define MANY 100
+
+static size_t begun[MANY], n_begun, n_cancelled;
+static struct fiber *fibers[MANY];
+
+static MAY_WAIT void change_it(void *arg)
+{
+	AUTO(op_end) struct op op = {0};
+	size_t i = (size_t)arg;
+	auto_err e = op_begin(&op, &vm_rules, shared, OP(CHANGING_VCPUS), REF_NULL);
+
+	if (e) {
+		assert_true(err_is(e, &ERR_CANCELLED));
+		n_cancelled++;
+	} else {
+		assert_int_equal(db_find(vm, shared)->current_operations.n, 1);
+		begun[n_begun++] = i;
+		CHECK_OK(fiber_yield());
+	}
+	if (n_begun + n_cancelled == MANY)
+		loop_stop();
+}
+
+/* Every third of those who wait is told to go. */
+static MAY_WAIT void cancel_some(void *arg)
+{
+	CHECK_OK(fiber_yield());
+	for (size_t i = 0; i < MANY; i += 3)
+		fiber_cancel(fibers[i]);
+}
+
+static void all_of_many_get_their_turn(void **state)
+{
+	char ref[DB_REF_SIZE];
+	struct op op = {0};
+
+	snprintf(ref, sizeof(ref), "%s", make_vm());
+	shared = ref;
+	CHECK_OK(op_begin_now(&op, &vm_rules, ref, OP(START), REF_NULL));
+	for (size_t i = 0; i < MANY; i++)
+		CHECK_OK(fiber_spawn(&fibers[i], change_it, (void *)i, "%zu", i));
+	CHECK_OK(fiber_spawn(NULL, cancel_some, NULL, "cancel"));
+	CHECK_OK(fiber_spawn(NULL, end_it, &op, "end"));
+	loop_run(0);
+	assert_int_equal(n_cancelled, (MANY + 2) / 3);
+	for (size_t i = 0; i < n_begun; i++)
+		assert_int_equal(begun[i], i / 2 * 3 + 1 + i % 2);
+	assert_int_equal(db_find(vm, ref)->current_operations.n, 0);
+}
+
+/* ---- of another object ---- */
+
+static MAY_WAIT void attach_it(void *arg)
+{
+	AUTO(op_end) struct op op = {0};
+
+	CHECK_OK(op_begin(&op, &vbd_rules, arg, XENAPI_VBD_OPERATIONS_ATTACH, REF_NULL));
+	n_begun++;
+	loop_stop();
+}
+
+static void a_drive_waits_for_its_disk(void **state)
+{
+	struct xenapi_vdi vdi = db_blank(vdi);
+	struct xenapi_vbd vbd = db_blank(vbd);
+	const char *vdi_ref, *vbd_ref;
+	struct op op = {0};
+
+	vdi.managed = true;
+	CHECK_OK(db_create(vdi, &vdi, &vdi_ref));
+	vbd.VM = make_vm();
+	vbd.VDI = vdi_ref;
+	CHECK_OK(db_create(vbd, &vbd, &vbd_ref));
+	CHECK_OK(db_map_put_at(&xenapi_class_vdi, vdi_ref, vdi_rules.current, "OpaqueRef:task",
+		&(enum xenapi_vdi_operations){XENAPI_VDI_OPERATIONS_RESIZE}));
+	op = (struct op){&vdi_rules, xstrdup(vdi_ref), xstrdup("OpaqueRef:task")};
+	n_begun = 0;
+	CHECK_OK(fiber_spawn(NULL, attach_it, (void *)vbd_ref, "attach"));
+	CHECK_OK(fiber_spawn(NULL, end_it, &op, "end"));
+	loop_run(0);
+	assert_int_equal(n_begun, 1);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, open_db, close_db)
 
 TEST_MAIN(CASE(one_that_is_under_way_is_seen), CASE(another_one_is_told_who_is_in_the_way),
 	CASE(clones_are_made_beside_each_other),
-	CASE(who_waits_goes_in_order_and_is_told_of_the_end))
+	CASE(who_waits_goes_in_order_and_is_told_of_the_end), CASE(all_of_many_get_their_turn),
+	CASE(a_drive_waits_for_its_disk))
