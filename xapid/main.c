@@ -18,6 +18,7 @@
 #include "xapid/door/door.h"
 #include "xapid/forward/forward.h"
 #include "xapid/gate/gate.h"
+#include "xapid/guests.h"
 #include "xapid/host/certificate.h"
 #include "xapid/host/host.h"
 #include "xapid/host/role.h"
@@ -132,6 +133,14 @@ static const struct conf_key keys[] = {
 		.offset = offsetof(struct xapid_conf, pci_ids),
 		.standard = "/usr/share/misc/pci.ids",
 		.doc = "The list of the names of PCI devices; what is not there has no name."},
+	{.name = "guests_stop_timeout",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xapid_conf, guests_stop_ns),
+		.standard = "5min",
+		.min = NS_PER_S,
+		.max = 86400 * NS_PER_S,
+		.doc = "So long a guest may take to shut down when the toolstack stops and its VM "
+		       "says that it is to; then its plug is pulled."},
 	{.name = "cache_size",
 		.kind = CONF_SIZE,
 		.offset = offsetof(struct xapid_conf, cache_size),
@@ -188,7 +197,8 @@ static MAY_WAIT struct err *begin_as_master(void)
 {
 	TRY(host_start());
 	rules_start();
-	return links_start(daemon_paths()->run);
+	TRY(links_start(daemon_paths()->run));
+	return guests_start();
 }
 
 /* The copy of the master's database is whole. */
@@ -196,7 +206,8 @@ static MAY_WAIT struct err *begin_as_member(void)
 {
 	TRY(host_start());
 	TRY(certificate_note());
-	return links_start(daemon_paths()->run);
+	TRY(links_start(daemon_paths()->run));
+	return guests_start();
 }
 
 static MAY_WAIT struct err *tell_arrived(const char *vm, const char *host)
@@ -218,6 +229,7 @@ static MAY_WAIT struct err *init(void)
 	TRY(role_load());
 	TRY(xmldb_take_restored(path));
 	TRY(db_open(&options));
+	op_start();
 	TRY(gate_start());
 	TRY(message_store_open());
 	rrd_serve();
@@ -231,7 +243,6 @@ static MAY_WAIT struct err *init(void)
 	if (own_role.is_member)
 		TRY(forward_start(begin_as_member));
 	else
-	op_start();
 		TRY(begin_as_master());
 	TRY(open_door());
 	/* It may be new; a member that has found its master already notes it here. */
@@ -253,6 +264,7 @@ static void fini(void)
 	gate_stop();
 	event_kept_forget();
 	message_store_close();
+	op_stop();
 	db_close();
 	role_fini();
 }
@@ -264,7 +276,6 @@ int main(int argc, char **argv)
 		.name = "xapid",
 		.summary = "the XenAPI: what clients of the pool speak to",
 		.version = XENITH_VERSION,
-	op_stop();
 		.keys = keys,
 		.conf = &xapid_conf,
 		.conf_size = sizeof(xapid_conf),

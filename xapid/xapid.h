@@ -30,6 +30,7 @@ struct xapid_conf {
 	char *uefi_certificates; /* the folder of the guests' certificates for secure boot */
 	char *sys; /* where the kernel tells of devices: /sys */
 	char *pci_ids; /* the list of names of PCI devices */
+	int64_t guests_stop_ns; /* that guests have to shut down when the toolstack stops */
 	int64_t cache_size; /* bytes for the wire forms of records */
 	int64_t backup_ns; /* between copies of the database */
 	int64_t heartbeat_ns; /* between the hosts of a pool */

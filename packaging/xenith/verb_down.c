@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * `xenith down` and `xenith restart`: the supervisor does it; this waits for it and says what it
- * answered.
+ * answered. Before all goes down xapid ends those guests that end with the toolstack.
  */
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/fiber.h"
+#include "common/mem.h"
 #include "common/rpc.h"
+#include "control.gen.h"
 #include "core.gen.h"
 #include "launcher.gen.h"
 #include "packaging/xenith/remote.h"
@@ -19,6 +21,32 @@
 
 #define STOP_DEADLINE_S 90
 
+static void print_guests(const struct control_guests_done *done)
+{
+	if (done->shut_down || done->suspended)
+		printf("guests: %lld shut down, %lld suspended\n", (long long)done->shut_down,
+			(long long)done->suspended);
+	for (size_t i = 0; i < done->failures.n; i++)
+		fprintf(stderr, "xenith: guest %s (%s) goes on: %s\n",
+			done->failures.v[i].name_label, done->failures.v[i].uuid,
+			done->failures.v[i].error);
+}
+
+/* Each guest takes its time. Where xapid does not run there is nobody to ask, and guests go on. */
+static MAY_WAIT struct err *stop_guests(const struct options *o)
+{
+	auto_arena a = {0};
+	auto_str path = xasprintf("%s/run/xapid.sock", o->dir);
+	struct control_guests_done done;
+	struct rpc_client *xapid = rpc_client_new(path, NULL);
+	auto_err e = control_guests_stop(xapid, &a, &done, NEVER);
+
+	rpc_client_free(xapid);
+	if (!e)
+		print_guests(&done);
+	return err_is(e, &ERR_CONNECTION_REFUSED) ? NULL : take(e);
+}
+
 /* The supervisor answers before it ends: wait for the process, so that `up` can follow at once. */
 static MAY_WAIT struct err *stop(struct rpc_client *c, const struct options *o)
 {
@@ -26,6 +54,9 @@ static MAY_WAIT struct err *stop(struct rpc_client *c, const struct options *o)
 	struct launcher_stack stack;
 
 	TRY(launcher_stack_status(c, &a, &stack, deadline_in(30 * NS_PER_S)));
+	auto_err bad = stop_guests(o);
+	if (bad)
+		fprintf(stderr, "xenith: stopping guests: %s\n", err_text(bad));
 	auto_fd pidfd = pidfd_open((pid_t)stack.supervisor_pid, 0);
 	TRY(launcher_stack_stop(c, &a, deadline_in(STOP_DEADLINE_S * NS_PER_S)));
 	if (pidfd < 0)

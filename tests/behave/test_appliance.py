@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""VMs that are started and shut down together, and what guests find of firmware."""
+"""VMs that are started and shut down together or with the toolstack, and what guests find of
+firmware."""
 
+import pathlib
 import unittest
 
+from jsonrpc import Client
 from pool import Case
 from stack import Stack, free_port
 from xenapi import NULL
@@ -77,6 +80,122 @@ class Appliance(SimulatorTest):
         template = self.x("VM.get_by_name_label", "Other install media")[0]
         self.fails(code, "VM.set_appliance", template, self.appliance)
         self.x("VM_appliance.destroy", self.appliance)
+
+
+class Toolstack(SimulatorTest):
+    """It starts at a boot of the host and when it was stopped as a whole. That one of its daemons
+    starts is nothing that a guest notices."""
+
+    def setUp(self):
+        self.port = str(free_port())
+        self.stack = Stack(self, "--port", self.port)
+        self.sr_folder = self.stack.dir / "sr"
+        self.mark = self.stack.dir / "run" / "toolstack.started"
+        self.connect(self.stack.env())
+        self.pool = self.x("pool.get_all")[0]
+        self.until(self.mark.exists, "the end of the start")
+
+    def states(self, *vms):
+        return [self.x("VM.get_power_state", vm) for vm in vms]
+
+    def domid(self, vm):
+        return int(self.x("VM.get_domid", vm))
+
+    def xapid(self, method):
+        with Client(self.stack.socket("xapid")) as client:
+            return client.call(method)
+
+    def has_begun(self):
+        """The host boots, as far as xapid can see: the mark is of another boot, or there is none.
+        Waits until what is to be started has been."""
+        boot_id = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        self.until(
+            lambda: self.mark.exists() and self.mark.read_text() == boot_id, "the toolstack"
+        )
+        self.connect(self.stack.env())
+
+    def up(self):
+        done = self.stack.xenith("up", "--port", self.port)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.has_begun()
+
+    def make_both(self):
+        """One that is shut down and one that is suspended; the other one starts first."""
+        config = {"auto_poweron": "true", "on_toolstack_stop": "shutdown"}
+        first = self.make_vm("a", other_config=config)
+        second = self.make_vm("b", other_config={**config, "on_toolstack_stop": "suspend"})
+        self.x("VM.set_order", first, "1")
+        self.x("VM.set_start_delay", second, "1")
+        return first, second
+
+    def test_guests_start_and_end_with_it(self):
+        self.x("pool.set_suspend_image_SR", self.pool, self.make_sr())
+        self.x("pool.add_to_other_config", self.pool, "auto_poweron", "true")
+        first, second = self.make_both()
+        other = self.make_vm("c")
+        self.x("VM.start", other, False, False)
+        domid = self.domid(other)
+        self.stack.xenith("down")
+        self.up()
+        self.assertEqual(self.states(first, second), ["Running"] * 2)
+        self.assertLess(self.domid(second), self.domid(first))
+        done = self.stack.xenith("down")
+        self.assertIn("guests: 1 shut down, 1 suspended", done.stdout)
+        self.assertEqual(done.stderr, "")
+        self.assertFalse(self.mark.exists())
+        self.stack.xenith("up", "--port", self.port)
+        self.connect(self.stack.env())
+        self.has_begun()
+        self.assertEqual(self.states(first, second), ["Running"] * 2)
+        self.assertEqual(self.x("VM.get_suspend_VDI", second), NULL)
+        self.assertEqual(self.domid(other), domid)
+
+    def test_a_daemon_that_starts_is_no_start_of_it(self):
+        self.x("pool.add_to_other_config", self.pool, "auto_poweron", "true")
+        first, second = self.make_both()
+        self.x("VM.start", second, False, False)
+        domid = self.domid(second)
+        for again in (self.stack.kill, lambda name: self.stack.xenith("restart", name)):
+            again("xapid")
+            self.connect(self.stack.env())
+            fibers = [fiber["name"] for fiber in self.xapid("debug.diagnostics")["fibers"]]
+            self.assertIn("link xenopsd", fibers)
+            self.assertNotIn("guests' start", fibers)
+            self.assertEqual(self.states(first, second), ["Halted", "Running"])
+            self.assertEqual(self.domid(second), domid)
+        # A boot, though the guests of before are there.
+        self.mark.write_text("another boot")
+        self.stack.kill("xapid")
+        self.has_begun()
+        self.assertEqual(self.states(first, second), ["Running"] * 2)
+        self.assertEqual(self.domid(second), domid)
+        # The pool has to want it too.
+        self.x("VM.hard_shutdown", first)
+        self.x("pool.remove_from_other_config", self.pool, "auto_poweron")
+        self.mark.write_text("another boot")
+        self.stack.kill("xapid")
+        self.has_begun()
+        self.assertEqual(self.states(first, second), ["Halted", "Running"])
+
+    def test_what_does_not_end(self):
+        folder = self.stack.dir / "etc" / "xapid.conf.d"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "10-stop.conf").write_text("guests_stop_timeout = 1s\n")
+        self.stack.xenith("restart", "xapid")
+        self.connect(self.stack.env())
+        first, second = self.make_both()
+        for vm in (first, second):
+            self.x("VM.start", vm, False, False)
+        uuid = self.x("VM.get_uuid", first)
+        with Client(self.stack.dir / "run" / "simulator" / "run" / "simulator.sock") as simulator:
+            simulator.call("Guest.set", vm=uuid, acknowledges=False)
+        done = self.xapid("Guests.stop")
+        self.assertEqual((done["shut_down"], done["suspended"]), (1, 0))
+        (failure,) = done["failures"]
+        self.assertEqual(failure["name_label"], "b")
+        self.assertIn("SR", failure["error"])
+        self.assertEqual(self.states(first, second), ["Halted", "Running"])
+        self.x("VM.hard_shutdown", second)
 
 
 class Failures(SimulatorTest):

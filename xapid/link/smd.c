@@ -280,6 +280,19 @@ static bool is_in(const struct string_list *list, const char *text)
 	return false;
 }
 
+/* What is under way of it. */
+static struct {
+	size_t n;
+	struct cond ended;
+} attaching;
+
+MAY_WAIT struct err *smd_wait_attached(void)
+{
+	while (attaching.n)
+		TRY(cond_wait(&attaching.ended, "SRs to be attached", NEVER));
+	return NULL;
+}
+
 /* Attaches what is to be, which the stream must not wait for: it tells of the tasks. */
 static MAY_WAIT void attach_lost(void *arg)
 {
@@ -294,6 +307,17 @@ static MAY_WAIT void attach_lost(void *arg)
 			log_err(LOG_WARN_, bad, "noting that %s is unplugged", pbd);
 	}
 	free(pbd);
+	if (--attaching.n == 0)
+		cond_broadcast(&attaching.ended);
+}
+
+static struct err *attach_later(const char *pbd)
+{
+	if (!attaching.ended.waiters.next)
+		cond_init(&attaching.ended);
+	TRY(fiber_spawn(NULL, attach_lost, xstrdup(pbd), "plug PBD"));
+	attaching.n++;
+	return NULL;
 }
 
 /* What a task of a killed xapid used. */
@@ -330,7 +354,7 @@ static MAY_WAIT struct err *resync(void)
 		if (is_in(&attached, sr->uuid))
 			TRY(note_plugged(db_ref(row), true));
 		else if (pbd->currently_attached)
-			TRY(fiber_spawn(NULL, attach_lost, xstrdup(db_ref(row)), "plug PBD"));
+			TRY(attach_later(db_ref(row)));
 	}
 	for (size_t i = 0; i < attached.n; i++)
 		TRY(update_sr(attached.v[i]));

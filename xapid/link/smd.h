@@ -18,6 +18,9 @@
 /* Attaches the SR of a PBD of this host, and notes the PBD as plugged. WORK as in link_await. */
 MAY_WAIT must_check struct err *smd_attach(const char *pbd, const struct link_work *work);
 
+/* Until those SRs are attached again, or could not be, that smd had lost when the link came up. */
+MAY_WAIT must_check struct err *smd_wait_attached(void);
+
 /* A VDI's record from what smd says of it; the rest stays as RECORD has it. Borrows. */
 void smd_vdi_fill(const struct storage_vdi *vdi, const char *sr, struct xenapi_vdi *record);
 /* Notes what smd says of a VDI that is in the database; REF is its row. */

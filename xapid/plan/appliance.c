@@ -5,57 +5,31 @@
  */
 #define LOG_MODULE "plan"
 
-#include "common/clock.h"
-#include "common/fiber.h"
 #include "common/log.h"
 #include "xapid/db/db.h"
 #include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/plan.h"
+#include "xapid/plan/rank.h"
 #include "xapid/rules/rules.h"
-
-#include <stdlib.h>
 
 #define OP(name) XENAPI_VM_APPLIANCE_OPERATION_##name
 
-struct member {
-	const char *ref;
-	int64_t order, delay_s; /* before what comes next in the order */
-};
-
-struct members {
-	struct member *v;
-	size_t n;
-};
-
-static int by_order(const void *a, const void *b)
-{
-	const struct member *x = a, *y = b;
-
-	return (x->order > y->order) - (x->order < y->order);
-}
-
 /* Those that the operation is for, in the order in which it comes to them. */
-static struct members members_of(
+static struct ranks members_of(
 	const char *ref, enum xenapi_vm_appliance_operation op, struct arena *a)
 {
 	const struct xenapi_vm_appliance *appliance = db_find(vm_appliance, ref);
-	struct members out = {arena_calloc(a, appliance->VMs.n, sizeof(*out.v)), 0};
-	bool is_start = op == OP(START);
+	struct ranks out = {arena_calloc(a, appliance->VMs.n, sizeof(*out.v)), 0};
 
 	for (size_t i = 0; i < appliance->VMs.n; i++) {
 		const struct xenapi_vm *vm = db_find(vm, appliance->VMs.v[i]);
 
-		if (!vm || !(appliance_states(op) & OP_BIT(vm->power_state)))
-			continue;
-		out.v[out.n++] = (struct member){
-			.ref = arena_strdup(a, appliance->VMs.v[i]),
-			.order = is_start ? vm->order : -vm->order,
-			.delay_s = is_start ? vm->start_delay : vm->shutdown_delay,
-		};
+		if (vm && appliance_states(op) & OP_BIT(vm->power_state))
+			rank_add(&out, a, appliance->VMs.v[i], op == OP(START));
 	}
-	qsort(out.v, out.n, sizeof(*out.v), by_order);
+	rank_sort(&out);
 	return out;
 }
 
@@ -106,19 +80,6 @@ static MAY_WAIT struct err *do_one(
 	return plan_vm_shutdown(c, vm, XENAPI_VM_OPERATIONS_SHUTDOWN);
 }
 
-/* Between two that do not stand at the same place. */
-static MAY_WAIT struct err *pause_before(const struct members *all, size_t next)
-{
-	int64_t longest_s = 0;
-
-	if (all->v[next].order == all->v[next - 1].order)
-		return NULL;
-	for (size_t i = next; i > 0 && all->v[i - 1].order == all->v[next - 1].order; i--)
-		if (all->v[i - 1].delay_s > longest_s)
-			longest_s = all->v[i - 1].delay_s;
-	return longest_s ? fiber_sleep(longest_s * NS_PER_S) : NULL;
-}
-
 MAY_WAIT struct err *plan_appliance(
 	struct call *c, const char *ref, enum xenapi_vm_appliance_operation op, bool paused)
 {
@@ -126,18 +87,17 @@ MAY_WAIT struct err *plan_appliance(
 	size_t n_failed = 0;
 
 	TRY(op_begin(&doing, &appliance_rules, ref, (int)op, call_task(c)));
-	const struct members all = members_of(ref, op, c->arena);
+	const struct ranks all = members_of(ref, op, c->arena);
 	for (size_t i = 0; i < all.n; i++) {
-		if (i > 0)
-			TRY(pause_before(&all, i));
+		TRY(rank_pause(&all, i));
 		TRY(call_check(c));
-		auto_err e = do_one(c, all.v[i].ref, op, paused);
+		auto_err e = do_one(c, all.v[i].vm, op, paused);
 		if (!e)
 			continue;
 		TRY(call_check(c));
 		n_failed++;
 		log_err(LOG_WARN_, e, "%s of %s for its appliance",
-			op_name(&appliance_rules, (int)op), all.v[i].ref);
+			op_name(&appliance_rules, (int)op), all.v[i].vm);
 	}
 	return n_failed ? err(OPERATION_PARTIALLY_FAILED, op_name(&appliance_rules, (int)op))
 			: NULL;
