@@ -3,6 +3,7 @@
 
 import datetime
 import math
+import os
 import time
 import unittest
 import xmlrpc.client
@@ -137,6 +138,20 @@ class Asked(HostTest):
         self.assertEqual(self.x("pool.get_license_state", pool), state)
         self.x("pool.sync_database")
         self.x("host.sync_data", self.host)
+
+    def test_name(self):
+        """Of a stack in a directory of its own the machine is not named."""
+        for bad in ("", "a" * 65, "a b", "-a", "a.", "a..b", "ü"):
+            self.fails("HOST_NAME_INVALID", "host.set_hostname_live", self.host, bad)
+        self.fails("HANDLE_INVALID", "host.set_hostname_live", "OpaqueRef:none", "x")
+        machine = os.uname().nodename
+        self.x("host.set_hostname_live", self.host, "web-1.example")
+        self.assertEqual(self.x("host.get_hostname", self.host), "web-1.example")
+        self.restart()
+        self.assertEqual(self.x("host.get_hostname", self.host), "web-1.example")
+        software = self.x("host.get_software_version", self.host)
+        self.assertEqual(software["hostname"], "web-1.example")
+        self.assertEqual(os.uname().nodename, machine)
 
     def test_handles(self):
         for message in ("enable", "disable", "get_servertime", "compute_free_memory", "dmesg"):

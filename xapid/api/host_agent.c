@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * host.restart_agent: xapid ends, and whoever runs it (xenith, systemd) starts it again. Guests and
- * the other daemons go on meanwhile.
+ * The host and its agent, which is xapid. host.restart_agent: xapid ends, and whoever runs it
+ * (xenith, systemd) starts it again; guests and the other daemons go on meanwhile.
  */
 #define LOG_MODULE "host"
 
@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
+#include "xapid/host/hostname.h"
 
 #include "xenapi.gen.h"
 
@@ -31,4 +32,15 @@ MAY_WAIT struct err *xapi_host_restart_agent(
 	TRY(db_get(host, in->host, &host));
 	log_info("restarting: %s wants it", xapi_call(c)->user);
 	return fiber_spawn(NULL, end, NULL, "restart");
+}
+
+MAY_WAIT struct err *xapi_host_set_hostname_live(
+	struct call *c, const struct xenapi_host_set_hostname_live_in *in)
+{
+	const struct xenapi_host *host;
+
+	TRY(db_get(host, in->host, &host));
+	TRY(hostname_set(in->hostname));
+	TRY(db_write(host, in->host, hostname, in->hostname));
+	return db_map_put(host, in->host, software_version, "hostname", in->hostname);
 }

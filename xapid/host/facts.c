@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "common/number.h"
 #include "common/offload.h"
+#include "xapid/host/hostname.h"
 #include "xapid/host/nics.h"
 
 #include <ctype.h>
@@ -161,12 +162,10 @@ static void read_names(struct arena *a, struct host_facts *out)
 {
 	const char *stat = read_text(a, "/proc/stat");
 	const char *at = strstr(stat, "btime ");
-	char hostname[256] = "localhost";
 	struct utsname uts;
 
 	out->boot_time = at ? to_int(at + strlen("btime ")) : 0;
-	gethostname(hostname, sizeof(hostname) - 1);
-	out->hostname = arena_strdup(a, hostname);
+	out->hostname = hostname_read(a);
 	out->kernel = arena_strdup(a, uname(&uts) == 0 ? uts.release : "");
 }
 
