@@ -14,12 +14,23 @@ from xenapi import HANG, NULL, Failure, Session
 FILLED = {
     "pool": "uuid master cpu_info",
     "host": """uuid name_label hostname address software_version capabilities cpu_info chipset_info
-        bios_strings other_config metrics control_domain resident_VMs host_CPUs PIFs editions""",
+        bios_strings other_config metrics control_domain resident_VMs host_CPUs PIFs editions
+        license_params license_server sched_policy supported_bootloaders edition""",
     "host_cpu": "uuid vendor host",
     "host_metrics": "uuid live memory_total",
     "PIF": "uuid device MAC network metrics host",
     "network": "uuid name_label bridge",
     "role": "uuid name_label name_description",
+}
+
+# What Xen Orchestra and others look up in them, and do without nothing.
+LOOKED_UP = {
+    "software_version": "product_version product_brand platform_version build_number xapi linux",
+    "license_params": "expiry sku_type",
+    "cpu_info": "cpu_count socket_count vendor speed modelname family stepping flags features_hvm",
+    "chipset_info": "iommu",
+    "other_config": "boot_time agent_start_time",
+    "bios_strings": "bios-vendor bios-version system-manufacturer system-product-name",
 }
 
 
@@ -105,6 +116,12 @@ class FreshHost(unittest.TestCase):
         self.assertEqual(host["address"], ADDRESS)
         self.assertEqual(host["software_version"]["product_brand"], "Xenith")
         self.assertEqual(host["software_version"]["linux"], os.uname().release)
+        for field, keys in LOOKED_UP.items():
+            self.assertLessEqual(set(keys.split()), set(host[field]), field)
+        for name in ("product_version", "platform_version"):
+            self.assertRegex(host["software_version"][name], r"^\d+\.\d+\.\d+$")
+        time.strptime(host["license_params"]["expiry"], "%Y%m%dT%H:%M:%SZ")
+        self.assertGreaterEqual((host["API_version_major"], host["API_version_minor"]), (2, 20))
         self.assertEqual(int(host["cpu_info"]["cpu_count"]), len(host["host_CPUs"]))
         self.assertGreater(float(host["other_config"]["boot_time"]), 1e9)
         vm = self.client.json("VM.get_record", host["control_domain"])
@@ -112,6 +129,10 @@ class FreshHost(unittest.TestCase):
         self.assertEqual(vm["power_state"], "Running")
         self.assertEqual(vm["resident_on"], ref)
         self.assertEqual(vm["domid"], 0)
+        metrics = self.client.json("VM_metrics.get_record", vm["metrics"])
+        self.assertEqual(metrics["current_domain_type"], "pv")
+        self.assertEqual(metrics["VCPUs_number"], vm["VCPUs_max"])
+        self.assertGreater(metrics["memory_actual"], 0)
         self.assertEqual(host["resident_VMs"], [host["control_domain"]])
         pool = next(iter(self.client.json("pool.get_all_records").values()))
         self.assertEqual(pool["master"], ref)

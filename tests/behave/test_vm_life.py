@@ -88,6 +88,7 @@ class WholeLife(LifeTest):
         self.x("VM.clean_reboot", vm)
         self.assertEqual(self.state(vm), "Running")
         self.x("VM.hard_reboot", vm)
+        self.assertEqual(self.x("VM.get_consoles", vm), record["consoles"])
         self.assertGreater(int(self.x("VM.get_domid", vm)), int(record["domid"]))
         self.x("VM.clean_shutdown", vm)
         record = self.x("VM.get_record", vm)
@@ -111,6 +112,43 @@ class WholeLife(LifeTest):
         self.fails("HANDLE_INVALID", "VIF.get_record", self.vif)
         self.x("VDI.destroy", self.vdi)
         self.fails("HANDLE_INVALID", "VDI.get_record", self.vdi)
+
+    def test_what_is_settled_when_it_starts(self):
+        """What a guest finds of its machine is chosen once; a copy is told from its original."""
+        vm = self.make_vm(domain_type="hvm", HVM_boot_policy="BIOS order")
+        record = self.x("VM.get_record", vm)
+        self.assertEqual(record["generation_id"], "0:0")
+        self.assertEqual(record["bios_strings"], {})
+        self.assertEqual(record["last_boot_CPU_flags"], {})
+        snapshot = self.x("VM.snapshot", vm, "then")
+        self.x("VM.start", vm, False, False)
+        record = self.x("VM.get_record", vm)
+        self.assertRegex(record["generation_id"], r"^\d+:\d+$")
+        self.assertNotEqual(record["generation_id"], "0:0")
+        self.assertEqual(record["bios_strings"]["bios-vendor"], "Xen")
+        cpu = self.x("host.get_cpu_info", self.host)
+        wanted = {"vendor": cpu["vendor"], "features": cpu["features_hvm"]}
+        self.assertEqual(record["last_boot_CPU_flags"], wanted)
+        metrics = self.x("VM_metrics.get_record", record["metrics"])
+        self.assertIs(metrics["hvm"], True)
+        self.assertEqual(metrics["current_domain_type"], "hvm")
+        self.assertEqual(metrics["VCPUs_number"], "1")
+        self.assertEqual(metrics["memory_actual"], str(256 * MIB))
+        self.assertGreater(str(metrics["start_time"]), "2020")
+        self.x("VM.hard_reboot", vm)
+        self.x("VM.hard_shutdown", vm)
+        self.x("VM.start", vm, False, False)
+        self.assertEqual(self.x("VM.get_generation_id", vm), record["generation_id"])
+        self.x("VM.hard_shutdown", vm)
+        clone = self.x("VM.clone", vm, "clone")
+        again = self.x("VM.snapshot", vm, "again")
+        self.assertEqual(self.x("VM.get_generation_id", again), record["generation_id"])
+        ids = {record["generation_id"], self.x("VM.get_generation_id", clone)}
+        self.x("VM.revert", again)
+        ids.add(self.x("VM.get_generation_id", vm))
+        self.assertEqual(len(ids), 3)
+        self.x("VM.revert", snapshot)
+        self.assertEqual(self.x("VM.get_generation_id", vm), "0:0")
 
     def test_the_memory_of_the_host_follows(self):
         metrics = self.x("host.get_metrics", self.host)
@@ -1123,44 +1161,6 @@ class Copies(LifeTest):
         )  # fmt: skip
 
 
-class Tasks(LifeTest):
-    def test_a_start_is_a_task_with_a_part_for_each_step(self):
-        vm = self.make_vm()
-        token = self.x("event.from", ["*"], "", 0.0)["token"]
-        task = self.x("Async.VM.start", vm, False, False)
-        names, states = set(), []
-
-        def ended():
-            nonlocal token
-            # asked first: what it has made known by its end is in the batch
-            has_ended = self.x("task.get_status", task) != "pending"
-            batch = self.x("event.from", ["task", "vm"], token, 0.0 if has_ended else 5.0)
-            token = batch["token"]
-            for event in batch["events"]:
-                if event["operation"] == "del":
-                    continue
-                if event["class"] == "task":
-                    names.add(event["snapshot"]["name_label"])
-                elif event["ref"] == vm:
-                    states.append(event["snapshot"]["power_state"])
-            return has_ended
-
-        self.until(ended, "the end of the start")
-        record = self.x("task.get_record", task)
-        self.assertEqual(record["status"], "success", record)
-        self.assertEqual(record["progress"], 1.0)
-        self.assertEqual(len(record["subtasks"]), 2)
-        self.assertLessEqual({"Async.VM.start", "VM.start", "VM.unpause"}, names)
-        self.assertEqual(states[-1], "Running")
-        self.assertNotIn("Paused", states)
-
-    def test_no_task_outlives_who_could_destroy_it(self):
-        """Neither the parts of a call nor those of a task that its client has destroyed."""
-        vm = self.make_whole_vm()
-        self.x("VM.start", vm, False, False)
-        self.fails("VM_BAD_POWER_STATE", "VM.start", vm, False, False)
-        self.x("VM.hard_shutdown", vm)
-        self.assertEqual(self.x("task.get_all"), [])
 class Queue(LifeTest):
     """Whoever wants an object that others use waits, for no more than his turn."""
 
@@ -1221,6 +1221,44 @@ class Queue(LifeTest):
         self.assertEqual(self.state(vm), "Running")
 
 
+class Tasks(LifeTest):
+    def test_a_start_is_a_task_with_a_part_for_each_step(self):
+        vm = self.make_vm()
+        token = self.x("event.from", ["*"], "", 0.0)["token"]
+        task = self.x("Async.VM.start", vm, False, False)
+        names, states = set(), []
+
+        def ended():
+            nonlocal token
+            # asked first: what it has made known by its end is in the batch
+            has_ended = self.x("task.get_status", task) != "pending"
+            batch = self.x("event.from", ["task", "vm"], token, 0.0 if has_ended else 5.0)
+            token = batch["token"]
+            for event in batch["events"]:
+                if event["operation"] == "del":
+                    continue
+                if event["class"] == "task":
+                    names.add(event["snapshot"]["name_label"])
+                elif event["ref"] == vm:
+                    states.append(event["snapshot"]["power_state"])
+            return has_ended
+
+        self.until(ended, "the end of the start")
+        record = self.x("task.get_record", task)
+        self.assertEqual(record["status"], "success", record)
+        self.assertEqual(record["progress"], 1.0)
+        self.assertEqual(len(record["subtasks"]), 2)
+        self.assertLessEqual({"Async.VM.start", "VM.start", "VM.unpause"}, names)
+        self.assertEqual(states[-1], "Running")
+        self.assertNotIn("Paused", states)
+
+    def test_no_task_outlives_who_could_destroy_it(self):
+        """Neither the parts of a call nor those of a task that its client has destroyed."""
+        vm = self.make_whole_vm()
+        self.x("VM.start", vm, False, False)
+        self.fails("VM_BAD_POWER_STATE", "VM.start", vm, False, False)
+        self.x("VM.hard_shutdown", vm)
+        self.assertEqual(self.x("task.get_all"), [])
         task = self.x("Async.VM.start", vm, False, False)
         self.until(lambda: self.x("task.get_status", task) == "success", "the start")
         self.assertTrue(self.x("task.get_subtasks", task))

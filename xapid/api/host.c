@@ -11,6 +11,7 @@
 #include "xapid/host/host.h"
 #include "xapid/host/memory.h"
 #include "xapid/host/role.h"
+#include "xapid/link/host_state.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/plan.h"
 #include "xapid/plan/pool.h"
@@ -210,20 +211,13 @@ MAY_WAIT struct err *xapi_host_compute_free_memory(
 	return NULL;
 }
 
-/* What the hypervisor keeps: what neither the control domain has nor was free before any VM. */
 MAY_WAIT struct err *xapi_host_compute_memory_overhead(
 	struct call *c, const struct xenapi_host_compute_memory_overhead_in *in, int64_t *out)
 {
 	struct xenops_host_memory memory;
 
 	TRY(ask_memory(c, in->host, &memory));
-	const struct xenapi_host *host;
-	TRY(db_get(host, in->host, &host));
-	const struct xenapi_vm *dom0 = db_find(vm, host->control_domain);
-	const struct xenapi_vm_metrics *of_dom0 = dom0 ? db_find(vm_metrics, dom0->metrics) : NULL;
-	int64_t overhead = memory.total_bytes - memory.initial_free_bytes -
-		(of_dom0 ? of_dom0->memory_actual : 0);
-	*out = overhead > 0 ? overhead : 0;
+	*out = host_state_overhead(in->host, &memory);
 	return NULL;
 }
 

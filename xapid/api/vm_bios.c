@@ -5,6 +5,7 @@
  */
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
+#include "xapid/plan/firmware.h"
 #include "xapid/rules/rules.h"
 
 #include <string.h>
@@ -15,11 +16,6 @@ static const char *const settable[] = {"bios-vendor", "bios-version", "system-ma
 	"system-product-name", "system-version", "system-serial-number", "baseboard-manufacturer",
 	"baseboard-product-name", "baseboard-version", "baseboard-serial-number",
 	"baseboard-asset-tag", "baseboard-location-in-chassis", "enclosure-asset-tag"};
-
-/* What else a guest finds, where nobody says otherwise. */
-static const struct string_map_entry generic[] = {{"bios-vendor", "Xen"}, {"bios-version", ""},
-	{"system-manufacturer", "Xen"}, {"system-product-name", "HVM domU"}, {"system-version", ""},
-	{"system-serial-number", ""}, {"oem-1", "Xen"}, {"hp-rombios", ""}};
 
 static bool is_settable(const char *key)
 {
@@ -64,17 +60,9 @@ static struct err *check_none(const char *ref)
 MAY_WAIT struct err *xapi_vm_set_bios_strings(
 	struct call *c, const struct xenapi_vm_set_bios_strings_in *in)
 {
-	struct string_map all = {
-		arena_calloc(c->arena, in->value.n + ARRAY_LEN(generic), sizeof(*all.v)), 0};
-
 	TRY(check_none(in->self));
 	TRY(check_strings(&in->value));
-	for (size_t i = 0; i < in->value.n; i++)
-		all.v[all.n++] = in->value.v[i];
-	for (size_t i = 0; i < ARRAY_LEN(generic); i++)
-		if (!string_map_get(&in->value, generic[i].key))
-			all.v[all.n++] = generic[i];
-	return db_write(vm, in->self, bios_strings, all);
+	return db_write(vm, in->self, bios_strings, firmware_strings(&in->value, c->arena));
 }
 
 MAY_WAIT struct err *xapi_vm_copy_bios_strings(
@@ -99,6 +87,7 @@ static MAY_WAIT struct err *begin_nvram(
 MAY_WAIT struct err *xapi_vm_add_to_nvram(
 	struct call *c, const struct xenapi_vm_add_to_nvram_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	const struct xenapi_vm *vm;
 
 	TRY(begin_nvram(&doing, c, in->self, &vm));
@@ -110,6 +99,7 @@ MAY_WAIT struct err *xapi_vm_add_to_nvram(
 MAY_WAIT struct err *xapi_vm_remove_from_nvram(
 	struct call *c, const struct xenapi_vm_remove_from_nvram_in *in)
 {
+	AUTO(op_end) struct op doing = {0};
 	const struct xenapi_vm *vm;
 
 	TRY(begin_nvram(&doing, c, in->self, &vm));

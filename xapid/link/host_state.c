@@ -154,6 +154,23 @@ struct err *host_state_note(const char *ref, const struct xenops_host_stat *stat
 
 /* ---- asking ---- */
 
+int64_t host_state_overhead(const char *ref, const struct xenops_host_memory *memory)
+{
+	const struct xenapi_host *host = db_find(host, ref);
+	const struct xenapi_vm *dom0 = host ? db_find(vm, host->control_domain) : NULL;
+	const struct xenapi_vm_metrics *of_dom0 = dom0 ? db_find(vm_metrics, dom0->metrics) : NULL;
+	int64_t overhead = memory->total_bytes - memory->initial_free_bytes -
+		(of_dom0 ? of_dom0->memory_actual : 0);
+
+	return overhead > 0 ? overhead : 0;
+}
+
+static struct err *note_overhead(const char *host, const struct xenops_host_memory *memory)
+{
+	TRY(db_write(host, host, memory_overhead, host_state_overhead(host, memory)));
+	return db_write(host, host, boot_free_mem, memory->initial_free_bytes);
+}
+
 static MAY_WAIT struct err *compare_memory(void)
 {
 	auto_arena arena = {0};
@@ -163,6 +180,7 @@ static MAY_WAIT struct err *compare_memory(void)
 	const struct xenapi_host *host = db_find(host, host_here());
 	if (!host || !db_find(host_metrics, host->metrics))
 		return NULL;
+	TRY(note_overhead(host_here(), &memory));
 	TRY(db_write(host_metrics, host->metrics, memory_total, memory.total_bytes));
 	return db_write(host_metrics, host->metrics, memory_free, memory.free_bytes);
 }

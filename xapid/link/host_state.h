@@ -15,6 +15,8 @@ MAY_WAIT must_check struct err *host_state_compare(void);
 /* Asks for the memory after a moment, once for all who said so in it. */
 void host_state_memory_soon(void);
 
+/* What the hypervisor keeps: what neither the control domain has nor was free before any VM. */
+int64_t host_state_overhead(const char *ref, const struct xenops_host_memory *memory);
 /* Notes it of the host REF and its pool; does not wait. */
 must_check struct err *host_state_note(const char *ref, const struct xenops_host_stat *stat);
 

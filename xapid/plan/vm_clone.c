@@ -10,6 +10,7 @@
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/plan/clone.h"
+#include "xapid/plan/firmware.h"
 #include "xapid/plan/mac.h"
 #include "xapid/plan/metadata.h"
 #include "xapid/plan/plan.h"
@@ -205,9 +206,11 @@ static void set_origin(
 static struct err *add_vm(struct cloning *k, const struct xenapi_vm *original, const char **out)
 {
 	struct xenapi_vm vm = *original;
-	char seed[UUID_TEXT_SIZE];
+	char seed[UUID_TEXT_SIZE], generation[GENERATION_ID_SIZE];
 
 	begin_anew(&vm);
+	if (!is_snapshot(k))
+		vm.generation_id = firmware_next_generation(vm.generation_id, generation);
 	if (k->memory) {
 		vm.power_state = XENAPI_VM_POWER_STATE_SUSPENDED;
 		vm.suspend_VDI = k->memory;

@@ -7,6 +7,7 @@
  *
  * An empty sr is the pool's default SR.
  */
+#include "common/clock.h"
 #include "common/undo.h"
 #include "common/xml.h"
 #include "xapid/db/db.h"
@@ -137,6 +138,15 @@ static MAY_WAIT struct err *make_disks(struct provision *p)
 	return NULL;
 }
 
+static struct err *note_installed(const char *vm)
+{
+	const char *metrics = ((const struct xenapi_vm *)db_find(vm, vm))->metrics;
+
+	return db_find(vm_metrics, metrics)
+		? db_write(vm_metrics, metrics, install_time, clock_real_ns() / NS_PER_S)
+		: NULL;
+}
+
 MAY_WAIT struct err *plan_vm_provision(struct call *c, const char *vm)
 {
 	AUTO(op_end) struct op doing = {0};
@@ -149,5 +159,6 @@ MAY_WAIT struct err *plan_vm_provision(struct call *c, const char *vm)
 	TRY(db_map_remove(vm, vm, other_config, "disks"));
 	TRY(db_write(vm, vm, is_default_template, false));
 	TRY(db_write(vm, vm, is_a_template, false));
+	TRY(note_installed(vm));
 	return undo_commit(&undo);
 }

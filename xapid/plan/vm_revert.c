@@ -11,6 +11,7 @@
 #include "xapid/gate/call.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/clone.h"
+#include "xapid/plan/firmware.h"
 #include "xapid/plan/metadata.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
@@ -63,7 +64,6 @@ struct revert {
 	X(shutdown_delay) \
 	X(order) \
 	X(suspend_SR) \
-	X(generation_id) \
 	X(hardware_platform_version) \
 	X(has_vendor_device) \
 	X(domain_type) \
@@ -71,10 +71,14 @@ struct revert {
 
 #define WRITE(field) TRY(db_write(vm, vm, field, then->field));
 
+/* It has been what it becomes, and its guest is to know. */
 static struct err *write_settings(const char *vm, const struct xenapi_vm *then)
 {
+	char generation[GENERATION_ID_SIZE];
+
 	SETTINGS(WRITE)
-	return NULL;
+	return db_write(
+		vm, vm, generation_id, firmware_next_generation(then->generation_id, generation));
 }
 
 /* The VM's own drives and network interfaces go; the VDIs that are left to nobody are noted. */

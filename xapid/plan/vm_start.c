@@ -9,6 +9,7 @@
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/link/xenopsd.h"
+#include "xapid/plan/firmware.h"
 #include "xapid/plan/metadata.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
@@ -196,6 +197,8 @@ static struct err *note_intent(struct start *s)
 	const struct xenapi_vm *vm = db_find(vm, s->how->vm);
 
 	s->uuid = arena_strdup(s->call->arena, vm->uuid);
+	if (!is_resume(s->how))
+		TRY(firmware_settle(s->how->vm, s->how->host, s->call->arena));
 	if (!s->how->paused)
 		TRY(db_write(vm, s->how->vm, scheduled_to_be_resident_on, s->how->host));
 	if (db_find(vm_guest_metrics, vm->guest_metrics))
