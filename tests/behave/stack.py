@@ -22,7 +22,8 @@ SAMPLED = BUILD / "tests" / "sampled"
 SAMPLE_CLI = BUILD / "tests" / "sample-cli"
 HANG = 90  # seconds; only to catch what hangs
 # What no daemon may say.
-SIGNS = (" bug ", "bug:", "Sanitizer", "runtime error:", "Assertion")
+SIGNS = (" bug ", "bug:", "Sanitizer", "runtime error:", "Assertion", "died (signal 11)",
+         "died (signal 6)")
 
 
 def free_port():

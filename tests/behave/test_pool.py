@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import xmlrpc.client
 
 import pool
@@ -195,6 +196,31 @@ class Running(TwoHosts):
         if self.state(vm) != "Halted":
             self.x("VM.hard_shutdown", vm)
         self.agree()
+
+    def test_it_dies_while_it_is_called(self):
+        """Who asks is told; the master goes on."""
+        def ask():
+            by = Session.of(self.a.env())
+            while not is_over.is_set():
+                by("Async.host.dmesg", self.member)  # which the member has to hear of first
+                try:
+                    by("host.dmesg", self.member)
+                except Failure as e:
+                    told.add(e.error[0])
+
+        told, is_over = set(), threading.Event()
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        self.b.kill("xapid")
+        self.b.kill("xapid")
+        self.await_hosts(MASTER, MEMBER)
+        is_over.set()
+        for thread in threads:
+            thread.join()
+        self.assertTrue(told)
+        self.assertLessEqual(told, {"CANNOT_CONTACT_HOST", "HOST_OFFLINE"})
+        self.assertEqual(self.a.status("xapid")["restarts"], 0)
 
     def test_a_member_that_is_away(self):
         vm = self.make_there()

@@ -28,7 +28,7 @@
 
 /* On the stack of the call. */
 struct remote {
-	struct rpc_conn *conn;
+	const char *host;
 	const struct peer_member_run_in *in;
 	struct arena *arena;
 	struct json_text *out;
@@ -40,8 +40,10 @@ struct remote {
 static MAY_WAIT void run_fiber(void *arg)
 {
 	struct remote *r = arg;
+	struct rpc_conn *conn = master_member(r->host); /* it may have gone since this was begun */
 
-	r->e = peer_call(r->conn, PEER_METHOD_MEMBER_RUN, r->in, r->arena, r->out, NEVER);
+	r->e = conn ? peer_call(conn, PEER_METHOD_MEMBER_RUN, r->in, r->arena, r->out, NEVER)
+		    : err(CONNECTION_LOST, r->host);
 	r->is_done = true;
 	cond_signal(&r->done);
 }
@@ -97,8 +99,7 @@ MAY_WAIT struct err *run_message(struct xapi_call *c, const char *host, const ch
 		.subject = c->subject,
 		.role = c->role,
 		.root = c->is_root};
-	struct remote r = {
-		.conn = master_member(there), .in = &what, .arena = c->call.arena, .out = out};
+	struct remote r = {.host = there, .in = &what, .arena = c->call.arena, .out = out};
 
 	cond_init(&r.done);
 	TRY(fiber_spawn(NULL, run_fiber, &r, "%s elsewhere", message));
