@@ -12,7 +12,6 @@
 #include "common/mem.h"
 #include "common/scm.h"
 #include "common/shared.h"
-#include "common/tls.h"
 #include "common/vec.h"
 #include "core.gen.h"
 
@@ -50,6 +49,7 @@ struct stream {
 	int fd;
 	bool is_socket; /* not a pipe */
 	struct tls_session *tls; /* owned; NULL: plain */
+	const struct stream_cipher *cipher; /* what it is used by */
 	unsigned users; /* fibers that are inside a function of this file */
 	bool is_freed; /* the last user gives back the memory */
 	bool may_read; /* the descriptor may hold something */
@@ -161,9 +161,9 @@ void stream_free(struct stream *s)
 		return;
 	leave_loop(s);
 	if (s->tls && !s->broken)
-		tls_session_shutdown(s->tls, &(unsigned){0}); /* if there is room for it */
-	tls_session_free(s->tls);
-	s->tls = NULL;
+		s->cipher->shutdown(s->tls, &(unsigned){0}); /* if there is room for it */
+	if (s->tls)
+		s->cipher->free(take(s->tls));
 	drop_pieces(s);
 	close_fds(s);
 	if (s->fd >= 0)
@@ -233,7 +233,7 @@ const char *stream_broken(const struct stream *s)
 /* After a failed read or write, whose WHAT it was. */
 static void break_by(struct stream *s, const char *what, int errnum)
 {
-	const char *problem = s->tls ? tls_session_problem(s->tls) : "";
+	const char *problem = s->tls ? s->cipher->problem(s->tls) : "";
 
 	break_stream(s, xasprintf("%s: %s", what, *problem ? problem : strerrordesc_np(errnum)));
 }
@@ -339,7 +339,7 @@ static ssize_t read_bytes(struct stream *s, char *room, size_t ask)
 		return read_with_fds(s, room, ask);
 	if (!s->tls)
 		return read_plain(s, room, ask);
-	ssize_t n = tls_session_read(s->tls, room, ask, &want);
+	ssize_t n = s->cipher->decrypt(s->tls, room, ask, &want);
 	if (n == -EAGAIN && want & FD_WRITABLE && !s->is_write_armed)
 		arm_write(s);
 	return n;
@@ -358,7 +358,7 @@ static ssize_t read_some(struct stream *s, size_t max)
 		return n;
 	sbuf_added(&s->in, (size_t)n);
 	/* a short read has emptied the descriptor: the next one would be in vain */
-	s->may_read = !n || (s->tls ? tls_session_pending(s->tls) : (size_t)n == ask);
+	s->may_read = !n || (s->tls ? s->cipher->pending(s->tls) : (size_t)n == ask);
 	if ((size_t)n == ask && s->read_size < READ_LARGEST)
 		s->read_size *= 2;
 	return n;
@@ -399,7 +399,7 @@ void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg)
 	if (!stream_unwritten(s))
 		sbuf_fini(&s->out);
 	arm_read(s);
-	if (s->broken || sbuf_len(&s->in) || (s->tls && tls_session_pending(s->tls)))
+	if (s->broken || sbuf_len(&s->in) || (s->tls && s->cipher->pending(s->tls)))
 		event_active(s->on_read, EV_READ, 1);
 }
 
@@ -630,7 +630,7 @@ static ssize_t write_tls(struct stream *s)
 	if (s->pieces.n && !sbuf_len(&s->copied))
 		copy_pieces(s);
 	struct sbuf *b = sbuf_len(&s->copied) ? &s->copied : &s->out;
-	ssize_t n = tls_session_write(s->tls, sbuf_data(b), sbuf_len(b), &want);
+	ssize_t n = s->cipher->encrypt(s->tls, sbuf_data(b), sbuf_len(b), &want);
 	if (n == -EAGAIN && want & FD_READABLE)
 		arm_read(s);
 	if (n > 0)
@@ -795,9 +795,10 @@ bool stream_is_hung_up(const struct stream *s)
 
 /* ---- hand-over ---- */
 
-void stream_set_tls(struct stream *s, struct tls_session *tls)
+void stream_set_tls(struct stream *s, const struct stream_cipher *cipher, struct tls_session *tls)
 {
 	assert(!s->tls);
+	s->cipher = cipher;
 	s->tls = tls;
 }
 

@@ -12,6 +12,8 @@
 #include "common/err.h"
 #include "common/sbuf.h"
 
+#include <sys/types.h>
+
 struct cond;
 struct shared;
 struct stream;
@@ -95,7 +97,17 @@ bool stream_is_hung_up(const struct stream *s);
 int stream_detach(struct stream *s, struct tls_session **tls, struct sbuf *unread);
 /* NULL: it is plain. Borrowed. */
 const struct tls_session *stream_tls(const struct stream *s);
+/* What a stream does with a session, by tls.h's functions: a program that never sets one does not
+ * link with them. */
+struct stream_cipher {
+	ssize_t (*decrypt)(struct tls_session *s, void *buf, size_t n, unsigned *want);
+	ssize_t (*encrypt)(struct tls_session *s, const void *buf, size_t n, unsigned *want);
+	bool (*pending)(const struct tls_session *s);
+	int (*shutdown)(struct tls_session *s, unsigned *want);
+	void (*free)(struct tls_session *s);
+	const char *(*problem)(const struct tls_session *s);
+};
 /* Puts TLS on a connected stream (tls.h does the handshake). */
-void stream_set_tls(struct stream *s, struct tls_session *tls);
+void stream_set_tls(struct stream *s, const struct stream_cipher *cipher, struct tls_session *tls);
 
 #endif

@@ -434,6 +434,15 @@ static struct err *set_server_name(
 	return NULL;
 }
 
+static const struct stream_cipher cipher = {
+	.decrypt = tls_session_read,
+	.encrypt = tls_session_write,
+	.pending = tls_session_pending,
+	.shutdown = tls_session_shutdown,
+	.free = tls_session_free,
+	.problem = tls_session_problem,
+};
+
 /* Bytes that were read before TLS began came in the clear: none may count as if they had not. */
 static struct err *check_nothing_read(struct stream *s)
 {
@@ -445,7 +454,7 @@ MAY_WAIT struct err *tls_accept(struct stream *s, struct tls_context *c, int64_t
 	TRY(check_nothing_read(s));
 	AUTO(free_session) struct tls_session *session = session_new(c, stream_fd(s));
 	TRY(handshake(session, stream_fd(s), deadline));
-	stream_set_tls(s, take(session));
+	stream_set_tls(s, &cipher, take(session));
 	return NULL;
 }
 
@@ -456,6 +465,6 @@ MAY_WAIT struct err *tls_connect(
 	AUTO(free_session) struct tls_session *session = session_new(c, stream_fd(s));
 	TRY(set_server_name(session, c, server_name));
 	TRY(handshake(session, stream_fd(s), deadline));
-	stream_set_tls(s, take(session));
+	stream_set_tls(s, &cipher, take(session));
 	return NULL;
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Bridges and what is on them (bridge.h): ports of the host and interfaces of guests. Loop thread.
+ * Bridges and the ports of the host that are on them (bridge.h). Loop thread.
  */
 #define LOG_MODULE "bridge"
 #include "networkd/bridge.h"
 
 #include "common/log.h"
 #include "common/mem.h"
-#include "networkd/guest.h"
 #include "networkd/net.h"
 #include "networkd/networkd.h"
 
@@ -132,54 +131,6 @@ const char *bridge_of_port(const struct config *c, const char *interface)
 	return NULL;
 }
 
-MAY_WAIT struct err *guest_apply(const struct network_vif *vif)
-{
-	auto_arena a = {0};
-	struct net_change change = {.mtu = vif->mtu, .power = NET_POWER_UP, .master = vif->bridge};
-	struct net_link *link, *bridge;
-
-	TRY(networkd.net->find_link(vif->bridge, &a, &bridge));
-	if (!bridge || !bridge->is_bridge)
-		return err(Bridge_does_not_exist, vif->bridge);
-	TRY(networkd.net->find_guest(vif->interface, &a, &link));
-	if (!link)
-		return err(Interface_does_not_exist, vif->interface);
-	return net_make_like(link, &change);
-}
-
-MAY_WAIT struct err *guest_remove(const struct network_vif *vif)
-{
-	auto_arena a = {0};
-	struct net_change change = {.power = NET_POWER_DOWN, .master = ""};
-	struct net_link *link;
-
-	TRY(networkd.net->find_link(vif->interface, &a, &link));
-	return link ? net_make_like(link, &change) : NULL;
-}
-
-static MAY_WAIT struct err *apply_guest(const struct network_vif *vif)
-{
-	auto_err e = guest_apply(vif);
-
-	if (e)
-		log_err(LOG_WARN_, e, "%s is no longer on %s", vif->interface, vif->bridge);
-	return err_is(e, &ERR_Interface_does_not_exist) ? guest_forget(vif->interface) : NULL;
-}
-
-/* Collected first, since the map changes when one is forgotten. */
-static MAY_WAIT struct err *apply_guests(void)
-{
-	auto_arena a = {0};
-	const struct guest **all = arena_calloc(&a, networkd.guests.n, sizeof(*all));
-	size_t n = 0;
-
-	map_for_each (slot, &networkd.guests)
-		all[n++] = slot->value;
-	for (size_t i = 0; i < n; i++)
-		TRY(apply_guest(&all[i]->vif));
-	return NULL;
-}
-
 MAY_WAIT struct err *networkd_apply_all(void)
 {
 	AUTO(change_end) struct change change = {0};
@@ -200,6 +151,6 @@ MAY_WAIT struct err *networkd_apply_all(void)
 			log_err(LOG_ERROR_, e, "interface %s is not as it should be",
 				kept->interfaces.v[i].key);
 	}
-	TRY(apply_guests());
+	TRY(guests_apply());
 	return change_commit(&change);
 }

@@ -28,13 +28,15 @@ struct network_interface_config interface_config_now(const struct net_link *link
 /* Whose gateway is the host's default: that which was set, or the first that has one. */
 const char *interface_of_gateway(const struct config *c, bool is_ipv6);
 
-/* The guest's interface is on its bridge and up. */
+/* The guest's interface is on its bridge, sends only what it may, and is up if its cable is in. On
+ * an error it is held to what it was held to before. */
 MAY_WAIT must_check struct err *guest_apply(const struct network_vif *vif);
 /* Off its bridge and down; what is gone is no error. */
 MAY_WAIT must_check struct err *guest_remove(const struct network_vif *vif);
 
 /* At the start: everything that is kept. What fails is logged and does not stop the rest; a guest
  * whose interface is gone is forgotten. */
+MAY_WAIT must_check struct err *guests_apply(void);
 MAY_WAIT must_check struct err *networkd_apply_all(void);
 
 #endif

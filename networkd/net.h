@@ -66,6 +66,8 @@ struct net_ops {
 	MAY_WAIT struct err *(*drop_address)(const char *name, const char *address);
 	MAY_WAIT struct err *(*put_route)(const char *name, const struct network_route *route);
 	MAY_WAIT struct err *(*drop_route)(const char *name, const struct network_route *route);
+	/* Carries out a transaction of nftables: all of it or nothing. */
+	MAY_WAIT struct err *(*filter)(const char *rules);
 };
 
 extern const struct net_ops net_kernel, net_simulator;

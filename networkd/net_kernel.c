@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "common/offload.h"
 #include "networkd/net.h"
+#include "networkd/nft.h"
 #include "networkd/nl.h"
 
 #include <errno.h>
@@ -208,6 +209,32 @@ static MAY_WAIT struct err *kernel_switch_ipv6(const char *name, bool on)
 	return set(name, "disable_ipv6", '0');
 }
 
+struct filter_job {
+	const char *rules;
+	struct arena arena;
+	const char *why; /* in the arena; NULL: it is done */
+};
+
+static void run_filter(void *arg)
+{
+	struct filter_job *job = arg;
+
+	job->why = nft_run(job->rules, &job->arena);
+}
+
+static MAY_WAIT struct err *kernel_filter(const char *rules)
+{
+	struct filter_job job = {.rules = rules};
+
+	TRY(mutex_lock(&kernel.busy, "netlink", NEVER));
+	struct err *e = offload("filtering what guests send", run_filter, &job);
+	mutex_unlock(&kernel.busy);
+	if (!e && job.why)
+		e = err(Network_error, "filtering what guests send", job.why);
+	arena_fini(&job.arena);
+	return e;
+}
+
 const struct net_ops net_kernel = {
 	.begin = kernel_begin,
 	.end = kernel_end,
@@ -222,4 +249,5 @@ const struct net_ops net_kernel = {
 	.drop_address = kernel_drop_address,
 	.put_route = kernel_put_route,
 	.drop_route = kernel_drop_route,
+	.filter = kernel_filter,
 };

@@ -270,6 +270,12 @@ static MAY_WAIT struct err *sim_put_route(const char *name, const struct network
 	return NULL;
 }
 
+/* Nothing is sent here that could be held to anything. */
+static MAY_WAIT struct err *sim_filter(const char *rules)
+{
+	return NULL;
+}
+
 const struct net_ops net_simulator = {
 	.begin = sim_begin,
 	.end = sim_end,
@@ -284,4 +290,5 @@ const struct net_ops net_simulator = {
 	.drop_address = sim_drop_address,
 	.put_route = sim_put_route,
 	.drop_route = sim_drop_route,
+	.filter = sim_filter,
 };

@@ -1,5 +1,6 @@
-# networkd and its debug CLI. libnl is looked for here, and used in networkd/nl*.c alone.
-nl_packages := libnl-3.0 libnl-route-3.0
+# networkd and its debug CLI. libnl is looked for here, and used in networkd/nl*.c alone; so is
+# libnftables, in networkd/nft.c.
+nl_packages := libnl-3.0 libnl-route-3.0 libnftables
 networkd_src := $(filter-out networkd/cli.c,$(wildcard networkd/*.c))
 $(eval $(call optional,HAS_NL,$(nl_packages),networkd))
 

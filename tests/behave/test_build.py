@@ -182,6 +182,18 @@ class Build(unittest.TestCase):
         self.assertEqual(done.stdout.count("left out: the backend x"), 1)
 
 
+class Linked(unittest.TestCase):
+    def test_what_is_under_the_gpl_is_free_of_openssl(self):
+        """As LICENSE says."""
+        for name in ("rrdd", "networkd"):
+            path = TOP / "build" / "bin" / name
+            done = subprocess.run(
+                ["readelf", "-d", path], stdout=subprocess.PIPE, text=True, check=True
+            )
+            self.assertIn("NEEDED", done.stdout)
+            self.assertNotRegex(done.stdout, "lib(ssl|crypto)")
+
+
 class Install(unittest.TestCase):
     def test_into_a_folder(self):
         with tempfile.TemporaryDirectory() as root:

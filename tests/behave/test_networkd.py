@@ -12,6 +12,7 @@ import tempfile
 import time
 import unittest
 
+import frames as frames_py
 from jsonrpc import Client, Failed
 from stack import BUILD, Stack
 
@@ -20,6 +21,13 @@ NETWORKD = BUILD / "bin" / "networkd"
 CLI = BUILD / "bin" / "networkd-cli"
 HANG = 60  # seconds; only to catch what hangs
 VIF = {"interface": "vif1.0", "owner": "vm/0", "bridge": "xapi0", "mac": "02:00:00:00:0a:01"}
+
+LOCKED = {"locked": {"ipv4": ["192.0.2.7"], "ipv6": ["2001:db8::7"]}}
+OTHER_MAC = "02:00:00:00:0a:99"
+
+
+def held(mode, **more):
+    return dict(VIF, locking_mode=mode, **more)
 
 
 class Daemon:
@@ -248,12 +256,32 @@ class Checks:
         self.assert_fails("INVALID_VALUE", "Guest.plug", vif=dict(VIF, interface="xenbr0"))
         self.assert_fails("INVALID_VALUE", "Guest.plug", vif=dict(VIF, mtu=1))
         self.assert_fails("NOT_IMPLEMENTED", "Guest.plug", vif=dict(VIF, vlan=3))
+        for mode in ({"ipv4": ["192.0.2.7; drop"]}, {"ipv6": ["192.0.2.7"]}, {"ipv4": ["::1"]}):
+            self.assert_fails("INVALID_VALUE", "Guest.plug", vif=held({"locked": mode}))
+        many = {"ipv4": ["192.0.2.7"] * 257}
+        self.assert_fails("INVALID_VALUE", "Guest.plug", vif=held({"locked": many}))
+        for rate in ({"kbytes_per_s": 0}, {"kbytes_per_s": 5, "timeslice_us": 0}):
+            self.assert_fails("INVALID_VALUE", "Guest.plug", vif=dict(VIF, rate=rate))
         for ipv4, code in (("dhcp", "NOT_IMPLEMENTED"), ({"static": ["x"]}, "INVALID_VALUE")):
             self.assert_fails(code, "Interface.set_addresses", interface="xenbr0", ipv4=ipv4)
         self.assert_fails("Interface_does_not_exist", "Interface.set_mtu", interface="x", mtu=1500)
         self.assert_fails("Interface_does_not_exist", "Interface.stat", interface="no0")
         self.assert_fails("NOT_IMPLEMENTED", "Sriov.enable", interface="eth0")
         self.assertEqual(self.call("Config.get"), before)
+        self.assertEqual(self.call("Guest.list"), [])
+
+    def test_settings_of_a_guest_are_kept(self):
+        self.call("Bridge.create", bridge="xapi0")
+        self.call("Guest.plug", vif=held(LOCKED, carrier=False, rate={"kbytes_per_s": 100}))
+        self.daemon.kill_and_start()
+        (vif,) = self.call("Guest.list")
+        self.assertEqual(vif["locking_mode"], LOCKED)
+        self.assertEqual((vif["carrier"], vif["rate"]["kbytes_per_s"]), (False, 100))
+        self.call("Guest.plug", vif=held("disabled"))
+        (vif,) = self.call("Guest.list")
+        self.assertEqual((vif["locking_mode"], vif["carrier"]), ("disabled", True))
+        self.assertIsNone(vif.get("rate"))
+        self.call("Guest.unplug", interface="vif1.0")
         self.assertEqual(self.call("Guest.list"), [])
 
     def test_a_bad_file_is_refused(self):
@@ -506,6 +534,156 @@ class Kernel(Checks, unittest.TestCase):
         )
         done = subprocess.run([*self.inside, "python3", "-c", script], timeout=2 * HANG)
         self.assertEqual(done.returncode, 0)
+
+    def crossed(self, frames, source="far-vif1.0", sink="far-eth0"):
+        """The marks of those that came, in order. The last one comes from another guest."""
+        done = subprocess.run(
+            [*self.inside, "python3", frames_py.__file__, source, sink, "far-vif2.0"],
+            input="".join(f.hex() + "\n" for f in frames),
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=2 * HANG,
+        )
+        self.assertEqual(done.returncode, 0)
+        return done.stdout.split()
+
+    def two_guests(self):
+        """One, and another beside it that nothing holds."""
+        self.ip("link", "add", "vif2.0", "type", "veth", "peer", "name", "far-vif2.0")
+        self.ip("link", "set", "far-vif2.0", "up")
+        self.uplink("xapi0")
+        self.call("Guest.plug", vif=VIF)
+        other = dict(VIF, interface="vif2.0", mac="02:00:00:00:0b:02")
+        self.call("Guest.plug", vif=other)
+
+    def test_a_locked_guest_sends_what_is_its_own(self):
+        self.two_guests()
+        frames, honest = guest_frames()
+        everything = [*honest, *(set(frames) - set(honest))]
+        self.assertEqual(set(self.crossed(frames.values())), set(everything))
+        self.call("Guest.plug", vif=held(LOCKED))
+        self.assertEqual(self.crossed(frames.values()), honest)
+        self.daemon.kill_and_start()
+        self.assertEqual(self.crossed(frames.values()), honest)
+        # Its IPv4 alone; nothing at all; everything again, for who comes after it too.
+        self.call("Guest.plug", vif=held({"locked": {"ipv4": ["192.0.2.7"]}}))
+        only4 = [name for name in honest if not name.startswith("6")]
+        self.assertEqual(self.crossed(frames.values()), only4)
+        self.call("Guest.plug", vif=held({"locked": {}}))
+        self.assertEqual(self.crossed(frames.values()), [])
+        self.call("Guest.unplug", interface="vif1.0")
+        self.call("Guest.plug", vif=VIF)
+        self.assertEqual(set(self.crossed(frames.values())), set(everything))
+
+    def test_a_disabled_guest_is_alone(self):
+        self.two_guests()
+        self.call("Guest.plug", vif=held("disabled"))
+        frames, _ = guest_frames()
+        self.assertEqual(self.crossed(frames.values()), [])
+        hello = frames_py.ether(OTHER_MAC, 0x88B5, b"", "hello")
+        # The far end of the uplink to the guest: the end's frame does not come either.
+        code = subprocess.run(
+            [*self.inside, "python3", "-c", LISTEN % (hello.hex(),)], timeout=2 * HANG
+        ).returncode
+        self.assertEqual(code, 0)
+
+    def test_rules_that_somebody_threw_away_come_back(self):
+        self.two_guests()
+        self.call("Guest.plug", vif=held("disabled"))
+        subprocess.run([*self.inside, "nft", "flush", "ruleset"], check=True, timeout=HANG)
+        self.call("Guest.plug", vif=held(LOCKED))
+        frames, honest = guest_frames()
+        self.assertEqual(self.crossed(frames.values()), honest)
+
+    def test_a_guest_sends_no_faster_than_it_may(self):
+        self.two_guests()
+        big = frames_py.ipv4("192.0.2.7", "192.0.2.9", "big", size=1300)
+        frames = [frames_py.ether(VIF["mac"], 0x800, big, "")] * 400
+        self.assertEqual(self.crossed(frames).count("big"), 400)
+        self.call("Guest.plug", vif=dict(VIF, rate={"kbytes_per_s": 1}))
+        came = self.crossed(frames).count("big")
+        self.assertGreater(came, 20)  # what it may send at once
+        self.assertLess(came, 300)
+
+    def test_a_pulled_cable(self):
+        self.two_guests()
+        self.call("Guest.plug", vif=dict(VIF, carrier=False))
+        self.assertNotIn("UP", self.link("vif1.0")["flags"])
+        self.call("Guest.plug", vif=VIF)
+        self.assertIn("UP", self.link("vif1.0")["flags"])
+
+
+# Sends a frame from the uplink's side; one that is not held gets it, and who is held does not.
+LISTEN = """
+import os, sys
+sys.path.insert(0, %r)
+import frames
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+a, held, free = (frames.raw("far-" + n) for n in ("eth0", "vif1.0", "vif2.0"))
+free.settimeout(1)
+for _ in range(60):
+    a.send(bytes.fromhex("%%s"))
+    try:
+        if "hello" in frames.came(free):
+            break
+    except TimeoutError:
+        pass
+else:
+    sys.exit(2)
+held.setblocking(False)
+try:
+    while True:
+        if "hello" in frames.came(held):
+            sys.exit(1)
+except BlockingIOError:
+    sys.exit(0)
+""" % os.path.dirname(
+    __file__
+)
+
+
+def guest_frames():
+    """By their marks, 6 for IPv6; and the marks of those that a locked guest may send."""
+    mac, own, local = VIF["mac"], "2001:db8::7", "fe80::ff:fe00:a01"
+    ip = [(m, a, mark) for m, a, mark in (
+        (mac, "192.0.2.7", "own"),
+        (mac, "192.0.2.8", "other-address"),
+        (OTHER_MAC, "192.0.2.7", "other-mac"),
+    )]  # fmt: skip
+    frames = {
+        mark: frames_py.ether(m, 0x800, frames_py.ipv4(a, "192.0.2.9", mark), "")
+        for m, a, mark in ip
+    }
+    dhcp = frames_py.ipv4("0.0.0.0", "255.255.255.255", "dhcp", ports=(68, 67))
+    frames["dhcp"] = frames_py.ether(mac, 0x800, dhcp, "")
+    served = frames_py.ipv4("0.0.0.0", "255.255.255.255", "dhcp-server", ports=(67, 68))
+    frames["dhcp-server"] = frames_py.ether(mac, 0x800, served, "")
+    for mark, m, a in (
+        ("arp", mac, "192.0.2.7"),
+        ("arp-probe", mac, "0.0.0.0"),
+        ("arp-other-address", mac, "192.0.2.8"),
+        ("arp-other-mac", OTHER_MAC, "192.0.2.7"),
+    ):
+        frames[mark] = frames_py.ether(mac, 0x806, frames_py.arp(m, a, "192.0.2.9"), mark)
+    tagged = b"\x00\x05\x08\x00" + frames_py.ipv4("192.0.2.7", "192.0.2.9", "tagged")
+    frames["tagged"] = frames_py.ether(mac, 0x8100, tagged, "")
+    frames["experiment"] = frames_py.ether(mac, 0x88B5, b"", "experiment")
+    solicit, advert, router, ping = 135, 136, 134, 128
+    for mark, source, kind, target in (
+        ("6own", own, ping, own),
+        ("6local", local, ping, own),
+        ("6other", "2001:db8::8", ping, own),
+        ("6advert", own, advert, own),
+        ("6advert-local", local, advert, local),
+        ("6advert-other", own, advert, "2001:db8::8"),
+        ("6router", local, router, own),
+        ("6probe", "::", solicit, own),
+        ("6probe-other", "::", solicit, "2001:db8::8"),
+    ):
+        body = frames_py.neighbour(source, "ff02::1", kind, target, mark)
+        frames[mark] = frames_py.ether(mac, 0x86DD, body, "")
+    honest = "own dhcp arp arp-probe 6own 6local 6advert 6advert-local 6probe".split()
+    return frames, honest
 
 
 if __name__ == "__main__":
