@@ -323,6 +323,16 @@ static void write_bytes(const struct bytes *b, struct json_writer *w)
 	json_write_raw(w, o, size + 2);
 }
 
+/* What has a name, which may tell that it is a secret. */
+static void write_named(const struct type *t, const char *name, const void *value, unsigned flags,
+	struct json_writer *w)
+{
+	if (flags & CODEC_MASK_SECRETS && codec_is_masked(t, name))
+		json_write_string(w, CODEC_MASKED);
+	else
+		write_value(t, value, flags, w);
+}
+
 static void write_record(
 	const struct type *t, const char *value, unsigned flags, struct json_writer *w)
 {
@@ -333,7 +343,7 @@ static void write_record(
 		if (codec_may_be_left_out(f, value + f->offset, flags))
 			continue;
 		json_write_name(w, f->name);
-		write_value(f->type, value + f->offset, flags, w);
+		write_named(f->type, f->name, value + f->offset, flags, w);
 	}
 	json_write_object_end(w);
 }
@@ -371,7 +381,7 @@ static void write_map(
 
 		memcpy(&key, entry, sizeof(key));
 		json_write_name(w, key);
-		write_value(t->of, entry + t->value_offset, flags, w);
+		write_named(t->of, key, entry + t->value_offset, flags, w);
 	}
 	json_write_object_end(w);
 }

@@ -33,10 +33,14 @@ must_check struct err *codec_read_new(
 	const struct type *t, const char *root, struct json_reader *r, void **out);
 
 enum codec_flags {
-	CODEC_MASK_SECRETS = 1, /* for logs and dumps: "***" */
+	/* For logs and dumps: "***" for secrets, and for texts with a name as secrets have. */
+	CODEC_MASK_SECRETS = 1,
 	CODEC_OMIT_DEFAULTS = 2, /* fields that hold their default are left out */
 	CODEC_BASIC_DATETIME = 4, /* "20261121T09:12:58Z", as XenAPI has it in JSON too */
 };
+
+/* Whether what has this name is a secret: "auth_password", "chapPassword", "private_key", … */
+bool codec_is_secret_name(const char *name);
 
 void codec_write(const struct type *t, const void *value, unsigned flags, struct json_writer *w);
 /* The JSON text of VALUE, added to OUT. */

@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 /* As much of a peer's text as an error repeats. */
 #define SHOWN 80
@@ -121,7 +122,28 @@ const struct type_case *codec_case_of(const struct type *t, const void *value)
 
 const char *codec_secret_text(const struct secret *secret, unsigned flags)
 {
-	return flags & CODEC_MASK_SECRETS ? "***" : secret->hidden;
+	return flags & CODEC_MASK_SECRETS ? CODEC_MASKED : secret->hidden;
+}
+
+bool codec_is_secret_name(const char *name)
+{
+	static const char *const words[] = {
+		"password", "passwd", "passphrase", "pwd", "psk", "private_key", "secret"};
+
+	for (; *name; name++) {
+		/* the letters that the words begin with */
+		if ((*name | 0x20) != 'p' && (*name | 0x20) != 's')
+			continue;
+		for (size_t i = 0; i < ARRAY_LEN(words); i++)
+			if (!strncasecmp(name, words[i], strlen(words[i])))
+				return true;
+	}
+	return false;
+}
+
+bool codec_is_masked(const struct type *t, const char *name)
+{
+	return t->kind == TYPE_STRING && codec_is_secret_name(name);
 }
 
 struct err *codec_read_enum(const struct type *t, const char *name, size_t len, void *out)

@@ -30,6 +30,9 @@ bool codec_may_be_left_out(const struct field *f, const void *value, unsigned fl
 /* The case that an enum or variant holds. */
 const struct type_case *codec_case_of(const struct type *t, const void *value)
 	__attribute__((__returns_nonnull__));
+#define CODEC_MASKED "***"
+/* Whether a value of type T with this name, which is no secret by its type, is one. */
+bool codec_is_masked(const struct type *t, const char *name);
 /* A secret, or stars for it. */
 const char *codec_secret_text(const struct secret *secret, unsigned flags);
 

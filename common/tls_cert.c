@@ -227,25 +227,28 @@ struct err *tls_cert_create(const char *path, const struct tls_cert_spec *spec)
 	return r ? err_errno(-r, "write %s", path) : NULL;
 }
 
-struct ensure_job {
+struct create_job {
 	const char *path;
 	const struct tls_cert_spec *spec;
 	struct err *e;
 };
 
-static void run_ensure(void *arg)
+static void run_create(void *arg)
 {
-	struct ensure_job *job = arg;
+	struct create_job *job = arg;
 
 	job->e = tls_cert_create(job->path, job->spec);
 }
 
+MAY_WAIT struct err *tls_cert_renew(const char *path, const struct tls_cert_spec *spec)
+{
+	struct create_job job = {.path = path, .spec = spec};
+
+	TRY(offload("making a certificate", run_create, &job));
+	return job.e;
+}
+
 MAY_WAIT struct err *tls_cert_ensure(const char *path, const struct tls_cert_spec *spec)
 {
-	struct ensure_job job = {.path = path, .spec = spec};
-
-	if (!access(path, F_OK))
-		return NULL;
-	TRY(offload("making a certificate", run_ensure, &job));
-	return job.e;
+	return access(path, F_OK) ? tls_cert_renew(path, spec) : NULL;
 }

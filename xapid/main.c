@@ -8,6 +8,8 @@
 #include "common/mem.h"
 #include "common/stream.h"
 #include "common/version.h"
+#include "xapid/api/audit_log.h"
+#include "xapid/api/blob.h"
 #include "xapid/api/database.h"
 #include "xapid/api/event_kept.h"
 #include "xapid/api/import_vdi.h"
@@ -17,6 +19,7 @@
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
 #include "xapid/forward/forward.h"
+#include "xapid/gate/audit_file.h"
 #include "xapid/gate/gate.h"
 #include "xapid/guests.h"
 #include "xapid/host/certificate.h"
@@ -24,6 +27,7 @@
 #include "xapid/host/role.h"
 #include "xapid/link/link.h"
 #include "xapid/link/xenopsd.h"
+#include "xapid/plan/blob.h"
 #include "xapid/rules/rules.h"
 #include "xapid/xapid.h"
 #include "xapid/xmldb/xmldb.h"
@@ -141,6 +145,22 @@ static const struct conf_key keys[] = {
 		.max = 86400 * NS_PER_S,
 		.doc = "So long a guest may take to shut down when the toolstack stops and its VM "
 		       "says that it is to; then its plug is pulled."},
+	{.name = "audit_size",
+		.kind = CONF_SIZE,
+		.offset = offsetof(struct xapid_conf, audit_size),
+		.standard = "16MiB",
+		.min = 64 * 1024,
+		.max = INT64_C(1) << 40,
+		.doc = "xapid-audit.log in the state directory, which tells of every call that is "
+		       "to change something, steps aside at this size."},
+	{.name = "audit_files",
+		.kind = CONF_INT,
+		.offset = offsetof(struct xapid_conf, audit_files),
+		.standard = "7",
+		.min = 0,
+		.max = AUDIT_FILES_MAX,
+		.doc = "So many older files of the audit are kept beside it, as "
+		       "xapid-audit.log.1 and so on."},
 	{.name = "cache_size",
 		.kind = CONF_SIZE,
 		.offset = offsetof(struct xapid_conf, cache_size),
@@ -175,7 +195,7 @@ static MAY_WAIT struct err *open_door(void)
 {
 	const struct daemon_paths *paths = daemon_paths();
 	auto_str unix_path = xasprintf("%s/xapi", paths->run);
-	auto_str cert_path = xasprintf("%s/xapid.pem", paths->state);
+	auto_str cert_path = certificate_path();
 	auto_str www = xasprintf("%s/www", paths->share);
 	const struct door_conf conf = {
 		.address = xapid_conf.address,
@@ -196,6 +216,7 @@ static MAY_WAIT struct err *open_door(void)
 static MAY_WAIT struct err *begin_as_master(void)
 {
 	TRY(host_start());
+	TRY(blob_start());
 	rules_start();
 	TRY(links_start(daemon_paths()->run));
 	return guests_start();
@@ -220,18 +241,25 @@ static MAY_WAIT struct err *tell_arrived(const char *vm, const char *host)
 static MAY_WAIT struct err *init(void)
 {
 	auto_str path = xasprintf("%s/xapid.db", daemon_paths()->state);
+	auto_str cert_path = certificate_path();
+	auto_str audit_path = xasprintf("%s/xapid-audit.log", daemon_paths()->state);
 	const struct db_options options = {
 		.path = path,
 		.form_bytes = (size_t)xapid_conf.cache_size,
 		.backup_ns = xapid_conf.backup_ns,
 	};
 
+	if (xapid_conf.tls_port)
+		TRY(door_certificate_ensure(cert_path, xapid_conf.address));
 	TRY(role_load());
 	TRY(xmldb_take_restored(path));
 	TRY(db_open(&options));
 	op_start();
+	TRY(audit_file_open(audit_path, xapid_conf.audit_size, xapid_conf.audit_files));
 	TRY(gate_start());
 	TRY(message_store_open());
+	audit_log_serve();
+	blob_serve();
 	rrd_serve();
 	import_vdi_serve();
 	database_serve();
@@ -249,6 +277,13 @@ static MAY_WAIT struct err *init(void)
 	return own_role.is_member && !member_is_in_touch() ? NULL : certificate_note();
 }
 
+static MAY_WAIT struct err *reload(void)
+{
+	audit_file_set_limits(xapid_conf.audit_size, xapid_conf.audit_files);
+	TRY(door_certificate_reload());
+	return own_role.is_member && !member_is_in_touch() ? NULL : certificate_note();
+}
+
 static MAY_WAIT void stop(void)
 {
 	door_close();
@@ -263,6 +298,7 @@ static void fini(void)
 	forward_stop();
 	gate_stop();
 	event_kept_forget();
+	audit_file_close();
 	message_store_close();
 	op_stop();
 	db_close();
@@ -282,6 +318,7 @@ int main(int argc, char **argv)
 		.tools = xapid_tools,
 		.services = services,
 		.init = init,
+		.reload = reload,
 		.stop = stop,
 		.fini = fini,
 	};

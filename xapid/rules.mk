@@ -6,7 +6,7 @@ $(eval $(call program,xapid,xapid/main.c $(xapid_src)))
 $(eval $(call installs,$(B)/bin/xapid,sbin))
 $(eval $(call program,xapid-cli,xapid/cli.c))
 $(eval $(call installs,$(B)/bin/xapid-cli,bin))
-$(eval $(call program,xe,xapid/cli/xe.c xapid/cli/thin.c))
+$(eval $(call program,xe,xapid/cli/xe.c xapid/cli/thin.c xapid/cli/fetch.c))
 $(eval $(call installs,$(B)/bin/xe,bin))
 $(eval $(call installs,packaging/completion/xe,share/bash-completion/completions,644))
 

@@ -31,6 +31,8 @@ struct xapid_conf {
 	char *sys; /* where the kernel tells of devices: /sys */
 	char *pci_ids; /* the list of names of PCI devices */
 	int64_t guests_stop_ns; /* that guests have to shut down when the toolstack stops */
+	int64_t audit_size; /* bytes of a file of the audit */
+	int64_t audit_files; /* older ones that are kept */
 	int64_t cache_size; /* bytes for the wire forms of records */
 	int64_t backup_ns; /* between copies of the database */
 	int64_t heartbeat_ns; /* between the hosts of a pool */

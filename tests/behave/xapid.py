@@ -88,6 +88,14 @@ class Xapid:
     def login(self, user, password):
         return Session(f"http://{ADDRESS}:{self.port}", user, password)
 
+    def xe(self, *args, user="root", password=""):
+        """What xe says, over the network."""
+        return subprocess.run(
+            [str(BUILD / "bin" / "xe"), "-s", ADDRESS, "-p", str(self.port), "--nossl",
+             "-u", user, "-pw", password, *map(str, args)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=HANG,
+        )  # fmt: skip
+
     def kill(self):
         self.process.kill()
         self.process.wait(HANG)

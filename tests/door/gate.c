@@ -124,21 +124,21 @@ void gate_write(const struct gate_result *r, enum gate_form form, struct sbuf *o
 	write_value(r->type, r->value, form, out);
 }
 
-MAY_WAIT struct err *gate_enter(const struct gate_peer *peer, const struct gate_credentials *cred,
-	const char *action, const char *role, const char *task_id, const char *subtask_of,
-	struct arena *arena, struct xapi_call **out)
+MAY_WAIT struct err *gate_enter(
+	const struct gate_entry *entry, struct arena *arena, struct xapi_call **out)
 {
+	const struct gate_credentials *cred = &entry->cred;
 	const char *session = cred->session_id;
 
 	*out = arena_new(arena, struct xapi_call);
-	if (peer->origin == GATE_UNIX)
+	if (entry->peer.origin == GATE_UNIX)
 		return NULL;
 	if (cred->user && !strcmp(cred->user, "root") && !strcmp(cred->password, "se:cret"))
 		return NULL;
 	if (session && !strcmp(session, "good"))
 		return NULL;
 	if (session && !strcmp(session, "weak"))
-		return err(RBAC_PERMISSION_DENIED, action, "no");
+		return err(RBAC_PERMISSION_DENIED, entry->action, "no");
 	return err(SESSION_INVALID, session ? session : "");
 }
 

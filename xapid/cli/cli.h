@@ -53,9 +53,9 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_vm_commands[], cli_disk_commands[], cli_host_commands[],
-	cli_other_commands[], cli_pool_commands[], cli_snapshot_commands[];
+	cli_other_commands[], cli_pool_commands[], cli_snapshot_commands[], cli_file_commands[];
 extern const size_t n_cli_vm_commands, n_cli_disk_commands, n_cli_host_commands,
-	n_cli_other_commands, n_cli_pool_commands, n_cli_snapshot_commands;
+	n_cli_other_commands, n_cli_pool_commands, n_cli_snapshot_commands, n_cli_file_commands;
 
 /* NULL: none of this name. */
 const struct cli_command *cli_command_named(const char *name);
@@ -98,6 +98,14 @@ MAY_WAIT must_check struct err *cli_confirm(struct cli *c);
 void cli_print_record(struct cli *c, const char *const *names, const char *const *values, size_t n);
 /* Values with commas between, those in them escaped. */
 void cli_print_minimal(struct cli *c, const char *const *values, size_t n);
+
+/* ---- files, of the client (cli_file.c) ---- */
+
+/* The text of one. */
+MAY_WAIT must_check struct err *cli_load(struct cli *c, const char *file, const char **text);
+/* The client writes what GET PATH answers into a new file, or sends a file by PUT PATH. */
+MAY_WAIT must_check struct err *cli_fetch(struct cli *c, const char *path, const char *file);
+MAY_WAIT must_check struct err *cli_bring(struct cli *c, const char *path, const char *file);
 
 /* ---- calls ---- */
 

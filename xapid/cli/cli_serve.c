@@ -287,6 +287,7 @@ static const struct {
 	{cli_snapshot_commands, &n_cli_snapshot_commands},
 	{cli_disk_commands, &n_cli_disk_commands},
 	{cli_host_commands, &n_cli_host_commands},
+	{cli_file_commands, &n_cli_file_commands},
 	{cli_pool_commands, &n_cli_pool_commands},
 	{cli_other_commands, &n_cli_other_commands},
 };

@@ -17,17 +17,22 @@
 #include "common/tls.h"
 #include "common/vec.h"
 #include "core.gen.h"
+#include "xapid/cli/fetch.h"
 #include "xapid/cli/thin.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
-#define PASSWORD_MAX  4096
-#define HANDSHAKE_NS  (30 * NS_PER_S)
+#define PASSWORD_MAX 4096
+#define HANDSHAKE_NS (30 * NS_PER_S)
+/* What is fetched is a new file: what is there is not overwritten. */
+#define FETCH_FLAGS   (O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC)
 #define CONF_FILE_MAX ((size_t)64 * 1024)
 
 static vec_of(const char *) args; /* of the command, as they came */
@@ -236,17 +241,21 @@ static void put_request(struct sbuf *out)
 	sbuf_add(out, sbuf_data(&body), sbuf_len(&body));
 }
 
-static MAY_WAIT struct err *begin(struct stream *s)
+static MAY_WAIT struct err *shake_hands(struct stream *s, const char *server)
 {
 	const struct tls_client_spec spec = {.verify = TLS_VERIFY_NONE};
 	struct tls_context *tls = NULL;
 
-	if (options.server && !options.is_plain) {
-		TRY(tls_client_new(&tls, &spec));
-		struct err *e = tls_connect(s, tls, options.server, deadline_in(HANDSHAKE_NS));
-		tls_context_free(tls);
-		TRY(e);
-	}
+	TRY(tls_client_new(&tls, &spec));
+	struct err *e = tls_connect(s, tls, server, deadline_in(HANDSHAKE_NS));
+	tls_context_free(tls);
+	return e;
+}
+
+static MAY_WAIT struct err *begin(struct stream *s)
+{
+	if (options.server && !options.is_plain)
+		TRY(shake_hands(s, options.server));
 	put_request(stream_out(s));
 	stream_flush_later(s);
 	TRY(thin_read_greeting(s, NEVER));
@@ -290,6 +299,93 @@ static void load(struct stream *s, const char *path)
 	free(text);
 }
 
+/* The connection that "https://HOST:PORT/PATH" names; *PATH is what follows. */
+static MAY_WAIT struct err *connect_to(
+	const char *location, struct arena *a, struct stream **out, const char **path)
+{
+	bool is_tls = !strncmp(location, "https://", 8);
+	const char *host = strstr(location, "://");
+	const char *slash = host ? strchr(host + 3, '/') : NULL;
+	const char *port = is_tls ? "443" : "80";
+
+	if (!slash)
+		return err(BAD_REQUEST, "the host sends us nowhere");
+	char *name = arena_strndup(a, host + 3, (size_t)(slash - host - 3));
+	char *colon = strrchr(name, ':');
+	if (colon && !strchr(colon, ']')) {
+		*colon = '\0';
+		port = colon + 1;
+	}
+	int fd = connect_tcp(name, port);
+	if (fd < 0)
+		return err(CONNECTION_LOST, name);
+	*out = stream_new(fd);
+	*path = slash;
+	return is_tls ? shake_hands(*out, name) : NULL;
+}
+
+static MAY_WAIT struct err *connect_again(struct stream **out)
+{
+	int fd = connect_somewhere();
+
+	if (fd < 0)
+		return err(CONNECTION_LOST, "the host");
+	*out = stream_new(fd);
+	return options.server && !options.is_plain ? shake_hands(*out, options.server) : NULL;
+}
+
+static void close_stream(struct stream **s)
+{
+	if (*s)
+		stream_free(*s);
+}
+
+/* Wherever the host says that it is, but not in circles. */
+static MAY_WAIT struct err *fetch_anywhere(struct fetch *f)
+{
+	auto_arena a = {0};
+
+	for (int i = 0; i < 3; i++) {
+		AUTO(close_stream) struct stream *s = NULL;
+
+		if (f->location)
+			TRY(connect_to(f->location, &a, &s, &f->path));
+		else
+			TRY(connect_again(&s));
+		TRY(fetch_run(f, s, &a));
+		if (!f->location)
+			return NULL;
+	}
+	return err(BAD_REQUEST, "the host sends us in circles");
+}
+
+/* The file is there whole, or (if we made it) not at all. */
+static MAY_WAIT struct err *fetch_file(const struct thin_message *m, bool is_put)
+{
+	struct fetch f = {.path = m->more, .is_put = is_put};
+	struct stat st;
+
+	auto_fd fd = open(m->text, is_put ? O_RDONLY | O_CLOEXEC : FETCH_FLAGS, 0600);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(errno, "%s", m->text);
+	f.fd = fd;
+	f.size = (uint64_t)st.st_size;
+	struct err *e = fetch_anywhere(&f);
+	if (e && !is_put)
+		unlink(m->text);
+	return e;
+}
+
+static MAY_WAIT void fetch(struct stream *s, const struct thin_message *m)
+{
+	auto_err e = is_named(m->text) ? fetch_file(m, m->tag == THIN_HTTP_PUT)
+				       : err_errno(EPERM, "%s", m->text);
+
+	if (e)
+		fprintf(stderr, "xe: %s\n", err_text(e));
+	respond(s, e ? THIN_FAILED : THIN_OK);
+}
+
 static void prompt(struct stream *s)
 {
 	char line[PASSWORD_MAX] = "";
@@ -310,7 +406,7 @@ static void print_error(const struct thin_message *m)
 }
 
 /* False: that was the last one. */
-static bool obey(struct stream *s, const struct thin_message *m)
+static MAY_WAIT bool obey(struct stream *s, const struct thin_message *m)
 {
 	switch (m->tag) {
 	case THIN_PRINT:
@@ -336,6 +432,8 @@ static bool obey(struct stream *s, const struct thin_message *m)
 		return false;
 	case THIN_HTTP_GET:
 	case THIN_HTTP_PUT:
+		fetch(s, m);
+		break;
 	case THIN_HTTP_CONNECT:
 	case THIN_OK:
 	case THIN_FAILED:

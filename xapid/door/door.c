@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The door as a whole (door.h): its listeners, its certificate, its own routes.
+ * The door as a whole (door.h): its listeners, its own routes.
  */
 #define LOG_MODULE "door"
 
@@ -8,13 +8,10 @@
 
 #include "common/listen.h"
 #include "common/log.h"
-#include "common/tls.h"
 #include "xapid/door/http_conn.h"
 
 #include <sys/resource.h>
-#include <unistd.h>
 
-#define CERTIFICATE_S ((int64_t)3650 * 86400)
 /* Descriptors that are no connections of clients: the database, daemons, consoles, programs. */
 #define OTHER_FILES ((size_t)512)
 
@@ -34,21 +31,6 @@ static void accept_tcp(int fd, void *arg)
 static void accept_tls(int fd, void *arg)
 {
 	http_conn_new(fd, GATE_TLS, tls);
-}
-
-static MAY_WAIT struct err *make_certificate(const struct door_conf *conf)
-{
-	char name[256] = "localhost";
-	const char *names[] = {name, "localhost"};
-
-	gethostname(name, sizeof(name) - 1);
-	const struct tls_cert_spec spec = {.key = TLS_KEY_ECDSA_P256,
-		.common_name = name,
-		.alt_names = names,
-		.n_alt_names = ARRAY_LEN(names),
-		.valid_s = CERTIFICATE_S};
-	TRY_CTX(tls_cert_ensure(conf->cert_path, &spec), "making the certificate");
-	return tls_server_new(&tls, conf->cert_path);
 }
 
 /* As many as are wanted, as long as descriptors are left for everything else. */
@@ -75,7 +57,7 @@ MAY_WAIT struct err *door_open(const struct door_conf *conf)
 	door_add_routes(console_routes, n_console_routes);
 	/* Before anybody is let in, who might ask for it. */
 	if (conf->tls_port)
-		TRY(make_certificate(conf));
+		TRY(certificate_open(conf->cert_path, conf->address, &tls));
 	TRY(listen_unix(&unix_listener, conf->unix_path, 0600, accept_unix, NULL));
 	if (conf->port)
 		TRY(listen_tcp(
@@ -104,7 +86,7 @@ void door_close(void)
 
 void door_fini(void)
 {
-	tls_context_free(tls);
+	certificate_fini();
 	tls = NULL;
 	files_set_root(NULL);
 	http_conn_fini();

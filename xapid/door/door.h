@@ -37,6 +37,19 @@ void door_close(void);
 /* What is left is given back: after the last fiber. */
 void door_fini(void);
 
+/* ---- its certificate ---- */
+
+/* Makes one for this host, and for ADDRESS (or NULL), where there is none. The file is also that
+ * which the functions below are about. */
+MAY_WAIT must_check struct err *door_certificate_ensure(const char *cert_path, const char *address);
+/* The file is another one: connections from now on see it, those that are open go on. On an error
+ * (STORE_UNUSABLE) all stays as it was. */
+must_check struct err *door_certificate_reload(void);
+/* Puts key, certificate and chain, which fit, in its place. */
+MAY_WAIT must_check struct err *door_certificate_put(const char *pem);
+/* Puts one that signs itself in its place. */
+MAY_WAIT must_check struct err *door_certificate_renew(const char *address);
+
 /* ---- an exchange: one request and its answer ---- */
 
 struct exchange {
@@ -90,6 +103,11 @@ MAY_WAIT must_check struct err *exchange_write(struct exchange *x, const void *b
 void exchange_put(struct exchange *x, const void *bytes, size_t n);
 void exchange_put_shared(struct exchange *x, struct shared_run *run);
 
+/* The same with the first N bytes of a file, after exchange_begin. */
+MAY_WAIT must_check struct err *exchange_write_file(struct exchange *x, int fd, uint64_t n);
+/* What is left of the body, to a file. */
+MAY_WAIT must_check struct err *exchange_read_file(struct exchange *x, int fd);
+
 /*
  * Takes the connection over for another protocol: what is written to the stream goes as it is, and
  * what was read ahead is in it. It closes when the handler returns. Neither request body nor answer
@@ -110,6 +128,7 @@ struct route {
 	const char *path; /* a prefix of the path */
 	const char *action; /* what the gate knows it by ("get_export"); NULL: public */
 	const char *role; /* the least that may, where there is an action */
+	bool (*is_public)(struct exchange *x); /* this once for everybody; NULL: never */
 	route_fn fn;
 };
 

@@ -48,6 +48,13 @@ MAY_WAIT void exchange_serve(struct exchange *x);
 const struct route *route_find(const char *method, const char *path, bool *knows_method);
 void route_fini(void);
 
+/* ---- certificate.c ---- */
+
+/* For those who listen: of the certificate at CERT_PATH, which is made if it is not there. */
+MAY_WAIT must_check struct err *certificate_open(
+	const char *cert_path, const char *address, struct tls_context **out);
+void certificate_fini(void);
+
 /* ---- what the door itself serves ---- */
 
 extern const struct route rpc_routes[], file_routes[], console_routes[];

@@ -381,13 +381,19 @@ static void refuse_entry(struct exchange *x, const struct route *route, struct e
 
 static MAY_WAIT void serve_admitted(struct exchange *x, const struct route *route)
 {
-	struct gate_credentials cred = {.session_id = query_or_cookie(x, "session_id"),
-		.pool_secret = query_or_cookie(x, "pool_secret")};
+	struct gate_entry entry = {
+		.peer = x->peer,
+		.cred = {.session_id = query_or_cookie(x, "session_id"),
+			.pool_secret = query_or_cookie(x, "pool_secret")},
+		.action = route->action,
+		.role = route->role,
+		.query = x->request.query,
+		.task_id = query_or_cookie(x, "task_id"),
+		.subtask_of = query_or_cookie(x, "subtask_of"),
+	};
 
-	read_basic(x, &cred);
-	auto_err refused = gate_enter(&x->peer, &cred, route->action, route->role,
-		query_or_cookie(x, "task_id"), query_or_cookie(x, "subtask_of"), x->arena,
-		&x->call);
+	read_basic(x, &entry.cred);
+	auto_err refused = gate_enter(&entry, x->arena, &x->call);
 	if (refused) {
 		refuse_entry(x, route, refused);
 		return;
@@ -417,7 +423,7 @@ MAY_WAIT void exchange_serve(struct exchange *x)
 	if (!route)
 		exchange_refuse(
 			x, knows_method ? 404 : 501, "%s is not served here", x->request.method);
-	else if (route->action)
+	else if (route->action && !(route->is_public && route->is_public(x)))
 		serve_admitted(x, route);
 	else
 		serve_public(x, route);

@@ -88,8 +88,12 @@ static struct err *read_new_record(const struct message *m, const struct gate_pa
 	return NULL;
 }
 
-static const char *name_of_arg(const struct message *m, size_t i)
+const char *args_name(const struct message *m, size_t i)
 {
+	if (m->kind == MESSAGE_CREATE)
+		return "record";
+	if (i == 0 && m->kind == MESSAGE_DESTROY)
+		return "self";
 	if (i == 0 && m->kind == MESSAGE_GET_BY_UUID)
 		return "uuid";
 	if (i == 0)
@@ -107,7 +111,7 @@ struct err *args_read_implicit(const struct message *m, const struct args *args,
 	for (size_t i = 0; i < m->n_args; i++) {
 		void *value = arena_alloc(a, m->args[i]->size);
 
-		TRY(args_read(m->args[i], name_of_arg(m, i), args->form, &args->v[i], a, value));
+		TRY(args_read(m->args[i], args_name(m, i), args->form, &args->v[i], a, value));
 		out[i] = value;
 	}
 	return NULL;

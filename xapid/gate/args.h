@@ -23,6 +23,8 @@ must_check struct err *args_check_count(const struct message *m, const char *nam
 must_check struct err *args_read(const struct type *t, const char *name, enum gate_form form,
 	const struct gate_param *param, struct arena *a, void *out);
 
+/* What the positional argument I of an implicit message is called. */
+const char *args_name(const struct message *m, size_t i);
 /* Of an explicit message: its record of parameters. */
 must_check struct err *args_read_explicit(
 	const struct message *m, const struct args *args, struct arena *a, void **in);

@@ -3,11 +3,9 @@
  * Requests that are no messages (gate.h): who they are from, whether he may, and the task that
  * tells of what the handler does.
  */
-#define LOG_MODULE "gate"
-
 #include "common/fiber.h"
-#include "common/log.h"
 #include "core.gen.h"
+#include "xapid/gate/audit.h"
 #include "xapid/gate/auth.h"
 #include "xapid/gate/call.h"
 #include "xapid/gate/roles.h"
@@ -21,6 +19,7 @@
 
 struct entered {
 	struct xapi_call c;
+	const struct gate_entry *entry;
 	bool owns_task; /* nobody waits for it: the answer tells all */
 	bool owns_session; /* it was made for this request */
 	struct fiber *fiber; /* of the request, to be cancelled */
@@ -102,12 +101,13 @@ static void cancel_request(const char *ref, void *arg)
 	fiber_cancel(x->fiber);
 }
 
-static struct err *choose_task(struct entered *x, const char *task_id, const char *subtask_of)
+static struct err *choose_task(struct entered *x)
 {
+	const char *task_id = x->entry->task_id;
 	const struct xtask_spec spec = {
 		.name = x->c.name,
 		.session = x->c.session,
-		.parent = subtask_of,
+		.parent = x->entry->subtask_of,
 		.cancel = cancel_request,
 		.arg = x,
 	};
@@ -129,40 +129,40 @@ static void end_session(struct entered *x)
 		session_end(s);
 }
 
-static MAY_WAIT struct err *enter(struct entered *x, const struct gate_credentials *cred,
-	const char *action, const char *role, const char *task_id, const char *subtask_of)
+static MAY_WAIT struct err *enter(struct entered *x)
 {
-	TRY(identify(x, cred));
-	TRY(role_check_action(&x->c, action, role));
-	return choose_task(x, task_id, subtask_of);
+	TRY(identify(x, &x->entry->cred));
+	TRY(role_check_action(&x->c, x->entry->action, x->entry->role));
+	return choose_task(x);
 }
 
-struct err *gate_enter(const struct gate_peer *peer, const struct gate_credentials *cred,
-	const char *action, const char *role, const char *task_id, const char *subtask_of,
-	struct arena *arena, struct xapi_call **out)
+struct err *gate_enter(const struct gate_entry *entry, struct arena *arena, struct xapi_call **out)
 {
 	struct entered *x = arena_new(arena, struct entered);
 
+	x->entry = entry;
 	x->fiber = fiber_current();
 	x->c = (struct xapi_call){
 		.call = {.arena = arena},
 		.form = GATE_XML,
-		.name = arena_printf(arena, "http/%s", action),
-		.peer = *peer,
+		.name = arena_printf(arena, "http/%s", entry->action),
+		.peer = entry->peer,
 		.session = REF_NULL,
 		.task = REF_NULL,
 		.user = "",
 		.subject = REF_NULL,
 		.role = "",
+		.since = db_generation(),
 	};
-	struct err *e = enter(x, cred, action, role, task_id, subtask_of);
-	log_info("%s user='%s' from=%s result=%s", x->c.name, x->c.user, peer->address,
-		e ? e->code : "ok");
-	if (e)
+	struct err *e = enter(x);
+	if (e) {
+		audit_request_ended(&x->c, entry, e);
 		end_session(x);
-	else
-		*out = &x->c;
-	return e;
+		return e;
+	}
+	audit_request_begun(&x->c, entry);
+	*out = &x->c;
+	return NULL;
 }
 
 void gate_leave(struct xapi_call *c, const struct err *e, const struct gate_result *result)
@@ -170,6 +170,7 @@ void gate_leave(struct xapi_call *c, const struct err *e, const struct gate_resu
 	struct entered *x = container_of(c, struct entered, c);
 	auto_sbuf text = {0};
 
+	audit_request_ended(c, x->entry, e);
 	xtask_uncancellable(c->task);
 	if (e) {
 		xtask_fail(c->task, e);

@@ -78,6 +78,8 @@ static struct err *check_session(struct job *j, const struct gate_request *rq)
 	TRY(args_read(&type_string, "session_id", rq->form, &rq->params[0], j->c.call.arena, &ref));
 	TRY(session_use(ref, &s));
 	session_describe(s, &j->c);
+	if (!j->c.message->is_read_only)
+		j->originator = arena_strdup(j->c.call.arena, s->originator);
 	return NULL;
 }
 
@@ -134,18 +136,25 @@ static struct err *check_keys(struct job *j)
 	return key ? role_check_key(&j->c, m->map, *key) : role_check(&j->c);
 }
 
+static struct err *read_args(struct job *j, const struct args *args)
+{
+	const struct message *m = j->c.message;
+	struct arena *a = j->c.call.arena;
+
+	return m->method ? args_read_explicit(m, args, a, &j->in)
+			 : args_read_implicit(m, args, a, j->args);
+}
+
 /* A role may hang on the key of a map, so those arguments are read before it is looked at. */
 static struct err *check_role_and_read(struct job *j, const struct args *args)
 {
 	const struct message *m = j->c.message;
-	struct arena *a = j->c.call.arena;
 	bool hangs_on_key = m->map && m->map_change != MESSAGE_SET;
 	bool is_sessionless = m->method && m->method->flags & METHOD_SESSIONLESS;
 
 	if (!is_sessionless && !hangs_on_key)
 		TRY(role_check(&j->c));
-	TRY(m->method ? args_read_explicit(m, args, a, &j->in)
-		      : args_read_implicit(m, args, a, j->args));
+	TRY(read_args(j, args));
 	return check_keys(j);
 }
 
@@ -188,7 +197,12 @@ static struct err *admit(struct job *j, const struct gate_request *rq, const str
 	if (t->n_sessions)
 		TRY(check_session(j, rq));
 	TRY(check_is_served(j));
-	return check_role_and_read(j, &args);
+	struct err *e = check_role_and_read(j, &args);
+	/* The audit tells what it was that somebody may not do. */
+	if (err_is(e, &ERR_RBAC_PERMISSION_DENIED) && !j->c.message->is_read_only && !j->in &&
+		!j->args[0])
+		err_free(read_args(j, &args));
+	return e;
 }
 
 /* Tasks and events do not tell of themselves. */
@@ -225,6 +239,7 @@ static struct err *begin_async(
 	if (e) {
 		struct arena own = j->arena;
 
+		audit_ended(j, e);
 		arena_fini(&own);
 		return e;
 	}
@@ -249,7 +264,7 @@ struct err *gate_call(const struct gate_request *rq, struct gate_result *out)
 	struct job *j = job_new(rq, &t);
 	struct err *e = admit(j, rq, &t);
 	if (e) {
-		audit(j, e);
+		audit_ended(j, e);
 		if (t.is_async) {
 			struct arena own = j->arena;
 
@@ -259,12 +274,11 @@ struct err *gate_call(const struct gate_request *rq, struct gate_result *out)
 	}
 	if (rq->on_read)
 		rq->on_read(rq->on_read_arg);
-	if (t.is_async) {
-		audit(j, NULL);
+	if (t.is_async)
 		return begin_async(j, rq, out);
-	}
 	e = run(j, rq);
-	audit(j, e);
+	if (e && !j->was_run)
+		audit_ended(j, e);
 	if (!e)
 		*out = job_result(j);
 	return e;

@@ -91,16 +91,25 @@ struct gate_credentials {
 	const char *user, *password; /* of Basic authentication: a session for this request alone */
 };
 
+/* What a request wants. All of it is borrowed until gate_leave. */
+struct gate_entry {
+	struct gate_peer peer;
+	struct gate_credentials cred;
+	const char *action; /* of its handler: "get_export", … */
+	const char *role; /* the least that may; NULL: whoever can say who he is */
+	const char *query; /* as it came, for the audit; or NULL */
+	const char *task_id; /* the task that the handler will complete; NULL: it gets a new one */
+	const char *subtask_of; /* or NULL */
+};
+
 /*
- * Admits a request to the action of a handler ("get_export", …) that asks for at least ROLE.
- * SESSION_INVALID, SESSION_AUTHENTICATION_FAILED: 401; RBAC_PERMISSION_DENIED: 403. TASK_ID (or
- * NULL) is the task that the handler will complete, else it gets a new one. OUT is what handlers of
- * messages have too (call.h); gate_leave ends it and completes its task with E (NULL: success, and
- * RESULT, or NULL, is its result). E stays the caller's.
+ * Admits a request. SESSION_INVALID, SESSION_AUTHENTICATION_FAILED: 401; RBAC_PERMISSION_DENIED:
+ * 403. OUT is what handlers of messages have too (call.h), in ARENA; gate_leave ends it and
+ * completes its task with E (NULL: success, and RESULT, or NULL, is its result). E stays the
+ * caller's.
  */
-MAY_WAIT must_check struct err *gate_enter(const struct gate_peer *peer,
-	const struct gate_credentials *cred, const char *action, const char *role,
-	const char *task_id, const char *subtask_of, struct arena *arena, struct xapi_call **out);
+MAY_WAIT must_check struct err *gate_enter(
+	const struct gate_entry *entry, struct arena *arena, struct xapi_call **out);
 MAY_WAIT void gate_leave(
 	struct xapi_call *c, const struct err *e, const struct gate_result *result);
 /* The same where the client was sent to another host: a task of the client's goes on there. */

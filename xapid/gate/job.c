@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "core.gen.h"
 #include "xapid/db/db.h"
+#include "xapid/gate/audit.h"
 #include "xapid/gate/order.h"
 #include "xapid/gate/session.h"
 #include "xapid/gate/task.h"
@@ -55,6 +56,7 @@ struct err *job_make_task(struct job *j, const char *name, const char *parent)
 
 	TRY(xtask_create(&spec, j->c.call.arena, &j->c.task));
 	j->owns_task = true;
+	audit_begun(j);
 	return NULL;
 }
 
@@ -129,15 +131,20 @@ struct err *job_run(struct job *j)
 			j->c.call.arena, j->c.message->result->size + sizeof(max_align_t));
 	j->c.since = db_generation();
 	bool has_barrier = !needs_no_master(j); /* which a logout would not tell any more */
-	struct err *e = serve(j);
+	struct err *e = as_seen_by_client(j, serve(j));
+	/* Before it waits: nothing that a short call changed is durable without its line. */
+	audit_ended(j, e);
+	j->was_run = true;
 	if (!e && has_barrier) {
 		fiber_cancel_mask();
 		e = db_barrier(j->c.since, NEVER);
 		fiber_cancel_unmask();
+		if (e)
+			audit_ended(j, e);
 	}
 	if (e)
 		shared_run_fini(&j->c.long_part);
-	return as_seen_by_client(j, e);
+	return e;
 }
 
 static MAY_WAIT struct err *run_member(void *arg)

@@ -15,7 +15,9 @@ struct job {
 	void *in; /* of an explicit message */
 	const void *args[MESSAGE_MAX_ARGS]; /* of an implicit one */
 	void *out;
+	const char *originator; /* of its session, for the audit; NULL: it says none */
 	bool owns_task; /* made for it, so it is its to end */
+	bool was_run; /* and the audit has been told what came of it */
 	struct fiber *fiber; /* that runs the handler, while it does; to be cancelled */
 };
 

@@ -7,7 +7,7 @@
 #include "common/daemon.h"
 #include "common/file.h"
 #include "common/mem.h"
-#include "common/tls.h"
+#include "common/tls_pem.h"
 #include "xapid/db/db.h"
 #include "xapid/host/role.h"
 #include "xapid/xapid.h"
@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+#define MAX_FILE (1 << 20)
 
 /* ---- what the pool knows ---- */
 
@@ -55,33 +57,68 @@ const char *certificate_at(const char *address)
 
 /* ---- this host's ---- */
 
-static const char *own_row(const char *host)
+char *certificate_path(void)
+{
+	return xasprintf("%s/xapid.pem", daemon_paths()->state);
+}
+
+/* Forgets the rows of the host and this type but for that with the fingerprint. */
+static struct err *forget_others(
+	const char *host, enum xenapi_certificate_type type, const char *fingerprint)
 {
 	db_for_each (certificate, row) {
 		const struct xenapi_certificate *c = db_record(row);
 
-		if (c->type == XENAPI_CERTIFICATE_TYPE_HOST_INTERNAL && !strcmp(c->host, host))
-			return db_ref(row);
+		if (c->type == type && !strcmp(c->host, host) &&
+			strcmp(c->fingerprint_sha256, fingerprint) != 0)
+			TRY(db_delete(certificate, db_ref(row)));
 	}
 	return NULL;
 }
 
-static struct err *note_fingerprint(const char *host, const char *fingerprint)
+static bool has_row(const char *host, enum xenapi_certificate_type type, const char *fingerprint)
+{
+	db_for_each (certificate, row) {
+		const struct xenapi_certificate *c = db_record(row);
+
+		if (c->type == type && !strcmp(c->host, host) &&
+			!strcmp(c->fingerprint_sha256, fingerprint))
+			return true;
+	}
+	return false;
+}
+
+static struct err *add_row(
+	const char *host, enum xenapi_certificate_type type, const struct tls_cert_facts *facts)
 {
 	struct xenapi_certificate row = db_blank(certificate);
-	const char *there = own_row(host);
 
-	if (there &&
-		!strcmp(((const struct xenapi_certificate *)db_find(certificate, there))
-				->fingerprint_sha256,
-			fingerprint))
+	if (has_row(host, type, facts->sha256))
 		return NULL;
-	if (there)
-		TRY(db_delete(certificate, there));
-	row.type = XENAPI_CERTIFICATE_TYPE_HOST_INTERNAL;
+	row.type = type;
 	row.host = host;
-	row.fingerprint = row.fingerprint_sha256 = fingerprint;
+	row.not_before = facts->not_before;
+	row.not_after = facts->not_after;
+	row.fingerprint = row.fingerprint_sha256 = facts->sha256;
+	row.fingerprint_sha1 = facts->sha1;
 	return db_create(certificate, &row, NULL);
+}
+
+/* Clients and other hosts are shown the same one. */
+static struct err *add_rows(const char *host, const struct tls_cert_facts *facts)
+{
+	TRY(add_row(host, XENAPI_CERTIFICATE_TYPE_HOST, facts));
+	return add_row(host, XENAPI_CERTIFICATE_TYPE_HOST_INTERNAL, facts);
+}
+
+struct err *certificate_announce(const char *pem)
+{
+	auto_str host = xstrdup(host_here());
+	struct tls_cert_facts facts;
+
+	if (ref_is_null(host) || !tls_pem_read(pem, &facts))
+		return NULL;
+	return add_rows(host, &facts);
 }
 
 static struct err *note_verification(const char *host)
@@ -96,17 +133,20 @@ static struct err *note_verification(const char *host)
 
 struct err *certificate_note(void)
 {
-	auto_str path = xasprintf("%s/xapid.pem", daemon_paths()->state);
+	auto_str path = certificate_path();
 	auto_str host = xstrdup(host_here());
-	char fingerprint[TLS_FINGERPRINT_SIZE];
+	auto_str text = NULL;
+	struct tls_cert_facts facts;
 
 	if (ref_is_null(host))
 		return NULL;
 	TRY(note_verification(host));
-	if (!xapid_conf.tls_port || access(path, R_OK) < 0)
-		return NULL;
-	TRY(tls_cert_fingerprint(path, fingerprint));
-	return note_fingerprint(host, fingerprint);
+	if (!xapid_conf.tls_port || file_read(path, MAX_FILE, &text, NULL) < 0 ||
+		!tls_pem_read(text, &facts))
+		return NULL; /* of what is wrong with it the door tells */
+	TRY(add_rows(host, &facts));
+	TRY(forget_others(host, XENAPI_CERTIFICATE_TYPE_HOST, facts.sha256));
+	return forget_others(host, XENAPI_CERTIFICATE_TYPE_HOST_INTERNAL, facts.sha256);
 }
 
 /* ---- emergencies ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The certificates by which the hosts of a pool know each other: each notes that of its own door as
- * an object of class Certificate (type host_internal), which all have copies of.
+ * objects of class Certificate (of types host and host_internal: there is one for clients
+ * and hosts), which all have copies of.
  */
 #ifndef XENITH_XAPID_HOST_CERTIFICATE_H
 #define XENITH_XAPID_HOST_CERTIFICATE_H
@@ -11,6 +12,10 @@
 
 /* Notes this host's as it is in the file now, and whether hosts look at them. */
 must_check struct err *certificate_note(void);
+/* The same of one that this host is about to have, beside that which it has. */
+must_check struct err *certificate_announce(const char *pem);
+/* Where it is, with key and chain; owned. */
+char *certificate_path(void);
 /* Whether that with the fingerprint is one of the host at ADDRESS. */
 bool certificate_is_of(const char *address, const char *fingerprint);
 /* The fingerprint of the host at ADDRESS; "": none is known. Borrowed. */

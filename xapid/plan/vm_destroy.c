@@ -7,6 +7,7 @@
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/link/xenopsd.h"
+#include "xapid/plan/blob.h"
 #include "xapid/plan/metadata.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
@@ -67,5 +68,6 @@ MAY_WAIT struct err *plan_vm_destroy(struct call *c, const char *vm)
 
 	TRY(op_begin(&doing, &vm_rules, vm, XENAPI_VM_OPERATIONS_DESTROY, call_task(c)));
 	TRY(plan_vm_drop_memory(c, vm));
+	TRY(blob_destroy_all(&xenapi_class_vm, vm));
 	return db_find(vm, vm) ? delete_rows(vm) : NULL;
 }
