@@ -15,6 +15,7 @@
 #include "xapid/api/import_vdi.h"
 #include "xapid/api/message_store.h"
 #include "xapid/api/rrd.h"
+#include "xapid/api/vmss.h"
 #include "xapid/cli/cli.h"
 #include "xapid/db/db.h"
 #include "xapid/door/door.h"
@@ -218,6 +219,7 @@ static MAY_WAIT struct err *begin_as_master(void)
 	TRY(host_start());
 	TRY(blob_start());
 	rules_start();
+	TRY(vmss_start());
 	TRY(links_start(daemon_paths()->run));
 	return guests_start();
 }

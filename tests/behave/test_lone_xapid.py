@@ -493,6 +493,63 @@ class Settings(Lone):
         self.fails("HANDLE_INVALID", "console.destroy", console)
 
 
+class Schedules(Lone):
+    record = {
+        "name_label": "schedule",
+        "name_description": "",
+        "enabled": True,
+        "type": "snapshot",
+        "retained_snapshots": "7",
+        "frequency": "weekly",
+        "schedule": {"min": "15", "hour": "3", "days": "Monday,Friday"},
+    }
+
+    def test_what_is_refused(self):
+        for changes, code in (
+            ({"type": "snapshot_with_quiesce"}, "NOT_IMPLEMENTED"),
+            ({"retained_snapshots": "0"}, "INVALID_VALUE"),
+            ({"retained_snapshots": "11"}, "INVALID_VALUE"),
+            ({"frequency": "daily"}, "INVALID_VALUE"),
+            ({"schedule": {"min": "15"}}, "INVALID_VALUE"),
+        ):
+            self.fails(code, "VMSS.create", {**self.record, **changes})
+
+    def test_what_is_changed(self):
+        vmss = self.x("VMSS.create", self.record)
+        self.x("VMSS.add_to_schedule", vmss, "min", "45")
+        self.x("VMSS.remove_from_schedule", vmss, "days")
+        self.assertEqual(
+            self.x("VMSS.get_schedule", vmss), {"min": "45", "hour": "3", "days": "Monday"}
+        )
+        for call, values in (
+            ("set_schedule", ({"min": "45"},)),
+            ("add_to_schedule", ("min", "44")),
+            ("add_to_schedule", ("other", "1")),
+            ("set_retained_snapshots", ("0",)),
+        ):
+            self.fails("INVALID_VALUE", f"VMSS.{call}", vmss, *values)
+        self.fails("NOT_IMPLEMENTED", "VMSS.set_type", vmss, "snapshot_with_quiesce")
+        self.x("VMSS.set_frequency", vmss, "hourly")
+        self.assertEqual(self.x("VMSS.get_schedule", vmss), {"min": "45"})
+        self.x("VMSS.set_schedule", vmss, {"min": "0"})
+        self.assertEqual(self.x("VMSS.get_schedule", vmss), {"min": "0"})
+        self.x("VMSS.set_retained_snapshots", vmss, "3")
+        self.assertEqual(self.x("VMSS.get_retained_snapshots", vmss), "3")
+        self.x("VMSS.set_type", vmss, "checkpoint")
+        self.assertEqual(self.x("VMSS.get_type", vmss), "checkpoint")
+        self.x("VMSS.destroy", vmss)
+        for call, *values in (
+            ("set_frequency", "hourly"),
+            ("set_schedule", {}),
+            ("add_to_schedule", "min", "0"),
+            ("remove_from_schedule", "min"),
+            ("set_type", "snapshot"),
+            ("set_retained_snapshots", "3"),
+            ("destroy",),
+        ):
+            self.fails("HANDLE_INVALID", f"VMSS.{call}", vmss, *values)
+
+
 class Messages(Lone):
     def test_those_that_are_asked_for(self):
         own = self.x("pool.get_uuid", self.pool)

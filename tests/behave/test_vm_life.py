@@ -7,7 +7,9 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 import unittest
+import xmlrpc.client
 
 from jsonrpc import Client
 from pool import MIB, NO_QOS, NULL, Case, Failure
@@ -1005,6 +1007,78 @@ class Guests(LifeTest):
             self.x(f"VIF.configure_ipv{version}", self.vif, "None", "", "")
             self.assertEqual(self.x(f"VIF.get_ipv{version}_addresses", self.vif), [])
         self.assertEqual(self.addresses(), {})
+
+
+class Schedules(LifeTest):
+    """Snapshots that are taken by themselves."""
+
+    def setUp(self):
+        super().setUp()
+        self.vm = self.make_whole_vm()
+        (pool,) = self.x("pool.get_all")
+        self.x("pool.set_default_SR", pool, self.x("VDI.get_SR", self.vdi))
+
+    def make(self, **changes):
+        record = {
+            "name_label": "schedule",
+            "name_description": "",
+            "enabled": True,
+            "type": "snapshot",
+            "retained_snapshots": "2",
+            "frequency": "hourly",
+            "schedule": {"min": "0"},
+        }
+        return self.x("VMSS.create", {**record, **changes})
+
+    def snapshots(self):
+        """Oldest first, by their numbers in the database."""
+        return self.x("VM.get_snapshots", self.vm)
+
+    def test_snapshots_now(self):
+        vmss = self.make(enabled=False)
+        self.x("VM.set_snapshot_schedule", self.vm, vmss)
+        self.assertEqual(self.x("VMSS.get_VMs", vmss), [self.vm])
+        by_hand = self.x("VM.snapshot", self.vm, "mine", [])
+        self.x("VMSS.snapshot_now", vmss)
+        (first,) = set(self.snapshots()) - {by_hand}
+        record = self.x("VM.get_record", first)
+        self.assertIs(record["is_vmss_snapshot"], True)
+        self.assertTrue(record["name_label"].startswith("vm 20"), record["name_label"])
+        disks = len(self.x("VDI.get_all"))
+        self.x("VM.start", self.vm, False, False)
+        self.x("VMSS.set_type", vmss, "checkpoint")
+        self.x("VMSS.set_retained_snapshots", vmss, "1")
+        self.x("VMSS.snapshot_now", vmss)
+        (second,) = set(self.snapshots()) - {by_hand}
+        self.assertNotEqual(second, first)
+        self.assertEqual(self.x("VM.get_power_state", second), "Suspended")
+        self.assertEqual(self.x("VM.get_power_state", self.vm), "Running")
+        # The memory is more, and the first one's disk is gone.
+        self.assertEqual(len(self.x("VDI.get_all")), disks + 1)
+
+        self.x("VM.add_to_blocked_operations", self.vm, "checkpoint", "because")
+        self.fails("OPERATION_BLOCKED", "VMSS.snapshot_now", vmss)
+        self.assertEqual(set(self.snapshots()), {by_hand, second})
+        self.fails("HANDLE_INVALID", "VMSS.snapshot_now", NULL)
+
+        self.fails("VMSS_HAS_VM", "VMSS.destroy", vmss)
+        self.x("VM.set_snapshot_schedule", self.vm, NULL)
+        self.x("VMSS.destroy", vmss)
+        self.fails("HANDLE_INVALID", "VM.set_snapshot_schedule", self.vm, vmss)
+        (template,) = self.x("VM.get_by_name_label", "Other install media")
+        self.fails("OPERATION_NOT_ALLOWED", "VM.set_snapshot_schedule", template, NULL)
+
+    def test_snapshots_that_are_due(self):
+        """One that ran long ago makes up for the last quarter of an hour."""
+        quarter = time.localtime().tm_min // 15 * 15
+        vmss = self.make(schedule={"min": str(quarter)})
+        self.x("VM.set_snapshot_schedule", self.vm, vmss)
+        self.x("VMSS.set_last_run_time", vmss, xmlrpc.client.DateTime("20200101T00:00:00Z"))
+        self.until(self.snapshots, "a snapshot")
+        last = self.x("VMSS.get_last_run_time", vmss)
+        self.assertGreater(last.value, "20260101")
+        self.x("VMSS.set_frequency", vmss, "weekly")
+        self.assertEqual(len(self.snapshots()), 1)
 
 
 class Devices(LifeTest):

@@ -27,6 +27,8 @@ static const struct hook hooks[] = {
 	{&xenapi_class_network, MESSAGE_DESTROY, NULL, hook_network_destroy},
 	{&xenapi_class_subject, MESSAGE_CREATE, NULL, hook_subject_create},
 	{&xenapi_class_subject, MESSAGE_DESTROY, NULL, hook_subject_destroy},
+	{&xenapi_class_vmss, MESSAGE_CREATE, NULL, hook_vmss_create},
+	{&xenapi_class_vmss, MESSAGE_DESTROY, NULL, hook_vmss_destroy},
 	{NULL, MESSAGE_EXPLICIT, NULL, NULL},
 };
 

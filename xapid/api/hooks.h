@@ -42,5 +42,7 @@ MAY_WAIT struct err *hook_network_create(struct xapi_call *c, const void *const 
 MAY_WAIT struct err *hook_network_destroy(struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_subject_create(struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_subject_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vmss_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_vmss_destroy(struct xapi_call *c, const void *const *args, void *out);
 
 #endif
