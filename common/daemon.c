@@ -94,6 +94,7 @@ static struct {
 	struct rpc_server *server;
 	enum phase phase;
 	bool is_reloading, must_reload;
+	bool was_told; /* by a signal */
 	struct timer watchdog;
 	int exit_status;
 } self;
@@ -325,8 +326,14 @@ void daemon_stop(int exit_status)
 		loop_stop();
 }
 
+bool daemon_was_told_to_stop(void)
+{
+	return self.was_told;
+}
+
 static void on_terminate(int signum)
 {
+	self.was_told = true;
 	if (self.phase == PHASE_STOPPING) {
 		log_warn("told to stop again: stopping at once");
 		loop_stop();

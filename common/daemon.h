@@ -70,5 +70,7 @@ const struct daemon_paths *daemon_paths(void);
 
 /* Ends the daemon as SIGTERM does, with this status: for one that cannot go on. Loop thread. */
 void daemon_stop(int exit_status);
+/* Whether a signal has told it to stop, also when it was about to end by itself. */
+bool daemon_was_told_to_stop(void);
 
 #endif

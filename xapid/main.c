@@ -326,7 +326,7 @@ int main(int argc, char **argv)
 	};
 
 	int status = daemon_run(argc, argv, &spec);
-	if (role_is_to_begin_anew() && !status)
+	if (role_is_to_begin_anew() && !status && !daemon_was_told_to_stop())
 		execv("/proc/self/exe", argv);
 	return status;
 }

@@ -23,7 +23,7 @@ SAMPLE_CLI = BUILD / "tests" / "sample-cli"
 HANG = 90  # seconds; only to catch what hangs
 # What no daemon may say.
 SIGNS = (" bug ", "bug:", "Sanitizer", "runtime error:", "Assertion", "died (signal 11)",
-         "died (signal 6)")
+         "died (signal 6)", "did not end in time")
 
 
 def free_port():

@@ -539,7 +539,7 @@ class Three(TwoHosts):
         third = "127.0.0.3"
         self.c = self.host_at(third)
         self.join()
-        Session.of(self.c.env())("pool.join", MASTER, "root", self.password)
+        Session.of(self.c.env())("pool.join_force", MASTER, "root", self.password)
         self.last = self.await_hosts(MASTER, MEMBER, third)[third]
         self.everybody_agrees()
         vms = {}
@@ -554,6 +554,7 @@ class Three(TwoHosts):
         self.await_hosts(MASTER, MEMBER, third)
         self.assertEqual({self.state(vm) for vm in vms.values()}, {"Running"})
         self.everybody_agrees()
+        self.assertEqual(set(self.x("pool.recover_slaves")), {self.member, self.last})
         self.x("pool.designate_new_master", self.last)
         self.until(lambda: Session.of(self.c.env()), "the new master")
         self.x = Session.of(self.c.env())
@@ -605,6 +606,9 @@ class Lost(TwoHosts):
         try:
             local = Local(self.b.env())
             self.until(lambda: local("host.is_in_emergency_mode"), "an emergency")
+            self.assertIs(local("pool.is_slave", self.member), True)
+            local("pool.emergency_reset_master", MASTER)  # as it is
+            self.refused("INVALID_VALUE", local, "pool.emergency_reset_master", "nobody")
         finally:
             os.kill(pid, signal.SIGCONT)
         self.until(lambda: not local("host.is_in_emergency_mode"), "its end")

@@ -30,7 +30,7 @@ const char *host_here(void);
 
 /* Begins anew as soon as the answer to the call at hand has left. */
 void role_begin_anew(void);
-/* Whether that is why the daemon has ended. */
+/* Whether that is why the daemon has ended, unless it was told to stop as well. */
 bool role_is_to_begin_anew(void);
 void role_fini(void);
 
