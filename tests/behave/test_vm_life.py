@@ -842,6 +842,11 @@ class Guests(LifeTest):
         with Client(self.stack.socket("networkd")) as networkd:
             return [guest["bridge"] for guest in networkd.call("Guest.list")]
 
+    def locks(self):
+        """What it may send, by what networkd says."""
+        with Client(self.stack.socket("networkd")) as networkd:
+            return [guest["locking_mode"] for guest in networkd.call("Guest.list")]
+
     def test_vif_moves(self):
         networks = [
             self.x("network.create", {"name_label": name, "other_config": {}}) for name in "ab"
@@ -858,18 +863,22 @@ class Guests(LifeTest):
         self.fails("HANDLE_INVALID", "VIF.move", self.vif, NULL)
         self.assertIn("unplug", self.x("VIF.get_allowed_operations", self.vif))
 
-        # It moves with its lock or not at all; networkd has no locks yet.
+        # It moves with its lock, and gets another one where it is.
         self.x("network.set_default_locking_mode", networks[0], "disabled")
-        self.fails("NOT_IMPLEMENTED", "VIF.move", self.vif, networks[0])
-        self.assertEqual(self.bridge(), [second])
-        self.assertEqual(self.x("VIF.get_network", self.vif), networks[1])
-
-        # Nor is one locked that is plugged: nothing has changed then.
+        self.x("VIF.move", self.vif, networks[0])
+        self.assertEqual((self.bridge(), self.locks()), ([first], ["disabled"]))
         self.x("VIF.set_locking_mode", self.vif, "unlocked")
-        for value in ("locked", "disabled"):
-            self.fails("NOT_IMPLEMENTED", "VIF.set_locking_mode", self.vif, value)
-            self.assertEqual(self.x("VIF.get_locking_mode", self.vif), "unlocked")
+        self.assertEqual(self.locks(), ["unlocked"])
+        self.x("VIF.set_ipv4_allowed", self.vif, ["10.1.2.3"])
+        self.x("VIF.set_locking_mode", self.vif, "locked")
+        self.x("VIF.add_ipv6_allowed", self.vif, "fd00::3")
+        self.assertEqual(self.locks(), [{"locked": {"ipv4": ["10.1.2.3"], "ipv6": ["fd00::3"]}}])
         self.x("VIF.set_locking_mode", self.vif, "network_default")
+        self.assertEqual(self.locks(), ["disabled"])
+
+        # networkd has no VLANs of guests yet: nothing has changed.
+        self.fails("NOT_IMPLEMENTED", "VIF.set_trunks", self.vif, ["5"])
+        self.assertEqual(self.x("VIF.get_trunks", self.vif), [])
 
     def test_what_a_vif_may_send(self):
         """Whoever is plugged later is told then."""
@@ -891,8 +900,8 @@ class Guests(LifeTest):
         self.x("VIF.set_locking_mode", self.vif, "locked")
         self.assertEqual(self.x("VIF.get_locking_mode", self.vif), "locked")
         self.fails("HANDLE_INVALID", "VIF.set_locking_mode", NULL, "locked")
-        # networkd has no locks yet, and nobody sends without the one that he should have.
-        self.fails("NOT_IMPLEMENTED", "VM.start", self.vm, False, False)
+        self.start()
+        self.assertEqual(self.locks(), [{"locked": {"ipv4": ["10.1.2.4"], "ipv6": ["fd00::4"]}}])
 
     def test_vlans_of_a_vif(self):
         self.x("VIF.set_trunks", self.vif, ["5", "6"])
