@@ -70,6 +70,25 @@ static void print_notes(const struct xmldb *db)
 		printf("and %zu more\n", db->n_notes - db->notes.n);
 }
 
+static struct err *take_starts(const struct store_row *row, void *arg)
+{
+	auto_str text = xstrndup(row->value, row->size);
+
+	*(uint64_t *)arg = strtoull(text, NULL, 10);
+	return NULL;
+}
+
+/* Of the database that is replaced. */
+static uint64_t starts_of(const char *path)
+{
+	uint64_t starts = 0;
+
+	if (!exists(path))
+		return 0;
+	auto_err e = store_look(path, DB_TABLE_START, take_starts, &starts);
+	return e ? db_starts_by_clock() : starts;
+}
+
 static struct err *import(
 	const char *path, const char *text, size_t len, const struct xmldb_import *how)
 {
@@ -78,7 +97,8 @@ static struct err *import(
 	const char *host;
 
 	TRY(xmldb_load(text, len, how, &db, &host));
-	TRY(xmldb_make_file(new_path, xmldb_keep(&db), db.rows.n));
+	const struct xmldb_content content = {xmldb_keep(&db), db.rows.n, starts_of(path)};
+	TRY(xmldb_make_file(new_path, &content));
 	struct err *e = store_replace(path, new_path);
 	if (e)
 		unlink(new_path);

@@ -13,6 +13,7 @@ import unittest
 import urllib.parse
 
 from budget import Budget
+from jsonrpc import Client
 from stack import BUILD
 from xapid import ADDRESS, Xapid
 from xenapi import HANG, NULL
@@ -63,6 +64,10 @@ class Case(unittest.TestCase):
         self.xapid.process.send_signal(how)
         self.xapid.process.wait(HANG)
 
+    def generation(self):
+        with Client(self.xapid.dir / "run" / "xapid.sock") as client:
+            return client.call("DB.stat")["generation"]
+
     def http(self, method, body=None, session=None, **query):
         query["session_id"] = session or self.x.ref
         connection = http.client.HTTPConnection(ADDRESS, self.xapid.port, timeout=HANG)
@@ -84,6 +89,7 @@ class Import(Case):
         return tool(self.xapid.dir, "--import-xml-db", ORIGINAL, *more)
 
     def test_a_pool_of_the_original_comes_over(self):
+        newest = self.generation()
         refused = self.import_original("--force")
         self.assertEqual(refused.returncode, 1)
         self.assertIn("in use by another process", refused.stderr)
@@ -102,6 +108,7 @@ class Import(Case):
         self.xapid.start()
         self.login()
         self.check_pool()
+        self.assertGreater(self.generation(), newest)
         self.stop(signal.SIGKILL)
         self.xapid.start()
         self.login()
@@ -237,9 +244,11 @@ class Restore(Case):
             self.assertGreaterEqual(self.http("PUT", harm)[0], 400)
         self.assertEqual(x("pool.get_name_label", pool), "changed")
 
+        newest = self.generation()
         self.assertEqual(self.http("PUT", backup), (200, ""))
         await_that(lambda: self.xapid.log().count(" ready: ") == 2)
         self.login()
+        self.assertGreater(self.generation(), newest)
         self.assertEqual(self.x("secret.get_value", secret), "s")
         self.assertEqual(self.x("network.get_name_label", network), name)
         self.assertEqual(self.x("network.get_other_config", network), {"it's": '"x" \\'})
@@ -252,7 +261,8 @@ class Restore(Case):
 
 
 class Damage(Case):
-    """The newest copy takes the place of a damaged file, an older one that of a damaged copy."""
+    """The newest copy takes the place of a damaged file, an older one that of a damaged copy.
+    Generations go on, so that nobody who was told of one misses what comes."""
 
     def setUp(self):
         self.xapid = Xapid(self, {"admin": ADMIN}, "backup_interval = 1s\n")
@@ -276,6 +286,8 @@ class Damage(Case):
         self.await_backup(b"second")
         self.assertTrue((self.lib / "xapid.db.backup.1").exists())
         for name, expected in (("xapid.db", "second"), ("xapid.db.backup", "")):
+            newest, second = self.generation(), int(time.time())
+            await_that(lambda: int(time.time()) > second)  # two restores in one are one too many
             self.stop(signal.SIGKILL)
             self.harm(name)
             if name != "xapid.db":
@@ -284,6 +296,7 @@ class Damage(Case):
             self.xapid.start()
             self.login()
             self.assertGreater(len(list(self.lib.glob("xapid.db.damaged-*"))), before)
+            self.assertGreater(self.generation(), newest)
             if expected:
                 self.assertEqual(self.x("pool.get_name_label", pool), expected)
         self.assertIn("IS DAMAGED", self.xapid.log())

@@ -44,7 +44,7 @@ struct restore {
 	struct xmldb_import how;
 	const char *host;
 	char *path; /* owned */
-	struct xmldb_kept *kept;
+	struct xmldb_content content;
 	struct err *e; /* of what the pool did */
 };
 
@@ -90,7 +90,7 @@ static void make(void *arg)
 {
 	struct restore *r = arg;
 
-	r->e = xmldb_make_restored(r->path, r->kept, r->db.rows.n);
+	r->e = xmldb_make_restored(r->path, &r->content);
 }
 
 static void log_notes(const struct xmldb *db)
@@ -119,7 +119,8 @@ static MAY_WAIT struct err *restore(struct exchange *x, struct restore *r, bool 
 		answer(x, &r->db);
 		return NULL;
 	}
-	r->kept = xmldb_keep(&r->db);
+	r->content = (struct xmldb_content){
+		xmldb_keep(&r->db), r->db.rows.n, db_start_of(db_generation())};
 	TRY(offload("writing a database", make, r));
 	TRY(take(r->e));
 	log_notes(&r->db);

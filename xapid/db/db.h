@@ -61,6 +61,15 @@ void db_close(void);
 
 extern const struct store_schema db_schema;
 #define DB_TABLE_OBJECT "object" /* reference -> what db_record_encode makes */
+#define DB_TABLE_START  "start" /* DB_START_COUNT -> how many runs there were, in decimal */
+#define DB_START_COUNT  "count"
+/* A count that no run has got to yet, where the true one is lost. */
+uint64_t db_starts_by_clock(void);
+/* The count of a run that has got to GENERATION. */
+static inline uint64_t db_start_of(uint64_t generation)
+{
+	return generation >> 32;
+}
 /* What is kept of a record, as the file has it: JSON, {"VM": {…}}. */
 struct sbuf;
 void db_record_encode(const struct class *c, const void *record, struct sbuf *out);

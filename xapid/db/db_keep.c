@@ -9,6 +9,7 @@
  *
  * The generation of a run begins where no run before can have got to: at the count times 2^32.
  */
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/mem.h"
 #include "xapid/db/db_priv.h"
@@ -21,9 +22,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define TABLE_START "start"
-
-static const char *const tables[] = {DB_TABLE_OBJECT, TABLE_START, NULL};
+static const char *const tables[] = {DB_TABLE_OBJECT, DB_TABLE_START, NULL};
 const struct store_schema db_schema = {.version = 1, .tables = tables};
 
 /* ---- rows as text ---- */
@@ -175,7 +174,7 @@ static MAY_WAIT struct err *count_start(uint64_t starts)
 	auto_str text = xasprintf("%llu", (unsigned long long)starts);
 	uint64_t stored;
 
-	TRY(store_put(db.store, TABLE_START, "count", text, strlen(text), NULL, &stored));
+	TRY(store_put(db.store, DB_TABLE_START, DB_START_COUNT, text, strlen(text), NULL, &stored));
 	struct err *e = store_barrier(db.store, stored, NEVER);
 	if (!err_is(e, &ERR_STORE_READ_ONLY))
 		return e;
@@ -184,12 +183,25 @@ static MAY_WAIT struct err *count_start(uint64_t starts)
 	return NULL;
 }
 
+#define YEAR_2026 INT64_C(1767225600) /* seconds since 1970 */
+
+/* Nobody restores a copy twice in a second. */
+uint64_t db_starts_by_clock(void)
+{
+	int64_t seconds = clock_real_ns() / NS_PER_S - YEAR_2026;
+
+	return seconds < 0 ? 0 : seconds < INT32_MAX ? (uint64_t)seconds : INT32_MAX;
+}
+
 static MAY_WAIT struct err *load(void)
 {
 	struct list rows = LIST_INIT(rows);
 	uint64_t starts = 0;
 
-	TRY(store_load(db.store, TABLE_START, load_start, &starts));
+	TRY(store_load(db.store, DB_TABLE_START, load_start, &starts));
+	/* A copy knows nothing of the runs that came after it. */
+	if (store_is_restored(db.store) && starts < db_starts_by_clock())
+		starts = db_starts_by_clock();
 	db.generation = db.tombstones_from = ++starts << 32;
 	struct err *e = store_load(db.store, DB_TABLE_OBJECT, load_row, &rows);
 	while (!list_is_empty(&rows)) {

@@ -122,26 +122,20 @@ struct xmldb_kept *xmldb_keep(struct xmldb *db)
 	return kept;
 }
 
-struct rows {
-	const struct xmldb_kept *v;
-	size_t n;
-};
-
-static struct err *put_rows(struct store_maker *m, void *arg)
+static struct err *put_content(struct store_maker *m, void *arg)
 {
-	const struct rows *rows = arg;
+	const struct xmldb_content *content = arg;
+	auto_str starts = xasprintf("%llu", (unsigned long long)content->starts);
 
-	for (size_t i = 0; i < rows->n; i++)
-		TRY(store_maker_put(
-			m, DB_TABLE_OBJECT, rows->v[i].ref, rows->v[i].text, rows->v[i].len));
-	return NULL;
+	for (size_t i = 0; i < content->n; i++)
+		TRY(store_maker_put(m, DB_TABLE_OBJECT, content->rows[i].ref, content->rows[i].text,
+			content->rows[i].len));
+	return store_maker_put(m, DB_TABLE_START, DB_START_COUNT, starts, strlen(starts));
 }
 
-struct err *xmldb_make_file(const char *path, const struct xmldb_kept *rows, size_t n)
+struct err *xmldb_make_file(const char *path, const struct xmldb_content *content)
 {
-	struct rows all = {rows, n};
-
-	return store_make(path, &db_schema, put_rows, &all);
+	return store_make(path, &db_schema, put_content, (void *)content);
 }
 
 /* ---- at the next start ---- */
@@ -151,12 +145,12 @@ static char *restored_name(const char *path)
 	return xasprintf("%s.restored", path);
 }
 
-struct err *xmldb_make_restored(const char *path, const struct xmldb_kept *rows, size_t n)
+struct err *xmldb_make_restored(const char *path, const struct xmldb_content *content)
 {
 	auto_str new_path = xasprintf("%s.import", path);
 	auto_str restored = restored_name(path);
 
-	TRY(xmldb_make_file(new_path, rows, n));
+	TRY(xmldb_make_file(new_path, content));
 	if (!rename(new_path, restored))
 		return NULL;
 	struct err *e = err_errno(errno, "rename %s", new_path);

@@ -136,6 +136,8 @@ static struct err *read_row(struct table *t, const struct xml_node *node)
 		return refuse(node, "a row without a reference");
 	if (node->first)
 		return refuse(node, "a row has attributes, and nothing else");
+	if (t->db->arena.used > XMLDB_MEMORY_MAX)
+		return err(LIMIT_EXCEEDED, "memory of a database", "512 MiB");
 	row.ref = arena_strdup(&t->db->arena, xmldb_get_attr(ref, &t->db->arena));
 	row.record = arena_alloc(&t->db->arena, t->class->record->size);
 	memcpy(row.record, t->blank, t->class->record->size);

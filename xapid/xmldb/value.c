@@ -17,7 +17,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#define NO_OBJECT "OpaqueRef:NULL"
+#define NO_OBJECT   "OpaqueRef:NULL"
+#define MEMBERS_MAX 1000000 /* of one set or map */
 
 /* ---- attributes ---- */
 
@@ -37,11 +38,26 @@ static size_t measure(const char *s, bool *is_fit)
 	return n ? n : 1;
 }
 
+/* How many characters of ASCII stand for themselves here. */
+static size_t plain_stretch(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] > ' ' && text[n] < 0x7f && text[n] != '%')
+		n++;
+	return n;
+}
+
 static void protect(const char *text, struct sbuf *out)
 {
 	static const char plain[] = " \t\n\r%", letters[] = ".tnr%";
 
 	for (size_t n; *text; text += n) {
+		n = plain_stretch(text);
+		sbuf_add(out, text, n);
+		text += n;
+		if (!*text)
+			return;
 		const char *found = strchr(plain, *text);
 		bool is_fit;
 
@@ -289,7 +305,7 @@ static bool take_members(struct reader *r, bool is_map, member_vec *out)
 	if (!take_char(r, '('))
 		return false;
 	while (!take_char(r, ')')) {
-		if (!take_member(r, is_map, &m))
+		if (out->n == MEMBERS_MAX || !take_member(r, is_map, &m))
 			return false;
 		vec_push(out, m);
 	}

@@ -75,48 +75,91 @@ const char *xmldb_column(const struct class *c, const struct field *f, struct ar
 
 /* ---- rows ---- */
 
+struct column {
+	const struct field *field;
+	const char *name;
+};
+
+struct table {
+	const struct class *class;
+	struct column *columns; /* in the arena, as the names */
+	size_t n;
+	struct arena arena;
+	struct sbuf text; /* of a value */
+};
+
+static void table_init(struct table *t)
+{
+	const struct class *c = t->class;
+
+	t->columns = arena_calloc(&t->arena, c->n_fields, sizeof(*t->columns));
+	for (uint32_t i = 0; i < c->n_fields; i++)
+		if (xmldb_is_kept(c, &c->fields[i]))
+			t->columns[t->n++] = (struct column){
+				&c->fields[i], xmldb_column(c, &c->fields[i], &t->arena)};
+}
+
+static void table_fini(struct table *t)
+{
+	arena_fini(&t->arena);
+	sbuf_fini(&t->text);
+}
+
 static void put_pair(const char *name, const char *text, struct sbuf *out)
 {
-	sbuf_printf(out, " %s=\"", name);
+	sbuf_addc(out, ' ');
+	sbuf_adds(out, name);
+	sbuf_adds(out, "=\"");
 	xmldb_put_attr(text, out);
 	sbuf_addc(out, '"');
 }
 
-void xmldb_put_row(const struct class *c, const char *ref, const void *record,
-	struct xmldb_stamp stamp, struct sbuf *out)
+static void put_row(struct table *t, const char *ref, const void *record, struct xmldb_stamp stamp,
+	struct sbuf *out)
 {
-	auto_arena a = {0};
-	auto_sbuf text = {0};
-
 	sbuf_adds(out, "<row");
 	put_pair("ref", ref, out);
 	sbuf_printf(out, " __ctime=\"%llu\" __mtime=\"%llu\"", (unsigned long long)stamp.created,
 		(unsigned long long)stamp.changed);
 	put_pair("_ref", ref, out);
-	for (uint32_t i = 0; i < c->n_fields; i++) {
-		const struct field *f = &c->fields[i];
+	for (size_t i = 0; i < t->n; i++) {
+		const struct field *f = t->columns[i].field;
 
-		if (!xmldb_is_kept(c, f))
-			continue;
-		sbuf_clear(&text);
-		xmldb_put(f->type, (const char *)record + f->offset, &text);
-		put_pair(xmldb_column(c, f, &a), sbuf_str(&text), out);
+		sbuf_clear(&t->text);
+		xmldb_put(f->type, (const char *)record + f->offset, &t->text);
+		put_pair(t->columns[i].name, sbuf_str(&t->text), out);
 	}
 	sbuf_adds(out, "/>");
 }
 
+void xmldb_put_row(const struct class *c, const char *ref, const void *record,
+	struct xmldb_stamp stamp, struct sbuf *out)
+{
+	AUTO(table_fini) struct table t = {.class = c};
+
+	table_init(&t);
+	put_row(&t, ref, record, stamp, out);
+}
+
 /* ---- all ---- */
+
+static void put_rows(const struct class *c, struct sbuf *out)
+{
+	AUTO(table_fini) struct table t = {.class = c};
+
+	table_init(&t);
+	db_for_each_of (c, row) {
+		const struct xmldb_stamp stamp = {db_row_created(row), db_row_generation(row)};
+
+		put_row(&t, db_ref(row), db_record(row), stamp, out);
+	}
+}
 
 static void put_table(const struct class *c, struct sbuf *out)
 {
 	sbuf_printf(out, "<table name=\"%s\">", c->name);
 	if (c->is_persistent)
-		db_for_each_of (c, row) {
-			const struct xmldb_stamp stamp = {
-				db_row_created(row), db_row_generation(row)};
-
-			xmldb_put_row(c, db_ref(row), db_record(row), stamp, out);
-		}
+		put_rows(c, out);
 	sbuf_adds(out, "</table>");
 }
 

@@ -32,7 +32,8 @@
 #define XMLDB_SCHEMA_MAJOR 5
 #define XMLDB_SCHEMA_MINOR 909
 
-#define XMLDB_SIZE_MAX ((size_t)128 << 20) /* of a text that is read */
+#define XMLDB_SIZE_MAX   ((size_t)128 << 20) /* of a text that is read */
+#define XMLDB_MEMORY_MAX ((size_t)512 << 20) /* of its records */
 
 /* Whether the field stands in files: it is kept, and no set that follows from another field. */
 bool xmldb_is_kept(const struct class *c, const struct field *f);
@@ -107,11 +108,15 @@ struct xmldb_kept {
 	size_t len;
 };
 struct xmldb_kept *xmldb_keep(struct xmldb *db);
-/* Makes a file of N of them, whole and durable, that a database can be opened from. Blocks. */
-must_check struct err *xmldb_make_file(const char *path, const struct xmldb_kept *rows, size_t n);
+struct xmldb_content {
+	const struct xmldb_kept *rows;
+	size_t n;
+	uint64_t starts; /* so many runs of the old database were there: generations go on */
+};
+/* Makes a file, whole and durable, that a database can be opened from. Blocks. */
+must_check struct err *xmldb_make_file(const char *path, const struct xmldb_content *content);
 /* The same for the database at PATH, which is open: it takes its place at the next start. */
-must_check struct err *xmldb_make_restored(
-	const char *path, const struct xmldb_kept *rows, size_t n);
+must_check struct err *xmldb_make_restored(const char *path, const struct xmldb_content *content);
 /* At the start: if there is one, it takes the place of the file at PATH, which stays beside it. */
 must_check struct err *xmldb_take_restored(const char *path);
 

@@ -317,7 +317,7 @@ static void import(void *arg)
 		sbuf_str(&before), sbuf_len(&before), &(struct xmldb_import){0}, &db, &host));
 	for (size_t i = 0; i < db.notes.n; i++)
 		fail_msg("%s", db.notes.v[i]);
-	CHECK_OK(xmldb_make_file(path, xmldb_keep(&db), db.rows.n));
+	CHECK_OK(xmldb_make_file(path, &(struct xmldb_content){xmldb_keep(&db), db.rows.n, 41}));
 	db_close();
 }
 
@@ -355,6 +355,7 @@ static void compare(void *arg)
 	db_close();
 	CHECK_OK(db_open(&(struct db_options){.path = path}));
 	each_row(compare_row);
+	assert_int_equal(db_start_of(db_generation()), 42);
 	db_close();
 	map_for_each (slot, &fields)
 		fail_msg("%s is gone", slot->key);
@@ -410,7 +411,7 @@ static void harm(void *arg)
 	struct stat then, now;
 
 	CHECK_OK(db_open(&(struct db_options){0}));
-	CHECK_OK(xmldb_make_file(path, rows, ARRAY_LEN(rows)));
+	CHECK_OK(xmldb_make_file(path, &(struct xmldb_content){rows, ARRAY_LEN(rows), 0}));
 	assert_int_equal(stat(path, &then), 0);
 	CHECK_OK(db_fsck(path, keep_finding, NULL, &n_rows));
 	assert_int_equal(n_rows, 5);

@@ -160,6 +160,23 @@ static void a_bad_member_leaves_the_others(void **state)
 	assert_string_equal(string_map_get(&map, "b"), "3");
 }
 
+static void a_set_has_its_limit(void **state)
+{
+	const struct type *t = type_of(&xenapi_class_vm, "tags");
+	auto_sbuf text = {0};
+	struct string_list set = {0};
+
+	sbuf_addc(&text, '(');
+	for (int i = 0; i < 1000000; i++)
+		sbuf_printf(&text, "%d ", i);
+	sbuf_adds(&text, ")");
+	assert_null(xmldb_get(t, sbuf_str(&text), &arena, &set));
+	assert_int_equal(set.n, 1000000);
+	sbuf_truncate(&text, sbuf_len(&text) - 1);
+	sbuf_adds(&text, "more)");
+	assert_non_null(strstr(xmldb_get(t, sbuf_str(&text), &arena, &set), "is no set"));
+}
+
 /* ---- rows ---- */
 
 /* A text of the database with one row. */
@@ -270,5 +287,5 @@ static void fields_have_the_names_of_their_spaces(void **state)
 TEST_MAIN(ARENA_TEST(attributes_keep_their_blanks), ARENA_TEST(old_and_odd_escapes_are_read),
 	ARENA_TEST(values_are_as_the_original_has_them), ARENA_TEST(other_forms_of_lists_are_read),
 	ARENA_TEST(what_is_no_value_is_told), ARENA_TEST(a_bad_member_leaves_the_others),
-	TEST(every_field_of_every_class_comes_back),
+	ARENA_TEST(a_set_has_its_limit), TEST(every_field_of_every_class_comes_back),
 	ARENA_TEST(fields_have_the_names_of_their_spaces))
