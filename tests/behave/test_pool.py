@@ -126,6 +126,18 @@ class Running(TwoHosts):
         self.x("VM.destroy", vm)
         self.agree()
 
+    def test_guests_end_and_start_with_the_members_toolstack(self):
+        vm = self.make_there(affinity=self.member)
+        for key, value in (("auto_poweron", "true"), ("on_toolstack_stop", "shutdown")):
+            self.x("VM.add_to_other_config", vm, key, value)
+        self.x("pool.add_to_other_config", self.x("pool.get_all")[0], "auto_poweron", "true")
+        self.x("VM.start", vm, False, False)
+        self.assertIn("guests: 1 shut down", self.b.xenith("down").stdout)
+        self.assertEqual(self.state(vm), "Halted")
+        self.b.xenith("up", "--address", MEMBER, *self.ports)
+        self.until(lambda: self.state(vm) == "Running", "the guest")
+        self.assertEqual(self.x("VM.get_resident_on", vm), self.member)
+
     def test_where_a_vm_starts(self):
         vm = self.make_vm(affinity=self.member)
         self.x("VM.start", vm, False, False)

@@ -11,6 +11,7 @@ import time
 import unittest
 import xmlrpc.client
 
+from budget import Budget
 from jsonrpc import Client
 from pool import MIB, NO_QOS, NULL, Case, Failure
 from stack import BUILD, HANG, Stack, free_port
@@ -1453,6 +1454,91 @@ class Kills(LifeTest):
         runs = record["power_state"] == "Running" and record["resident_on"] == self.host
         rests = record["power_state"] == "Halted" and record["resident_on"] == NULL
         return (runs or rests) and not record["current_operations"]
+
+    # What is begun, by the power state that it is begun in.
+    ANY = {
+        "Halted": ["VM.start", "VM.start_on", "VM.snapshot", "VM.clone"],
+        "Running": ["VM.pause", "VM.suspend", "VM.clean_shutdown", "VM.hard_shutdown",
+                    "VM.shutdown", "VM.clean_reboot", "VM.hard_reboot", "VM.checkpoint",
+                    "VM.set_VCPUs_number_live", "VM.set_memory_dynamic_range", "VBD.unplug",
+                    "VBD.plug", "VIF.unplug", "VIF.plug", "VBD.insert", "VBD.eject"],
+        "Paused": ["VM.unpause", "VM.hard_shutdown", "VM.hard_reboot"],
+        "Suspended": ["VM.resume", "VM.resume_on", "VM.hard_shutdown"],
+    }  # fmt: skip
+
+    def arguments(self, method, vm):
+        if method.startswith("VIF."):
+            return [self.vif]
+        if method in ("VBD.insert", "VBD.eject"):
+            return [self.cd] + ([self.disc] if method == "VBD.insert" else [])
+        if method.startswith("VBD."):
+            return [self.second]
+        more = {
+            "VM.start": [False, False],
+            "VM.start_on": [self.host, False, False],
+            "VM.resume": [False, False],
+            "VM.resume_on": [self.host, False, False],
+            "VM.clone": ["again"],
+            "VM.snapshot": ["then"],
+            "VM.checkpoint": ["then"],
+            "VM.set_VCPUs_number_live": ["2"],
+            "VM.set_memory_dynamic_range": [str(192 * MIB), str(256 * MIB)],
+        }
+        return [vm, *more.get(method, [])]
+
+    def disagreement(self, vm):
+        """What xapid and the simulator say differently of the VM, or None."""
+        record = self.x("VM.get_record", vm)
+        state = record["power_state"]
+        domain = self.simulator.call("Domain.stat", vm=record["uuid"])
+        if record["current_operations"] or record["scheduled_to_be_resident_on"] != NULL:
+            return f"not settled: {record['current_operations']}"
+        if domain is None:
+            is_gone = state in ("Halted", "Suspended")
+            has_memory = record["suspend_VDI"] != NULL
+            return None if is_gone and has_memory == (state == "Suspended") else f"gone, {state}"
+        if (domain["power"], str(domain["domid"])) != (state.lower(), record["domid"]):
+            return f"{domain['power']} {domain['domid']}, {state} {record['domid']}"
+        here = {device["name"] for device in domain["devices"]}
+        vbds = [self.x("VBD.get_record", ref) for ref in record["VBDs"]]
+        vifs = [self.x("VIF.get_record", ref) for ref in record["VIFs"]]
+        told = {device["device"] for device in vbds + vifs if device["currently_attached"]}
+        return None if here == told else f"{here}, {told}"
+
+    def test_a_kill_amid_any_operation(self):
+        sr = self.make_sr()
+        self.sr_folder = self.stack.dir / "discs"
+        self.x("pool.set_suspend_image_SR", self.x("pool.get_all")[0], sr)
+        vm = self.make_vm(memory_dynamic_min=str(128 * MIB))
+        self.make_vbd(vm, self.make_vdi(sr), "0")
+        self.second = self.make_vbd(vm, self.make_vdi(sr), "1")
+        self.cd = self.make_cd(vm, "3")
+        self.disc = self.make_vdi(sr)
+        network = self.x("network.create", {"name_label": "net", "other_config": {}})
+        self.vif = self.make_vif(vm, network)
+        self.simulator = Client(self.stack.dir / "run" / "simulator" / "run" / "simulator.sock")
+        self.addCleanup(self.simulator.close)
+        budget = Budget("kills amid any operation", 200, least=2)
+        for _ in budget:
+            method = budget.dice.choice(self.ANY[self.state(vm)])
+            daemon = budget.dice.choice(("xapid", "xenopsd"))
+            what = f"{method} of one {self.state(vm)}, kill of {daemon}"
+
+            def begin(method=method):
+                self.x(f"Async.{method}", *self.arguments(method, vm))
+                time.sleep(budget.dice.uniform(0, 0.05))
+
+            self.stack.kill(daemon, begin)
+            self.until(lambda: self.x.login() or True, f"a session after {what}")
+            self.until(lambda: not self.pending(), f"no task after {what}")
+            end = time.monotonic() + HANG
+            while trouble := self.disagreement(vm):
+                self.assertLess(time.monotonic(), end, f"{what}: {trouble}")
+                time.sleep(0.05)
+
+    def pending(self):
+        records = self.x("task.get_all_records").values()
+        return [record["name_label"] for record in records if record["status"] == "pending"]
 
 
 if __name__ == "__main__":

@@ -302,6 +302,10 @@ class Commands(Xe):
         self.assertEqual(
             self.good("host-get-vms-which-prevent-evacuation", f"uuid={host}"), ""
         )
+        self.good("host-set-hostname-live", f"host-uuid={host}", "host-name=renamed")
+        self.assertEqual(
+            self.one("host-param-get", f"uuid={host}", "param-name=hostname"), "renamed"
+        )
         self.good("host-evacuate")
         self.good("pool-sync-database")
         status, _, err = self.xe("host-call-plugin", f"host-uuid={host}", "plugin=none", "fn=f")

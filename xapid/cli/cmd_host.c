@@ -118,6 +118,15 @@ static MAY_WAIT struct err *send_debug_keys(struct cli *c)
 		c, "host.send_debug_keys", json_pack("[s, s]", host, cli_arg(c, "keys")), NULL);
 }
 
+static MAY_WAIT struct err *set_hostname(struct cli *c)
+{
+	const char *host;
+
+	TRY(cli_arg_object(c, "host", "host-uuid", &host));
+	return cli_call(c, "host.set_hostname_live",
+		json_pack("[s, s]", host, cli_arg(c, "host-name")), NULL);
+}
+
 static MAY_WAIT struct err *call_plugin(struct cli *c)
 {
 	const char *host, *said;
@@ -313,6 +322,8 @@ const struct cli_command cli_host_commands[] = {
 		.doc = "Print what the hypervisor of a host said."},
 	{"host-send-debug-keys", "host-uuid keys", "", send_debug_keys,
 		.doc = "Send keys to the debug console of a host's hypervisor."},
+	{"host-set-hostname-live", "host-uuid host-name", "", set_hostname,
+		.doc = "Give a host another name, as its system has it."},
 	{"host-compute-free-memory", "", "<host-selectors>", free_memory,
 		.doc = "Print how many bytes of memory VMs could still have."},
 	{"host-call-plugin", "host-uuid plugin fn", "args:", call_plugin,
