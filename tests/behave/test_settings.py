@@ -3,6 +3,7 @@
 
 import unittest
 
+from jsonrpc import Client
 from pool import MIB, Case
 from stack import Stack, free_port
 
@@ -78,6 +79,12 @@ class Settings(Case):
         self.x("SR.update", sr)
         self.assertIn("file", self.x("SR.get_supported_types"))
 
+        for field in ("read_only", "sharable"):
+            for value in (True, False):
+                self.x(f"VDI.set_{field}", vdi, value)
+                self.assertIs(self.x(f"VDI.get_{field}", vdi), value)
+            self.fails("HANDLE_INVALID", f"VDI.set_{field}", "OpaqueRef:none", True)
+
         # It is forgotten with its disks, and comes back with them.
         uuids = self.x("SR.get_uuid", sr), self.x("VDI.get_uuid", vdi)
         (pbd,) = self.x("SR.get_PBDs", sr)
@@ -92,6 +99,35 @@ class Settings(Case):
         self.x("PBD.plug", self.x("PBD.create", record))
         self.x("SR.scan", again)
         self.assertEqual(self.x("VDI.get_SR", self.x("VDI.get_by_uuid", uuids[1])), again)
+
+    def test_connections(self):
+        sr = self.make_sr()
+        (pbd,) = self.x("SR.get_PBDs", sr)
+        config = self.x("PBD.get_device_config", pbd)
+        self.fails("OPERATION_NOT_ALLOWED", "PBD.set_device_config", pbd, config)
+        self.x("PBD.unplug", pbd)
+        self.x("PBD.set_device_config", pbd, {**config, "more": "x"})
+        self.assertEqual(self.x("PBD.get_device_config", pbd), {**config, "more": "x"})
+        self.fails("HANDLE_INVALID", "PBD.set_device_config", "OpaqueRef:none", config)
+
+    def test_bridges(self):
+        """They are there before anybody is plugged."""
+        networks = [
+            self.x("network.create", {"name_label": name, "other_config": {}}) for name in "ab"
+        ]
+        vm = self.make_vm()
+        self.make_vif(vm, networks[1])
+        self.x("network.attach", networks[0], self.host)
+        self.assertEqual(self.bridges(networks), [True, False])
+        self.x("network.attach_for_vm", self.host, vm)
+        self.assertEqual(self.bridges(networks), [True, True])
+        self.fails("HANDLE_INVALID", "network.attach", "OpaqueRef:none", self.host)
+        self.fails("HANDLE_INVALID", "network.attach_for_vm", self.host, "OpaqueRef:none")
+
+    def bridges(self, networks):
+        with Client(self.stack.socket("networkd")) as networkd:
+            there = {bridge["bridge"] for bridge in networkd.call("Bridge.list")}
+        return [self.x("network.get_bridge", network) in there for network in networks]
 
     def test_the_rest(self):
         self.x("secret.destroy", self.x("secret.create", {"value": "x", "other_config": {}}))

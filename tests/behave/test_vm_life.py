@@ -932,6 +932,7 @@ class Guests(LifeTest):
 
     def test_the_memory_that_it_was_told_to_have(self):
         call = "VM.wait_memory_target_live"
+        self.x("VM.set_HVM_boot_policy", self.vm, "BIOS order")
         self.fails("VM_BAD_POWER_STATE", call, self.vm)
         self.start()
         self.x(call, self.vm)
@@ -940,6 +941,13 @@ class Guests(LifeTest):
             self.x("VM_metrics.get_memory_actual", metrics),
             self.x("VM.get_memory_target", self.vm),
         )
+        self.x("VM.set_memory_target_live", self.vm, str(192 * MIB))
+        self.assertEqual(self.x("VM.get_memory_dynamic_max", self.vm), str(192 * MIB))
+        self.x(call, self.vm)
+        self.assertEqual(self.x("VM_metrics.get_memory_actual", metrics), str(192 * MIB))
+        self.x("VM.set_shadow_multiplier_live", self.vm, 2.0)
+        self.assertEqual(self.x("VM.get_HVM_shadow_multiplier", self.vm), 2.0)
+        self.fails("INVALID_VALUE", "VM.set_shadow_multiplier_live", self.vm, 0.5)
 
     def test_usb_devices(self):
         """The guest has it from its start on, and gives it back."""
