@@ -159,6 +159,32 @@ class Asked(HostTest):
             self.assertEqual(answer, ["host", "OpaqueRef:none"])
 
 
+class Told(HostTest):
+    """What other daemons have to know."""
+
+    def test_where_vms_have_their_memory(self):
+        call = "host.set_numa_affinity_policy"
+        vm = self.make_vm()
+        metrics = self.x("VM.get_metrics", vm)
+        for value, is_kept in (("best_effort", True), ("any", False), ("best_effort", True)):
+            self.x(call, self.host, value)
+            self.assertEqual(self.x("host.get_numa_affinity_policy", self.host), value)
+            self.x("VM.start", vm, False, False)
+            self.assertIs(self.x("VM_metrics.get_numa_optimised", metrics), is_kept)
+            self.x("VM.hard_shutdown", vm)
+        self.stack.kill("xenopsd")
+        self.until(lambda: self.x("VM.start", vm, False, False) or True, "a start")
+        self.assertIs(self.x("VM_metrics.get_numa_optimised", metrics), True)
+        self.x("host.set_numa_affinity_policy", self.host, "default_policy")
+        self.fails("HANDLE_INVALID", call, "OpaqueRef:none", "any")
+
+    def test_archives(self):
+        self.x("host.backup_rrds", self.host, 0.0)
+        for delay in (-1.0, 3601.0):
+            self.fails("INVALID_VALUE", "host.backup_rrds", self.host, delay)
+        self.fails("HANDLE_INVALID", "host.backup_rrds", "OpaqueRef:none", 0.0)
+
+
 class Sources(HostTest):
     def test_of_a_host_and_a_vm(self):
         def known(ref, cls, name):

@@ -8,6 +8,7 @@ import xmlrpc.client
 
 from pool import MIB, NULL, VM, Case, Failure
 from xapid import Xapid
+from xenapi import HANG
 
 AWAY = "OpaqueRef:away"
 GOOD = "OpaqueRef:pif-good"
@@ -158,6 +159,22 @@ class Power(Lone):
         record = self.x("VM.get_record", GUEST)
         self.assertEqual((record["power_state"], record["resident_on"]), ("Halted", NULL))
         self.assertIn("start", record["allowed_operations"])
+
+
+    def test_the_agent_ends(self):
+        """For good, by itself, and after the answer."""
+        own = Xapid(self, {"root": ("root", "secret")})
+        own.login("root", "secret")("host.shutdown_agent")
+        self.assertEqual(own.process.wait(HANG), 0)
+
+    def test_editions(self):
+        for call, ref in (("host", self.host), ("pool", self.pool)):
+            self.x(f"{call}.apply_edition", ref, "free")
+            self.assertEqual(self.x("host.get_edition", self.host), "free")
+            self.assertEqual(
+                self.fails("INVALID_EDITION", f"{call}.apply_edition", ref, "costly"), ["costly"]
+            )
+            self.fails("HANDLE_INVALID", f"{call}.apply_edition", NULL, "free")
 
 
 class Switches(Lone):

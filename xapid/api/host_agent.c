@@ -44,3 +44,16 @@ MAY_WAIT struct err *xapi_host_set_hostname_live(
 	TRY(db_write(host, in->host, hostname, in->hostname));
 	return db_map_put(host, in->host, software_version, "hostname", in->hostname);
 }
+
+static MAY_WAIT void end_for_good(void *arg)
+{
+	err_free(fiber_sleep(PAUSE));
+	daemon_stop(DAEMON_EXIT_OK);
+}
+
+/* Of this host. What runs it does not start it again. */
+MAY_WAIT struct err *xapi_host_shutdown_agent(struct call *c)
+{
+	log_info("ending: %s wants it", xapi_call(c)->user);
+	return fiber_spawn(NULL, end_for_good, NULL, "end");
+}

@@ -39,7 +39,8 @@ static const char *const host_messages[] = {"host.dmesg", "host.dmesg_clear",
 	"host.get_server_certificate", "host.install_server_certificate",
 	"host.refresh_server_certificate", "host.reset_server_certificate",
 	"host.syslog_reconfigure", "host.set_hostname_live", "host.restart_agent",
-	"host.get_uncooperative_resident_VMs", "host.shutdown", "host.reboot", "PUSB.scan", NULL};
+	"host.get_uncooperative_resident_VMs", "host.shutdown", "host.reboot", "PUSB.scan",
+	"host.backup_rrds", "host.set_numa_affinity_policy", NULL};
 static const char *const sr_messages[] = {"SR.scan", "SR.destroy", "SR.update", "SR.forget",
 	"SR.get_data_sources", "SR.record_data_source", "SR.query_data_source",
 	"SR.forget_data_source_archives", NULL};

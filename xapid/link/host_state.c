@@ -185,6 +185,29 @@ static MAY_WAIT struct err *compare_memory(void)
 	return db_write(host_metrics, host->metrics, memory_free, memory.free_bytes);
 }
 
+MAY_WAIT struct err *host_state_tell_numa(void)
+{
+	auto_arena a = {0};
+	const struct xenapi_host *host = db_find(host, host_here());
+	enum xenops_numa_policy policy = XENOPS_NUMA_POLICY_ANY;
+	struct xenops_host_set_numa_affinity_policy_in in = {&policy};
+
+	if (!host)
+		return NULL;
+	switch (host->numa_affinity_policy) {
+	case XENAPI_HOST_NUMA_AFFINITY_POLICY_ANY:
+		break;
+	case XENAPI_HOST_NUMA_AFFINITY_POLICY_BEST_EFFORT:
+		policy = XENOPS_NUMA_POLICY_BEST_EFFORT;
+		break;
+	case XENAPI_HOST_NUMA_AFFINITY_POLICY_DEFAULT_POLICY:
+		in.policy = NULL;
+		break;
+	}
+	return xenops_host_set_numa_affinity_policy(
+		link_xenopsd.client, &in, &a, deadline_in(LINK_CALL_NS));
+}
+
 MAY_WAIT struct err *host_state_compare(void)
 {
 	auto_arena arena = {0};
@@ -194,6 +217,7 @@ MAY_WAIT struct err *host_state_compare(void)
 	if (!db_find(host, host_here()))
 		return NULL;
 	TRY(host_state_note(host_here(), &stat));
+	TRY(host_state_tell_numa());
 	return compare_memory();
 }
 

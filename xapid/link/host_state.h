@@ -12,6 +12,8 @@
 
 /* Asks xenopsd, and notes it of this host. */
 MAY_WAIT must_check struct err *host_state_compare(void);
+/* xenopsd keeps to the host's policy of where VMs have their memory. */
+MAY_WAIT must_check struct err *host_state_tell_numa(void);
 /* Asks for the memory after a moment, once for all who said so in it. */
 void host_state_memory_soon(void);
 
