@@ -63,7 +63,7 @@ $(bench_bin): $(B)/obj/tests/bench/bench.o
 $(B)/tests/bench/bench_rpc $(B)/tests/bench/bench_codec: $(B)/obj/tests/bench/vm_record.o
 $(B)/tests/bench/bench_xenopsd: $(B)/obj/tests/bench/host.o
 $(B)/tests/bench/bench_xapid: $(patsubst %,$(B)/obj/tests/bench/%.o,host bare_http xapid_client \
-	xapid_calls xapid_records xapid_storm)
+	xapid_calls xapid_records xapid_storm crowd)
 $(bench_bin): $(B)/tests/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(LIBS) $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)

@@ -25,7 +25,7 @@
 #define VALUE_END   "</value></member></struct></value></param></params></methodResponse>"
 
 static struct {
-	int port;
+	int port, tls_port;
 	char *conf; /* owned */
 } host;
 
@@ -39,6 +39,11 @@ const char *xapid_disk_folder(void)
 int xapid_port(void)
 {
 	return host.port;
+}
+
+int xapid_tls_port(void)
+{
+	return host.tls_port;
 }
 
 /* One that nobody has now. */
@@ -71,9 +76,10 @@ MAY_WAIT void xapid_host_begin(const char *folder, unsigned daemons, const char 
 		if (daemons & others[i].bit)
 			host_start(others[i].name, others[i].conf);
 	host.port = free_port();
+	host.tls_port = daemons & HOST_TLS ? free_port() : 0;
 	free(host.conf);
-	host.conf = xasprintf(
-		"address = 127.0.0.1\nport = %d\ntls_port = 0\nauth = file\n%s", host.port, conf);
+	host.conf = xasprintf("address = 127.0.0.1\nport = %d\ntls_port = %d\nauth = file\n%s",
+		host.port, host.tls_port, conf);
 	host_start("xapid", host.conf);
 }
 

@@ -20,6 +20,8 @@ struct xapid_client {
 
 /* The daemons that a host of a bench has beside xapid. */
 enum { HOST_XENOPSD = 1, HOST_SMD = 2, HOST_NETWORKD = 4, HOST_RRDD = 8, HOST_ALL = 15 };
+/* Besides: xapid has a port of TLS. */
+enum { HOST_TLS = 16 };
 
 /* Starts xapid, and those of DAEMONS, on a new directory in FOLDER. CONF: further lines of
  * xapid.conf. The host answers when this returns; host_end ends it. */
@@ -30,6 +32,8 @@ MAY_WAIT void xapid_host_restart(int signum);
 const char *xapid_disk_folder(void);
 /* The port of HTTP, of the host that runs. */
 int xapid_port(void);
+/* That of TLS, with HOST_TLS. */
+int xapid_tls_port(void);
 
 /* ---- connections ---- */
 
