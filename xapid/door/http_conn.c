@@ -260,22 +260,20 @@ static void spare_give_back(struct arena *a)
 	spare = *a;
 }
 
-/* False: the connection ends. */
+/* False: the connection ends. After a handshake the request is waited for as on any new one. */
 static MAY_WAIT bool serve_requests(struct http_conn *c)
 {
 	AUTO(spare_give_back) struct arena a = spare_take();
 
-	if (c->tls && !shake_hands(c))
-		return false;
+	if (c->tls)
+		return shake_hands(c);
 	for (unsigned n = 1;; n++) {
+		c->has_asked = true;
 		if (!serve_one(c, &a))
 			return false;
 		auto_err e = stream_drain(c->stream, UNWRITTEN_MAX, NEVER);
-		if (!e && !sbuf_len(stream_in(c->stream))) {
-			/* Now, while the answer is in the processor's caches. */
-			stream_flush_now(c->stream);
+		if (!e && !sbuf_len(stream_in(c->stream)))
 			return true;
-		}
 		if (!e && n % REQUESTS_A_RUN == 0)
 			e = fiber_yield();
 		if (e)
@@ -315,7 +313,7 @@ static void serve(void *arg)
 	list_remove(&c->link);
 	n_busy--;
 	if (stays && !is_closing)
-		go_idle(c, &idle);
+		go_idle(c, c->has_asked ? &idle : &fresh);
 	else
 		conn_free(c);
 }

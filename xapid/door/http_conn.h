@@ -19,6 +19,7 @@ struct http_conn {
 	struct fiber *fiber; /* serves; NULL while idle */
 	struct queue *queue; /* of the idle ones, where it is */
 	int64_t idle_until;
+	bool has_asked; /* for something: it is not a new one any more */
 	bool is_receiving; /* it is among those whose request is on its way */
 };
 

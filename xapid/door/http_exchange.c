@@ -25,6 +25,7 @@
 #define BODY_PIECE    ((size_t)256 * 1024)
 #define BODY_PASSED   ((size_t)1024 * 1024) /* of an unwanted body; beyond it the connection ends */
 #define BODY_WHOLE_NS (120 * NS_PER_S) /* for a body that is read whole */
+#define HEAD_ROOM     512 /* for the head of most answers */
 
 /* ---- the request's body ---- */
 
@@ -196,6 +197,7 @@ void exchange_begin(struct exchange *x, unsigned status, const char *type, int64
 	x->is_chunked = length < 0 && !x->request.is_1_0;
 	x->ends_connection |= (length < 0 && x->request.is_1_0) || is_too_much(x);
 	x->reply_left = length < 0 ? UINT64_MAX : (uint64_t)length;
+	sbuf_room(b, HEAD_ROOM);
 	add_status(b, status);
 	add_line(b, "date", date());
 	if (type)
