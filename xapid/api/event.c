@@ -16,7 +16,7 @@
 
 #include "xenapi.gen.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -32,20 +32,31 @@ static int64_t deadline_of(double timeout)
 	return deadline_in((int64_t)(timeout * NS_PER_S));
 }
 
-/* "GENERATION,MESSAGES", both of twenty digits; "": from the beginning. */
+/* Up to twenty digits, of which there is at least one; false: something else. */
+static bool read_count(const char **at, uint64_t *out)
+{
+	size_t n = strspn(*at, "0123456789");
+	char *end;
+
+	if (!n || n > 20)
+		return false;
+	*out = strtoull(*at, &end, 10);
+	*at = end;
+	return true;
+}
+
+/* "GENERATION,MESSAGES", both of twenty digits; "": from the beginning. By hand: what waits for
+ * events is to have little on its stack, and scanf alone takes half of a page. */
 static struct err *read_token(const char *token, struct event_point *out)
 {
-	unsigned long long generation, messages;
-	int end = 0;
+	const char *at = token;
 
-	if (!*token) {
-		*out = (struct event_point){0};
+	*out = (struct event_point){0};
+	if (!*token)
 		return NULL;
-	}
-	if (strspn(token, "0123456789,") != strlen(token) ||
-		sscanf(token, "%20llu,%20llu%n", &generation, &messages, &end) != 2 || token[end])
+	if (!read_count(&at, &out->generation) || *at++ != ',' ||
+		!read_count(&at, &out->messages) || *at)
 		return err(EVENT_FROM_TOKEN_PARSE_FAILURE, token);
-	*out = (struct event_point){generation, messages};
 	return NULL;
 }
 
@@ -98,7 +109,8 @@ MAY_WAIT struct err *xapi_event_from(
 	TRY(wait_for_events(x->session, &s, since, deadline_of(in->timeout), &newest));
 	x->since = db_generation();
 	const struct event_batch batch = {&s, since, newest, x->form};
-	x->wire = event_text_batch(&batch, c->arena);
+	shared_run_add(&x->long_part, event_text_batch(&batch), 0);
+	x->wire = (struct json_text){"", 0};
 	return NULL;
 }
 

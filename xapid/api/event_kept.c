@@ -5,9 +5,6 @@
 #include "xapid/api/event_kept.h"
 
 #include "common/mem.h"
-#include "xapid/db/db.h"
-
-#include <string.h>
 
 /* Everything that there is, which a new client asks for, is not kept: it may be large. */
 enum { KEPT = 8, LARGEST = 256 * 1024 };
@@ -16,8 +13,7 @@ static struct kept {
 	struct subscription to; /* owned */
 	struct event_point since, until, newest;
 	enum gate_form form;
-	char *text; /* owned; NULL: an empty place */
-	size_t len;
+	struct shared *text; /* held; NULL: an empty place */
 } ring[KEPT];
 static unsigned next;
 
@@ -36,28 +32,26 @@ static bool is_for(const struct kept *k, const struct event_batch *batch)
 		subscription_is_same(&k->to, batch->to);
 }
 
-struct json_text event_kept_find(const struct event_batch *batch, struct arena *a)
+struct shared *event_kept_find(const struct event_batch *batch)
 {
 	for (size_t i = 0; i < KEPT; i++)
 		if (is_for(&ring[i], batch))
-			return (struct json_text){
-				arena_strndup(a, ring[i].text, ring[i].len), ring[i].len};
-	return (struct json_text){0};
+			return shared_hold(ring[i].text);
+	return NULL;
 }
 
 static void drop(struct kept *k)
 {
 	subscription_drop_copy(&k->to);
-	free(k->text);
+	shared_drop(k->text);
 	*k = (struct kept){0};
 }
 
-void event_kept_add(
-	const struct event_batch *batch, struct event_point until, const char *text, size_t len)
+void event_kept_add(const struct event_batch *batch, struct event_point until, struct shared *text)
 {
 	struct kept *k = &ring[next];
 
-	if (len > LARGEST)
+	if (text->n > LARGEST)
 		return;
 	next = (next + 1) % KEPT;
 	drop(k);
@@ -65,9 +59,7 @@ void event_kept_add(
 		.until = until,
 		.newest = batch->newest,
 		.form = batch->form,
-		.text = xmalloc(len),
-		.len = len};
-	memcpy(k->text, text, len);
+		.text = shared_hold(text)};
 	subscription_copy(batch->to, &k->to);
 }
 

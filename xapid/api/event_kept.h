@@ -8,12 +8,11 @@
 
 #include "xapid/api/event_text.h"
 
-/* The answer in A; text NULL: there is none. */
-struct json_text event_kept_find(const struct event_batch *batch, struct arena *a);
-/* TEXT is copied. Who has heard of more than the batch's client, but of no change from UNTIL on, is
- * told the same. */
-void event_kept_add(
-	const struct event_batch *batch, struct event_point until, const char *text, size_t len);
+/* The caller's to drop; NULL: there is none. */
+struct shared *event_kept_find(const struct event_batch *batch);
+/* Who has heard of more than the batch's client, but of no change from UNTIL on, is told the same.
+ */
+void event_kept_add(const struct event_batch *batch, struct event_point until, struct shared *text);
 /* At the daemon's end. */
 void event_kept_forget(void);
 

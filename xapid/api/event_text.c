@@ -241,17 +241,26 @@ const char *event_text_token(struct event_point at, struct arena *a)
 		(unsigned long long)at.messages);
 }
 
-struct json_text event_text_batch(const struct event_batch *batch, struct arena *a)
+static struct shared *shared_of(const struct sbuf *out)
+{
+	struct shared *s = shared_new(sbuf_len(out));
+
+	memcpy(s->bytes, sbuf_data(out), sbuf_len(out));
+	return s;
+}
+
+struct shared *event_text_batch(const struct event_batch *batch)
 {
 	auto_sbuf out = {0};
+	auto_arena a = {0};
 	struct writer w = {.form = batch->form,
 		.out = &out,
 		.timestamp = "0.0",
 		.until = {UINT64_MAX, UINT64_MAX}};
-	struct json_text kept = event_kept_find(batch, a);
+	struct shared *text = event_kept_find(batch);
 
-	if (kept.text)
-		return kept;
+	if (text)
+		return text;
 	begin_struct(&w);
 	begin_member(&w, "events");
 	write_events(&w, batch->to, batch->since);
@@ -259,10 +268,11 @@ struct json_text event_text_batch(const struct event_batch *batch, struct arena 
 	begin_member(&w, "valid_ref_counts");
 	write_counts(&w);
 	end_member(&w);
-	member_text(&w, "token", event_text_token(batch->newest, a));
+	member_text(&w, "token", event_text_token(batch->newest, &a));
 	end_struct(&w);
-	event_kept_add(batch, w.until, sbuf_data(&out), sbuf_len(&out));
-	return text_of(&out, a);
+	text = shared_of(&out);
+	event_kept_add(batch, w.until, text);
+	return text;
 }
 
 struct json_text event_text_list(const struct subscription *s, struct event_point since,

@@ -7,6 +7,7 @@
 #define XENITH_XAPID_API_EVENT_TEXT_H
 
 #include "common/arena.h"
+#include "common/shared.h"
 #include "xapid/api/subscription.h"
 #include "xapid/gate/gate.h"
 
@@ -17,8 +18,8 @@ struct event_batch {
 	enum gate_form form;
 };
 
-/* The events, how many objects of each class there are, and the token. */
-struct json_text event_text_batch(const struct event_batch *batch, struct arena *a);
+/* The events, how many objects of each class there are, and the token; the caller's to drop. */
+struct shared *event_text_batch(const struct event_batch *batch);
 const char *event_text_token(struct event_point at, struct arena *a);
 /* The answer of event.next: the events alone. */
 struct json_text event_text_list(const struct subscription *s, struct event_point since,
