@@ -425,6 +425,13 @@ class Notes(Lone):
         overhead = int(self.x("VM.compute_memory_overhead", vm))
         size = int(VM["memory_static_max"])
         self.assertGreater(overhead, 0)
+        self.assertEqual(self.x("VM.get_memory_overhead", vm), str(overhead))
+        for setting in (("VCPUs_max", "8"), ("HVM_shadow_multiplier", 2.0)):
+            self.x(f"VM.set_{setting[0]}", vm, setting[1])
+            more = self.x("VM.compute_memory_overhead", vm)
+            self.assertGreater(int(more), overhead)
+            self.assertEqual(self.x("VM.get_memory_overhead", vm), more)
+            overhead = int(more)
         exact = int(self.x("VM.maximise_memory", vm, str(size + overhead), False))
         self.assertEqual(exact, size)
         rough = int(self.x("VM.maximise_memory", vm, str(size + overhead), True))

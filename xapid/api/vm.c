@@ -8,6 +8,7 @@
 #include "xapid/forward/forward.h"
 #include "xapid/gate/roles.h"
 #include "xapid/link/xenopsd.h"
+#include "xapid/plan/overhead.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
 
@@ -31,6 +32,7 @@ MAY_WAIT struct err *hook_vm_create(struct xapi_call *c, const void *const *args
 	vm.domid = -1;
 	vm.domain_type = vm_domain_type(&vm);
 	vm.last_booted_record = "";
+	vm.memory_overhead = overhead_of(&vm);
 	TRY(db_create(vm_metrics, &metrics, &vm.metrics));
 	TRY(db_create(vm, &vm, &ref));
 	if (!string_map_get(&vm.other_config, "mac_seed"))

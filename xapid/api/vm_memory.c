@@ -7,13 +7,12 @@
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/link/xenopsd.h"
-#include "xapid/plan/metadata.h"
+#include "xapid/plan/overhead.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
 
 #include <stdlib.h>
 
-#define KIB           INT64_C(1024)
 #define MIB           (INT64_C(1) << 20)
 #define ROUGH_VCPUS   64 /* of an estimate that is to hold for any VM */
 #define SLACK         MIB /* a balloon that is so near has arrived */
@@ -22,47 +21,13 @@
 
 /* ---- what it costs ---- */
 
-/* A VM as the reckoning sees it. */
-struct machine {
-	bool is_hvm, is_pv;
-	int64_t vcpus;
-	double shadow_multiplier;
-	int64_t video_mib;
-};
-
-static struct machine machine_of(const struct xenapi_vm *vm)
-{
-	enum xenapi_domain_type type = vm_domain_type(vm);
-
-	return (struct machine){
-		.is_hvm = type == XENAPI_DOMAIN_TYPE_HVM,
-		.is_pv = type == XENAPI_DOMAIN_TYPE_PV,
-		.vcpus = vm->VCPUs_max,
-		.shadow_multiplier = vm->HVM_shadow_multiplier > 1 ? vm->HVM_shadow_multiplier : 1,
-		.video_mib = metadata_number(&vm->platform, "videoram", 8),
-	};
-}
-
-/* As Xen's own tools reckon: a mebibyte a processor and two pages a mebibyte of memory for page
- * tables, the screen's memory, and something for the domain itself. */
-static int64_t overhead(const struct machine *m, int64_t memory)
-{
-	int64_t shadow = m->vcpus * MIB + memory / MIB * 8 * KIB;
-
-	if (m->is_pv)
-		return MIB;
-	return (int64_t)((double)shadow * m->shadow_multiplier) +
-		(m->is_hvm ? m->video_mib * MIB : 0) + 2 * MIB;
-}
-
 MAY_WAIT struct err *xapi_vm_compute_memory_overhead(
 	struct call *c, const struct xenapi_vm_compute_memory_overhead_in *in, int64_t *out)
 {
 	const struct xenapi_vm *vm;
 
 	TRY(db_get(vm, in->vm, &vm));
-	const struct machine m = machine_of(vm);
-	*out = overhead(&m, vm->memory_static_max);
+	*out = overhead_of(vm);
 	return NULL;
 }
 
@@ -74,13 +39,13 @@ MAY_WAIT struct err *xapi_vm_maximise_memory(
 	int64_t fits = 0, too_much = in->total / MIB + 1;
 
 	TRY(db_get(vm, in->self, &vm));
-	struct machine m = machine_of(vm);
-	if (in->approximate && m.vcpus < ROUGH_VCPUS)
-		m.vcpus = ROUGH_VCPUS;
+	int64_t vcpus = vm->VCPUs_max;
+	if (in->approximate && vcpus < ROUGH_VCPUS)
+		vcpus = ROUGH_VCPUS;
 	while (too_much - fits > 1) {
 		int64_t half = fits + (too_much - fits) / 2;
 
-		if (half * MIB + overhead(&m, half * MIB) <= in->total)
+		if (half * MIB + overhead_with(vm, half * MIB, vcpus) <= in->total)
 			fits = half;
 		else
 			too_much = half;

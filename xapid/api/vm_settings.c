@@ -6,6 +6,7 @@
  */
 #include "xapid/api/hooks.h"
 #include "xapid/db/db.h"
+#include "xapid/plan/overhead.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
 
@@ -131,7 +132,8 @@ MAY_WAIT struct err *xapi_vm_set_vcpus_max(
 	TRY(db_get(vm, in->self, &vm));
 	if (in->value < 1 || in->value < vm->VCPUs_at_startup)
 		return bad_vcpus(in->value);
-	return db_write(vm, in->self, VCPUs_max, in->value);
+	TRY(db_write(vm, in->self, VCPUs_max, in->value));
+	return overhead_note(in->self);
 }
 
 MAY_WAIT struct err *xapi_vm_set_vcpus_at_startup(
@@ -186,7 +188,8 @@ static struct err *set_bounds(const char *ref, const struct bounds *b)
 	TRY(db_write(vm, ref, memory_static_min, b->static_min));
 	TRY(db_write(vm, ref, memory_dynamic_min, b->dynamic_min));
 	TRY(db_write(vm, ref, memory_dynamic_max, b->dynamic_max));
-	return db_write(vm, ref, memory_static_max, b->static_max);
+	TRY(db_write(vm, ref, memory_static_max, b->static_max));
+	return overhead_note(ref);
 }
 
 /* The host balances its memory by it from now on. */
@@ -325,7 +328,8 @@ MAY_WAIT struct err *xapi_vm_set_hvm_shadow_multiplier(
 	AUTO(op_end) struct op doing = {0};
 
 	TRY(begin(&doing, c, in->self, OP(CHANGING_SHADOW_MEMORY)));
-	return db_write(vm, in->self, HVM_shadow_multiplier, in->value);
+	TRY(db_write(vm, in->self, HVM_shadow_multiplier, in->value));
+	return overhead_note(in->self);
 }
 
 MAY_WAIT struct err *xapi_vm_set_actions_after_crash(

@@ -9,6 +9,7 @@
 #include "xapid/gate/call.h"
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/metadata.h"
+#include "xapid/plan/overhead.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
 
@@ -69,7 +70,8 @@ MAY_WAIT struct err *plan_vm_set_shadow(struct call *c, const char *vm, double m
 	struct err *e = xenops_vm_set_shadow_multiplier(
 		link_xenopsd.client, &in, c->arena, &task, plan_soon());
 	TRY(await(c, vm, e, &task));
-	return db_write(vm, vm, HVM_shadow_multiplier, multiplier);
+	TRY(db_write(vm, vm, HVM_shadow_multiplier, multiplier));
+	return overhead_note(vm);
 }
 
 /* ---- processors ---- */

@@ -11,6 +11,7 @@
 #include "xapid/link/xenopsd.h"
 #include "xapid/plan/firmware.h"
 #include "xapid/plan/metadata.h"
+#include "xapid/plan/overhead.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
 
@@ -197,6 +198,7 @@ static struct err *note_intent(struct start *s)
 	const struct xenapi_vm *vm = db_find(vm, s->how->vm);
 
 	s->uuid = arena_strdup(s->call->arena, vm->uuid);
+	TRY(overhead_note(s->how->vm));
 	if (!is_resume(s->how))
 		TRY(firmware_settle(s->how->vm, s->how->host, s->call->arena));
 	if (!s->how->paused)
