@@ -85,30 +85,11 @@ static struct db_row *find(const char *id)
 	return row;
 }
 
-/* A password that objects refer to, say. */
-static bool is_hidden(const struct db_row *row, const struct field *f)
-{
-	return (f->reader ?: db_class(row)->reader) && strcmp(f->name, "uuid") != 0;
-}
-
 static struct json_text fields_of(const struct db_row *row, struct arena *a)
 {
-	const struct class *class = db_class(row);
 	auto_sbuf b = {0};
-	struct json_writer w;
 
-	json_writer_init(&w, &b);
-	json_write_object(&w);
-	for (uint32_t i = 0; i < class->n_fields; i++) {
-		const struct field *f = &class->fields[i];
-
-		json_write_name(&w, f->name);
-		if (is_hidden(row, f))
-			json_write_string(&w, "***");
-		else
-			codec_write(f->type, db_value(row, f), CODEC_MASK_SECRETS, &w);
-	}
-	json_write_object_end(&w);
+	db_dump_fields(row, &b);
 	return (struct json_text){arena_strndup(a, sbuf_data(&b), sbuf_len(&b)), sbuf_len(&b)};
 }
 

@@ -14,6 +14,7 @@
 #include "xapid/api/event_kept.h"
 #include "xapid/api/import_vdi.h"
 #include "xapid/api/message_store.h"
+#include "xapid/api/report.h"
 #include "xapid/api/rrd.h"
 #include "xapid/api/vmss.h"
 #include "xapid/cli/cli.h"
@@ -146,6 +147,12 @@ static const struct conf_key keys[] = {
 		.max = 86400 * NS_PER_S,
 		.doc = "So long a guest may take to shut down when the toolstack stops and its VM "
 		       "says that it is to; then its plug is pulled."},
+	{.name = "logs",
+		.kind = CONF_PATH,
+		.offset = offsetof(struct xapid_conf, logs),
+		.standard = "",
+		.doc = "The folder of the daemons' logs, for those who download them; empty where "
+		       "the journal has them."},
 	{.name = "audit_size",
 		.kind = CONF_SIZE,
 		.offset = offsetof(struct xapid_conf, audit_size),
@@ -262,6 +269,7 @@ static MAY_WAIT struct err *init(void)
 	TRY(message_store_open());
 	audit_log_serve();
 	blob_serve();
+	report_serve();
 	rrd_serve();
 	import_vdi_serve();
 	database_serve();

@@ -2,7 +2,7 @@
 # need of it; the daemon itself is linked of the objects, so that no handler is left out.
 xapid_programs := xapid/main.c xapid/cli.c xapid/cli/xe.c xapid/pam/main.c
 xapid_src := $(filter-out $(xapid_programs),$(wildcard xapid/*.c xapid/*/*.c))
-$(eval $(call program,xapid,xapid/main.c $(xapid_src)))
+$(eval $(call program,xapid,xapid/main.c $(xapid_src),-larchive))
 $(eval $(call installs,$(B)/bin/xapid,sbin))
 $(eval $(call program,xapid-cli,xapid/cli.c))
 $(eval $(call installs,$(B)/bin/xapid-cli,bin))
@@ -13,6 +13,7 @@ $(eval $(call installs,packaging/completion/xe,share/bash-completion/completions
 # Asks PAM who may log in. The file of the service is the administrator's once it is there.
 $(eval $(call program,xapid-pam,xapid/pam/main.c,-lpam))
 $(eval $(call installs,$(B)/bin/xapid-pam,libexec/xenith))
+$(eval $(call installs,packaging/syslog-reconfigure,libexec/xenith))
 INSTALLS += install-pam.d
 install-pam.d: packaging/pam.d/xapid
 	@[ -e '$(DESTDIR)/etc/pam.d/xapid' ] || \

@@ -31,6 +31,7 @@ struct xapid_conf {
 	char *sys; /* where the kernel tells of devices: /sys */
 	char *pci_ids; /* the list of names of PCI devices */
 	int64_t guests_stop_ns; /* that guests have to shut down when the toolstack stops */
+	char *logs; /* the folder of the daemons' logs; "": they are in the journal */
 	int64_t audit_size; /* bytes of a file of the audit */
 	int64_t audit_files; /* older ones that are kept */
 	int64_t cache_size; /* bytes for the wire forms of records */

@@ -84,8 +84,9 @@ struct err *member_conf_write(const char *name)
 
 	sbuf_adds(&b, "# Written by `xenith up` from its options, anew each time.\n");
 	if (!strcmp(name, "xapid"))
-		sbuf_printf(&b, "address = %s\nport = %ld\ntls_port = %ld\nauth = file\n",
-			o->address, o->port, o->tls_port);
+		sbuf_printf(&b,
+			"address = %s\nport = %ld\ntls_port = %ld\nauth = file\nlogs = %s/log\n",
+			o->address, o->port, o->tls_port, o->dir);
 	else if (!strcmp(name, "xenopsd"))
 		sbuf_printf(&b, "backend = %s\n", o->backend);
 	else if (!strcmp(name, "networkd"))

@@ -19,6 +19,38 @@ static MAY_WAIT struct err *audit_log_get(struct cli *c)
 		cli_arg(c, "filename"));
 }
 
+static MAY_WAIT struct err *logs_one(struct cli *c, const char *ref, const json_t *host)
+{
+	const char *file = cli_arg(c, "file-name");
+
+	if (!file)
+		return cli_missing("file-name");
+	return cli_fetch(c,
+		arena_printf(c->arena, "/host_logs_download?host=%s", cli_string(host, "uuid")),
+		file);
+}
+
+static MAY_WAIT struct err *logs(struct cli *c)
+{
+	return cli_each(c, "host", "hosts", "file-name", logs_one);
+}
+
+static MAY_WAIT struct err *status_one(struct cli *c, const char *ref, const json_t *host)
+{
+	const char *entries = cli_arg(c, "entries"), *output = cli_arg(c, "output");
+
+	return cli_fetch(c,
+		arena_printf(c->arena, "/system-status?host=%s&output=%s%s%s",
+			cli_string(host, "uuid"), output ? output : "tar.bz2",
+			entries ? "&entries=" : "", entries ? entries : ""),
+		cli_arg(c, "filename"));
+}
+
+static MAY_WAIT struct err *status(struct cli *c)
+{
+	return cli_each(c, "host", "hosts", "filename entries output", status_one);
+}
+
 static MAY_WAIT struct err *print_string(struct cli *c, const char *message, const char *ref)
 {
 	const char *text;
@@ -26,6 +58,34 @@ static MAY_WAIT struct err *print_string(struct cli *c, const char *message, con
 	TRY(cli_call_string(c, message, json_pack("[s]", ref), &text));
 	cli_print(c, text);
 	return NULL;
+}
+
+static MAY_WAIT struct err *capabilities_one(struct cli *c, const char *ref, const json_t *host)
+{
+	return print_string(c, "host.get_system_status_capabilities", ref);
+}
+
+static MAY_WAIT struct err *capabilities(struct cli *c)
+{
+	return cli_each(c, "host", "hosts", "", capabilities_one);
+}
+
+static MAY_WAIT struct err *log_one(struct cli *c, const char *ref, const json_t *host)
+{
+	return print_string(c, "host.get_log", ref);
+}
+
+static MAY_WAIT struct err *get_log(struct cli *c)
+{
+	return cli_each(c, "host", "hosts", "", log_one);
+}
+
+static MAY_WAIT struct err *syslog_reconfigure(struct cli *c)
+{
+	const char *host;
+
+	TRY(cli_arg_object(c, "host", "host-uuid", &host));
+	return cli_call_long(c, "host.syslog_reconfigure", json_pack("[s]", host), NULL);
 }
 
 /* ---- its certificate ---- */
@@ -175,6 +235,16 @@ static MAY_WAIT struct err *compact(struct cli *c)
 const struct cli_command cli_file_commands[] = {
 	{"audit-log-get", "filename", "since", audit_log_get,
 		.doc = "Fetch who did what, from a point in time on, into a new file."},
+	{"host-logs-download", "", "file-name <host-selectors>", logs,
+		.doc = "Fetch the logs of a host into a new file, a tar.gz."},
+	{"host-get-system-status", "filename", "entries output <host-selectors>", status,
+		.doc = "Fetch what helps to find a fault of a host into a new file; output is tar, "
+		       "tar.bz2 or zip."},
+	{"host-get-system-status-capabilities", "", "<host-selectors>", capabilities,
+		.doc = "Tell of the entries that host-get-system-status knows."},
+	{"host-get-log", "", "<host-selectors>", get_log, .doc = "Print the end of a host's log."},
+	{"host-syslog-reconfigure", "host-uuid", "", syslog_reconfigure,
+		.doc = "Send a host's log to where its logging:syslog_destination says."},
 	{"host-get-server-certificate", "", "<host-selectors>", certificate,
 		.doc = "Print the certificate that a host shows."},
 	{"host-server-certificate-install", "certificate private-key",

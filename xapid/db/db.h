@@ -345,6 +345,8 @@ void db_forms_gathered(void);
 void db_form_write(const struct type *t, const void *value, enum db_form form, struct sbuf *out);
 
 /* ---- for `diagnostics` and the control interface ---- */
+/* The object's fields as JSON, without secrets. */
+void db_dump_fields(const struct db_row *row, struct sbuf *out);
 struct db_counts {
 	uint64_t rows, deltas, undone;
 	uint64_t unknown_fields; /* that were left out of what was read */
