@@ -72,7 +72,7 @@ static void grow(struct db_class *c, struct db_field *f)
 	ix->chains = xcalloc(ix->n_chains, sizeof(*ix->chains));
 	for (size_t i = 0; i < ix->n_chains; i++)
 		list_init(&ix->chains[i]);
-	list_for_each (row, &c->rows, struct db_row, of_class) {
+	for (struct db_row *row = db_first_row(c->class); row; row = db_next_row(row)) {
 		struct list *link = link_of(row, f);
 
 		if (!list_is_linked(link))
