@@ -109,9 +109,8 @@ static struct err *import(
 	return NULL;
 }
 
-static MAY_WAIT struct err *import_file(const char *file, bool is_forced)
+static MAY_WAIT struct err *read_and_import(const char *path, const char *file, bool is_forced)
 {
-	auto_str path = xasprintf("%s/xapid.db", daemon_paths()->state);
 	auto_str host = inventory_host();
 	const struct xmldb_import how = {.accepts_newer = is_forced, .host = host};
 	const struct db_options in_memory = {0};
@@ -125,8 +124,16 @@ static MAY_WAIT struct err *import_file(const char *file, bool is_forced)
 	TRY(db_open(&in_memory));
 	struct err *e = import(path, text, len, &how);
 	db_close();
-	role_fini();
 	return err_wrap(e, "%s", file);
+}
+
+static MAY_WAIT struct err *import_file(const char *file, bool is_forced)
+{
+	auto_str path = xasprintf("%s/xapid.db", daemon_paths()->state);
+	struct err *e = read_and_import(path, file, is_forced);
+
+	role_fini();
+	return e;
 }
 
 /* ---- fsck ---- */

@@ -260,6 +260,38 @@ class Restore(Case):
                 self.assertEqual(again[ref], fields)
 
 
+    def xe(self, *args):
+        return subprocess.run(
+            [str(BUILD / "bin" / "xe"), "--socket", str(self.xapid.dir / "run" / "xapi"), *args],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=HANG,
+        )
+
+    def test_xe_backs_up_and_restores(self):
+        pool = self.x("pool.get_all")[0]
+        self.x("pool.set_name_label", pool, "before")
+        file = self.xapid.dir / "backup"
+        done = self.xe("pool-dump-database", f"file-name={file}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.x("pool.set_name_label", pool, "after")
+        self.assertEqual(self.xe("pool-dump-database", f"file-name={file}").returncode, 1)
+        done = self.xe("pool-restore-database", f"file-name={file}", "dry-run=true")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.x("pool.get_name_label", pool), "after")
+        harm = self.xapid.dir / "harm"
+        harm.write_text("no database")
+        done = self.xe("pool-restore-database", f"file-name={harm}")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not XML", done.stderr)
+        done = self.xe("pool-restore-database", f"file-name={file}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        await_that(lambda: self.xapid.log().count(" ready: ") == 2)
+        self.login()
+        self.assertEqual(self.x("pool.get_name_label", pool), "before")
+
+
 class Damage(Case):
     """The newest copy takes the place of a damaged file, an older one that of a damaged copy.
     Generations go on, so that nobody who was told of one misses what comes."""

@@ -112,6 +112,26 @@ static MAY_WAIT struct err *is_in_emergency(struct cli *c)
 	return NULL;
 }
 
+/* ---- its database ---- */
+
+static MAY_WAIT struct err *dump_database(struct cli *c)
+{
+	return cli_fetch(c, "/pool/xmldbdump", cli_arg(c, "file-name"));
+}
+
+static MAY_WAIT struct err *restore_database(struct cli *c)
+{
+	bool is_dry_run = cli_switch(c, "dry-run");
+
+	TRY(cli_bring(c,
+		is_dry_run ? "/pool/xmldbdump?dry_run=true" : "/pool/xmldbdump?dry_run=false",
+		cli_arg(c, "file-name")));
+	cli_print(c,
+		is_dry_run ? "The database can be restored from this file."
+			   : "The database is restored, and the host begins anew with it.");
+	return NULL;
+}
+
 /* ---- VMs that move ---- */
 
 static MAY_WAIT struct err *find_host(struct cli *c, const char **out)
@@ -157,6 +177,10 @@ const struct cli_command cli_pool_commands[] = {
 		.doc = "Take a host out of the pool; it begins anew."},
 	{"pool-designate-new-master", "host-uuid", "", designate,
 		.doc = "Give the part of the master to another host."},
+	{"pool-dump-database", "file-name", "", dump_database,
+		.doc = "Write the pool's database into a new file."},
+	{"pool-restore-database", "file-name", "dry-run", restore_database,
+		.doc = "Restore the pool's database from such a file; dry-run only checks it."},
 	{"pool-recover-slaves", "", "", recover,
 		.doc = "Have the members that lost their master follow this one."},
 	{"pool-emergency-transition-to-master", "", "force", become_master, .is_local = true,
