@@ -82,12 +82,12 @@ static struct err *choose_host(struct xmldb *db, const char *wanted, const char 
 {
 	const struct xenapi_host *host = wanted && *wanted ? host_with_uuid(db, wanted) : NULL;
 
-	vec_for_each (i, &db->rows)
-		if (!host && db->rows.v[i].class == &xenapi_class_pool) {
-			const struct xenapi_pool *pool = db->rows.v[i].record;
+	vec_for_each (i, &db->rows) {
+		const struct xenapi_pool *pool = db->rows.v[i].record;
 
+		if (!host && pool && db->rows.v[i].class == &xenapi_class_pool)
 			host = host_of(db, pool->master);
-		}
+	}
 	if (!host || !*host->uuid)
 		return err(INVALID_VALUE, "table pool", "its master is not in it");
 	*out = host->uuid;

@@ -103,12 +103,13 @@ static bool settle_member(struct links *l, const struct type *t, char *member)
 static void settle_value(struct links *l, const struct type *t, void *value)
 {
 	struct any_list *list = value;
-	size_t size = t->kind == TYPE_MAP ? t->entry_size : t->of ? t->of->size : 0, n = 0;
+	size_t n = 0;
 
 	if (t->kind == TYPE_STRING && t->class && !is_there(l, t->class, *(const char **)value))
 		*(const char **)value = NO_OBJECT;
 	if (t->kind != TYPE_LIST && t->kind != TYPE_MAP)
 		return;
+	size_t size = t->kind == TYPE_MAP ? t->entry_size : t->of->size;
 	for (size_t i = 0; i < list->n; i++) {
 		char *member = (char *)list->v + i * size;
 
