@@ -85,7 +85,7 @@ struct db_row {
 	struct list changed; /* db.changed, by generation */
 	struct list unkept; /* db.unkept: differs from what is in the file, or on its way there */
 	struct db_forms *forms; /* or NULL */
-	_Alignas(16) char record[]; /* behind it: db_index.c */
+	_Alignas(8) char record[]; /* behind it: db_index.c */
 };
 
 enum db_delta_kind { DELTA_CREATE, DELTA_DELETE, DELTA_WRITE };
