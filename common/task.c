@@ -27,6 +27,7 @@
 
 #define KEEP_NS    (3600 * NS_PER_S)
 #define KEEP_MAX   10000
+#define TELL_NS    (50 * NS_PER_MS) /* within which watchers are told of progress */
 #define STEP_DEPTH 16 /* steps in steps; a deeper one does not move the progress */
 
 /* A step covers WIDTH of the whole task from BASE on, of which DONE (0 to 1) is done. */
@@ -47,7 +48,8 @@ struct task {
 	bool is_cancel_wanted;
 	struct step steps[STEP_DEPTH]; /* steps[0] is the whole */
 	unsigned n_steps; /* that have begun; may be more than are kept */
-	double shown; /* the progress that watchers were told of */
+	double shown; /* the progress that watchers were, or are about to be, told of */
+	struct timer tell; /* armed while they are not */
 	int64_t created_s, ended_s; /* since 1970 */
 	int64_t forget_at; /* of the clock that never jumps */
 	char *result; /* JSON; owned, or NULL */
@@ -87,10 +89,24 @@ static void task_changed(const struct task *t)
 	updates_add("task", t->id);
 }
 
+static void tell_due(struct timer *timer)
+{
+	task_changed(container_of(timer, struct task, tell));
+}
+
+/* Short work takes many steps: to tell of each would be more work than the steps are. */
+static void task_moved(struct task *t)
+{
+	if (t->tell.at == NEVER)
+		timer_arm(&t->tell, deadline_in(TELL_NS));
+}
+
 /* ---- the end ---- */
 
 static void task_free(struct task *t)
 {
+	if (t->tell.at != NEVER)
+		timer_disarm(&t->tell);
 	list_remove(&t->link);
 	if (list_is_linked(&t->ended_link)) {
 		list_remove(&t->ended_link);
@@ -142,6 +158,7 @@ static enum core_task_state state_of(const struct task *t, const struct err *e)
 /* Takes E. */
 static void task_end(struct task *t, struct err *e)
 {
+	timer_disarm(&t->tell);
 	t->fiber = NULL;
 	t->state = state_of(t, e);
 	t->e = e;
@@ -189,6 +206,7 @@ struct err *task_start(const struct task_spec *spec, struct task **out)
 		free(t);
 		return e;
 	}
+	timer_init(&t->tell, tell_due);
 	t->name = xstrdup(spec->name);
 	t->spec = *spec;
 	t->state = CORE_TASK_STATE_RUNNING;
@@ -197,7 +215,7 @@ struct err *task_start(const struct task_spec *spec, struct task **out)
 	t->created_s = clock_real_ns() / NS_PER_S;
 	map_put(&all.by_id, t->id, t);
 	list_push_back(&all.tasks, &t->link);
-	task_changed(t);
+	task_moved(t);
 	*out = t;
 	return NULL;
 }
@@ -231,7 +249,7 @@ static void progress_moved(struct task *t)
 	if (now - t->shown < 0.01 && t->shown - now < 0.01)
 		return;
 	t->shown = now;
-	task_changed(t);
+	task_moved(t);
 }
 
 void task_progress(struct task *t, double fraction)
@@ -253,7 +271,7 @@ void task_step_begin(struct task *t, double weight, const char *name)
 		.width = around->width * weight,
 		.weight = weight,
 		.name = xstrdup(name)};
-	task_changed(t);
+	task_moved(t);
 }
 
 void task_step_end(struct task *t)

@@ -3,7 +3,7 @@
  * Tasks: long work that a client watches, waits for and cancels. A call that the IDL marks `task`
  * answers with the task's id at once; its handler goes on in a fiber with call->task. TASK.stat,
  * list, cancel and destroy are served here, for every daemon; each change is an update (updates.h)
- * of class "task".
+ * of class "task": the end at once, all else within 50 ms.
  */
 #ifndef XENITH_COMMON_TASK_H
 #define XENITH_COMMON_TASK_H
@@ -29,8 +29,7 @@ struct task_spec {
 must_check struct err *task_start(const struct task_spec *spec, struct task **out);
 
 const char *task_id(const struct task *t);
-/* 0 to 1 of the step that is being done; wakes watchers at most once a turn and only when it moved
- * by a hundredth. */
+/* 0 to 1 of the step that is being done; watchers are told when it moved by a hundredth. */
 void task_progress(struct task *t, double fraction);
 /* What follows is WEIGHT of the whole: progress of 0 to 1 is mapped into it. Steps nest. */
 void task_step_begin(struct task *t, double weight, const char *name);
