@@ -18,7 +18,8 @@
 
 #include <string.h>
 
-#define CANCEL_NS (120 * NS_PER_S) /* that a daemon has to end what was cancelled */
+#define CANCEL_NS     (120 * NS_PER_S) /* that a daemon has to end what was cancelled */
+#define FIRST_LOOK_NS (20 * NS_PER_MS) /* at a task of which nothing is told */
 
 /* One row of the table: a daemon's task, and the XenAPI's. On the stack of who waits. */
 struct link_bound {
@@ -122,6 +123,21 @@ static MAY_WAIT void ask_to_end(struct link *l, const struct link_bound *b)
 		log_err(LOG_INFO_, e, "cancelling %s", b->task);
 }
 
+/*
+ * Until something is told of the task, or wanted of it. The end of most is told soon, and to look
+ * before would be in vain; but what was told before anybody listened is not told again. What else
+ * may end this wait ends the next one too.
+ */
+static MAY_WAIT void wait_for_first_word(struct link_bound *b)
+{
+	int64_t deadline = deadline_in(FIRST_LOOK_NS);
+	struct err *e = NULL;
+
+	while (!b->changed && !b->cancel && !e)
+		e = cond_wait(&b->told, "a task of a daemon", deadline);
+	err_free(e);
+}
+
 /* Until the task has ended, or cannot be known any more. */
 static MAY_WAIT struct err *follow(struct link *l, const struct link_work *work,
 	struct link_bound *b, struct arena *a, struct core_task *out)
@@ -130,6 +146,7 @@ static MAY_WAIT struct err *follow(struct link *l, const struct link_work *work,
 	int64_t deadline = NEVER;
 	struct err *e = NULL;
 
+	wait_for_first_word(b);
 	for (;;) {
 		b->changed = false;
 		e = look(l, b->task, a, out);

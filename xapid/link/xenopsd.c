@@ -281,7 +281,9 @@ static MAY_WAIT struct err *compare(const char *ref)
 		return note_gone(own_ref);
 	if (e)
 		return take(e);
-	if (stat.state.power_state != XENOPS_POWER_STATE_HALTED) {
+	vm = db_find(vm, own_ref);
+	bool has_devices = vm && (vm->VBDs.n || vm->VIFs.n);
+	if (stat.state.power_state != XENOPS_POWER_STATE_HALTED && has_devices) {
 		auto_err bad = compare_devices(uuid);
 		if (bad && !err_is(bad, &ERR_Does_not_exist))
 			return take(bad);
