@@ -16,6 +16,7 @@ import pool
 import xe
 from hosts import MASTER, MEMBER, Local, TwoHosts, objects, settle, simulator
 from stack import HANG
+from xapid import hash_of
 from xenapi import NULL, Failure, Session
 
 
@@ -518,10 +519,61 @@ class Web(TwoHosts):
             return " 200 " in self.ask(MEMBER, f"GET {path} HTTP/1.1\r\n\r\n")[1]
 
         self.until(is_measured, "the VM's figures")
+        path = f"/rrd_updates?start=-60&host=true&json=1&session_id={self.x.ref}"
+
+        def legend():
+            s, head = self.ask(MEMBER, f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n")
+            text = s.makefile().read()
+            return " 200 " in head and self.x("host.get_uuid", self.member) in text
+
+        self.until(legend, "the member's own figures")
         metrics = self.x("VM.get_metrics", self.vm)
         self.assertGreater(int(self.x("VM_metrics.get_memory_actual", metrics)), 0)
         metrics = self.x("host.get_metrics", self.member)
         self.assertGreater(int(self.x("host_metrics.get_memory_total", metrics)), 0)
+
+    def account(self, name, role):
+        """Of the master; members are told of its sessions."""
+        with open(self.a.dir / "lib" / "xapid.passwd", "a", encoding="utf-8") as file:
+            file.write(f"{name}:{role}:{hash_of('known')}\n")
+        return Session(self.x.url, name, "known")
+
+    def test_nobody_may_more_at_the_member(self):
+        reader = self.account("reader", "read-only")
+        operator = self.account("operator", "vm-operator")
+        (console,) = self.x("VM.get_consoles", self.vm)
+        (vdi,) = (self.x("VBD.get_VDI", vbd) for vbd in self.x("VM.get_VBDs", self.vm))
+        before = objects(self.b)[self.vm]
+        for message, *args in (("VM.hard_shutdown", self.vm), ("host.dmesg", self.member),
+                               ("VM.pool_migrate", self.vm, self.master, {})):
+            self.refused("RBAC_PERMISSION_DENIED", reader, message, *args)
+        self.refused("RBAC_PERMISSION_DENIED", operator, "VM.pool_migrate", self.vm,
+                     self.master, {})
+        self.assertNotIn("user='reader'", self.b.logs())  # it was never asked
+        operator("VM.pause", self.vm)
+        operator("VM.unpause", self.vm)
+        self.agree()
+        self.assertEqual(objects(self.b)[self.vm], before)
+        size = "Content-Length: 0\r\n"
+        for address in (MASTER, MEMBER):
+            for request, least in (
+                (f"CONNECT /console?ref={console}", "vm-operator"),
+                (f"PUT /import_raw_vdi?vdi={vdi}", "vm-admin"),
+                ("CONNECT /pool_link?x=", "a host of the pool"),
+                (f"PUT /services/xenops/migrate/vm/{self.uuid}?x=", "a host of the pool"),
+            ):
+                for by in (reader, operator, self.x):
+                    head = f"{request}&session_id={by.ref} HTTP/1.1\r\nHost: x\r\n{size}\r\n"
+                    may = by is self.x or (by is operator and least == "vm-operator")
+                    if not may or least == "a host of the pool":
+                        self.assertIn(" 403 ", self.ask(address, head)[1], (head, address))
+            for credentials in ("", "&pool_secret=" + "0" * 64, "&session_id=OpaqueRef:none"):
+                head = f"CONNECT /pool_link?x={credentials} HTTP/1.1\r\nHost: x\r\n\r\n"
+                self.assertIn(" 401 ", self.ask(address, head)[1])
+        reader("session.logout")
+        self.agree()
+        head = f"GET /vm_rrd?uuid={self.uuid}&session_id={reader.ref} HTTP/1.1\r\n\r\n"
+        self.assertIn(" 401 ", self.ask(MEMBER, head)[1])
 
     def test_xml_rpc_on_a_members_socket(self):
         """Root of a member is root of the pool, in either form."""

@@ -325,7 +325,8 @@ static unsigned status_of(const struct err *e)
 		return 400;
 	if (err_is(e, &ERR_NOT_IMPLEMENTED))
 		return 501;
-	if (err_is(e, &ERR_SHUTTING_DOWN))
+	if (err_is(e, &ERR_SHUTTING_DOWN) || err_is(e, &ERR_HOST_OFFLINE) ||
+		err_is(e, &ERR_CANNOT_CONTACT_HOST))
 		return 503;
 	return 500;
 }

@@ -100,6 +100,7 @@ void run_serve(void);
 void run_stop(void);
 struct gate_request;
 MAY_WAIT must_check struct err *member_relay(const struct gate_request *rq, struct json_text *out);
+MAY_WAIT must_check struct err *member_describe(const char *session, struct xapi_call *c);
 void master_serve(void);
 void master_stop(void);
 MAY_WAIT must_check struct err *place_message(

@@ -18,6 +18,7 @@
 #include "core.gen.h"
 #include "xapid/forward/forward.h"
 #include "xapid/gate/auth.h"
+#include "xapid/gate/call.h"
 #include "xapid/gate/gate.h"
 #include "xapid/host/role.h"
 #include "xapid/rules/op.h"
@@ -283,6 +284,29 @@ MAY_WAIT struct err *member_relay(const struct gate_request *rq, struct json_tex
 	if (!own.is_in_touch)
 		return err(CANNOT_CONTACT_HOST, own_role.master);
 	return rq->form == GATE_XML ? relay_xml(rq, out) : relay_json(rq, out);
+}
+
+/* ---- sessions of the master's ---- */
+
+MAY_WAIT struct err *member_describe(const char *session, struct xapi_call *c)
+{
+	const struct peer_master_session_in in = {session};
+	struct peer_session_facts facts;
+
+	if (!own.is_in_touch)
+		return err(CANNOT_CONTACT_HOST, own_role.master);
+	auto_err e = peer_call(own.conn, PEER_METHOD_MASTER_SESSION, &in, c->call.arena, &facts,
+		deadline_in(CALL_NS));
+	if (err_is(e, &ERR_Session_unknown))
+		return err(SESSION_INVALID, session);
+	if (e)
+		return err(CANNOT_CONTACT_HOST, own_role.master);
+	c->session = arena_strdup(c->call.arena, session);
+	c->user = facts.user;
+	c->subject = facts.subject;
+	c->role = facts.role;
+	c->is_root = facts.root;
+	return NULL;
 }
 
 /* ---- the connection ---- */

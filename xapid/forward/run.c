@@ -17,6 +17,7 @@
 #include "xapid/door/rpc.h"
 #include "xapid/forward/forward.h"
 #include "xapid/gate/call.h"
+#include "xapid/gate/session.h"
 #include "xapid/host/role.h"
 
 #include <string.h>
@@ -168,6 +169,19 @@ MAY_WAIT struct err *peer_api_master_relay_xml(
 	return NULL;
 }
 
+MAY_WAIT struct err *peer_api_master_session(
+	struct call *c, const struct peer_master_session_in *in, struct peer_session_facts *out)
+{
+	struct session *s = session_find(in->session);
+
+	if (!s)
+		return err(Session_unknown, in->session);
+	TRY(session_use(in->session, &s));
+	*out = (struct peer_session_facts){arena_strdup(c->arena, s->user),
+		arena_strdup(c->arena, s->subject), s->role, s->is_root};
+	return NULL;
+}
+
 /* ---- at a member ---- */
 
 static struct map running; /* by id: the fiber of each */
@@ -205,8 +219,10 @@ MAY_WAIT struct err *peer_api_member_cancel(struct call *c, const struct peer_me
 
 void run_serve(void)
 {
-	static const struct gate_router router = {
-		.place = place_message, .run = run_there, .relay = member_relay};
+	static const struct gate_router router = {.place = place_message,
+		.run = run_there,
+		.describe = member_describe,
+		.relay = member_relay};
 
 	gate_set_router(&router);
 }

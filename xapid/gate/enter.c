@@ -8,6 +8,7 @@
 #include "xapid/gate/audit.h"
 #include "xapid/gate/auth.h"
 #include "xapid/gate/call.h"
+#include "xapid/gate/job.h"
 #include "xapid/gate/roles.h"
 #include "xapid/gate/session.h"
 #include "xapid/gate/task.h"
@@ -53,6 +54,16 @@ static MAY_WAIT struct err *log_in(struct entered *x, const struct gate_credenti
 	return NULL;
 }
 
+/* A session of the master's, as he knows it; where he is away, as far as the copy tells. */
+static MAY_WAIT struct err *identify_there(struct entered *x, const char *session)
+{
+	const struct gate_router *r = job_router();
+	auto_err e = r ? r->describe(session, &x->c) : err(CANNOT_CONTACT_HOST, own_role.master);
+
+	return err_is(e, &ERR_CANNOT_CONTACT_HOST) ? session_describe_copied(session, &x->c)
+						   : take(e);
+}
+
 static MAY_WAIT struct err *identify(struct entered *x, const struct gate_credentials *cred)
 {
 	struct session *s;
@@ -62,7 +73,7 @@ static MAY_WAIT struct err *identify(struct entered *x, const struct gate_creden
 		return NULL;
 	}
 	if (cred->session_id && own_role.is_member && !session_find(cred->session_id))
-		return session_describe_copied(cred->session_id, &x->c);
+		return identify_there(x, cred->session_id);
 	if (cred->session_id) {
 		TRY(session_use(cred->session_id, &s));
 		session_describe(s, &x->c);

@@ -126,6 +126,9 @@ struct gate_router {
 	/* Has it run there. IN and OUT as in struct gate_order. */
 	MAY_WAIT struct err *(*run)(
 		struct xapi_call *c, const char *host, struct json_text in, struct json_text *out);
+	/* At a member: who a session of the master's is of; into C. SESSION_INVALID,
+	 * CANNOT_CONTACT_HOST. */
+	MAY_WAIT struct err *(*describe)(const char *session, struct xapi_call *c);
 	/* At a member: has the master serve a request; OUT is a value of the request's form. */
 	MAY_WAIT struct err *(*relay)(const struct gate_request *rq, struct json_text *out);
 };
