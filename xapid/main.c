@@ -72,6 +72,14 @@ static const struct conf_key keys[] = {
 		.max = 1000000,
 		.doc = "So many connections of clients may be open; for one more, that which was "
 		       "idle longest is closed."},
+	{.name = "session_rate",
+		.kind = CONF_INT,
+		.offset = offsetof(struct xapid_conf, session_rate),
+		.standard = "200000",
+		.min = 0,
+		.max = 1000000000,
+		.doc = "So many calls a second one session may make, after as many at once; those "
+		       "beyond are answered LIMIT_EXCEEDED. 0: as many as it likes."},
 	{.name = "idle_timeout",
 		.kind = CONF_DURATION,
 		.offset = offsetof(struct xapid_conf, idle_ns),

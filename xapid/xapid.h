@@ -20,6 +20,7 @@ struct xapid_conf {
 	int64_t port; /* HTTP; 0: not */
 	int64_t tls_port; /* HTTPS; 0: not */
 	int64_t connections; /* so many may be open */
+	int64_t session_rate; /* calls a second of one session; 0: as many as it likes */
 	int64_t idle_ns; /* after which one without a request is closed */
 	int auth; /* enum xapid_auth */
 	int pam_users; /* enum xapid_users */

@@ -49,6 +49,12 @@ MAY_WAIT void exchange_serve(struct exchange *x);
 const struct route *route_find(const char *method, const char *path, bool *knows_method);
 void route_fini(void);
 
+/* ---- share.c ---- */
+
+/* Waits until a caller may begin another request: at once, unless it has begun several in this turn
+ * and others are there too. */
+MAY_WAIT must_check struct err *share_wait(const char *address, const char *agent);
+
 /* ---- certificate.c ---- */
 
 /* For those who listen: of the certificate at CERT_PATH, which is made if it is not there. */

@@ -377,6 +377,10 @@ static void refuse_entry(struct exchange *x, const struct route *route, struct e
 		exchange_refuse(x, 403, "%s", err_text(e));
 		return;
 	}
+	if (err_is(e, &ERR_LIMIT_EXCEEDED)) {
+		exchange_refuse(x, 429, "%s", err_text(e));
+		return;
+	}
 	exchange_header(
 		x, "www-authenticate", arena_printf(x->arena, "Basic realm=\"%s\"", route->action));
 	exchange_refuse(x, 401, "%s", err_text(e));

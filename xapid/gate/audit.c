@@ -101,7 +101,8 @@ static void write_query(const char *query, struct sbuf *out)
 static bool is_refusal(const struct err *e)
 {
 	return err_is(e, &ERR_RBAC_PERMISSION_DENIED) || err_is(e, &ERR_SESSION_INVALID) ||
-		err_is(e, &ERR_SESSION_AUTHENTICATION_FAILED) || err_is(e, &ERR_HOST_IS_SLAVE);
+		err_is(e, &ERR_SESSION_AUTHENTICATION_FAILED) || err_is(e, &ERR_HOST_IS_SLAVE) ||
+		err_is(e, &ERR_LIMIT_EXCEEDED);
 }
 
 static void member(struct json_writer *w, const char *name, const char *text)

@@ -11,13 +11,16 @@
 #include "common/loop.h"
 #include "common/map.h"
 #include "common/mem.h"
+#include "core.gen.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/gate/subject.h"
 #include "xapid/host/role.h"
+#include "xapid/xapid.h"
 
 #include "xenapi.gen.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The row's last_active is not written more often. */
@@ -149,6 +152,7 @@ struct err *session_new(const struct session_spec *spec, struct session **out)
 	s->is_pool = spec->is_pool;
 	s->is_local = spec->is_local;
 	s->used = s->noted = clock_mono_ns();
+	s->tokens = (double)xapid_conf.session_rate;
 	map_put(&sessions.by_ref, s->ref, s);
 	list_push_back(&sessions.by_use, &s->by_use);
 	if (sessions.expiry.at == NEVER)
@@ -206,13 +210,36 @@ struct err *session_check(const char *ref)
 	return session_find(ref) ? NULL : err(SESSION_INVALID, ref);
 }
 
+/* A bucket of a second's calls, which fills at their rate. */
+static struct err *take_token(struct session *s, int64_t now)
+{
+	double rate = (double)xapid_conf.session_rate;
+
+	if (!xapid_conf.session_rate)
+		return NULL;
+	s->tokens += (double)(now - s->used) / (double)NS_PER_S * rate;
+	if (s->tokens > rate)
+		s->tokens = rate;
+	if (s->tokens < 1) {
+		char limit[32];
+
+		snprintf(limit, sizeof(limit), "%lld", (long long)xapid_conf.session_rate);
+		return err(LIMIT_EXCEEDED, "calls a second of a session", limit);
+	}
+	s->tokens--;
+	return NULL;
+}
+
 struct err *session_use(const char *ref, struct session **out)
 {
 	struct session *s = session_find(ref);
+	int64_t now = clock_mono_ns();
 
 	if (!s)
 		return err(SESSION_INVALID, ref);
-	s->used = clock_mono_ns();
+	struct err *e = take_token(s, now);
+	s->used = now;
+	TRY(e);
 	list_remove(&s->by_use);
 	list_push_back(&sessions.by_use, &s->by_use);
 	if (!s->is_local && s->used - s->noted >= NOTE_EVERY_NS) {

@@ -21,6 +21,7 @@ struct session {
 	bool is_pool; /* another host of the pool */
 	bool is_local; /* of this host alone: no row tells of it */
 	int64_t used; /* clock_mono_ns of the newest call */
+	double tokens; /* calls that it may make at once */
 	int64_t noted; /* when last_active of the row was written */
 	struct list by_use; /* the one that was used longest ago comes first */
 	/* What event.register asked for, in lower case, and what event.next has told of. */
@@ -40,7 +41,8 @@ struct session_spec {
 
 /* Makes one; the oldest ones of the same user or originator end if there are too many. */
 must_check struct err *session_new(const struct session_spec *spec, struct session **out);
-/* SESSION_INVALID[ref]. It counts as used now. Borrowed: until the fiber waits. */
+/* SESSION_INVALID[ref]; LIMIT_EXCEEDED: it makes too many calls. It counts as used now. Borrowed:
+ * until the fiber waits. */
 must_check struct err *session_use(const char *ref, struct session **out);
 /* The same without using it; for a call that waits. */
 must_check struct err *session_check(const char *ref);
