@@ -20,6 +20,7 @@
 #include <sys/pidfd.h>
 
 #define STOP_DEADLINE_S 90
+#define ANSWERS_WITHIN  (10 * NS_PER_S)
 
 static void print_guests(const struct control_guests_done *done)
 {
@@ -32,18 +33,27 @@ static void print_guests(const struct control_guests_done *done)
 			done->failures.v[i].error);
 }
 
-/* Each guest takes its time. Where xapid does not run there is nobody to ask, and guests go on. */
-static MAY_WAIT struct err *stop_guests(const struct options *o)
+/* Each guest takes its time; an xapid that does not even say its version is not waited for. */
+static MAY_WAIT struct err *ask_xapid(struct rpc_client *xapid)
 {
 	auto_arena a = {0};
-	auto_str path = xasprintf("%s/run/xapid.sock", o->dir);
+	struct core_version version;
 	struct control_guests_done done;
+
+	TRY(core_debug_version(xapid, &a, &version, deadline_in(ANSWERS_WITHIN)));
+	TRY(control_guests_stop(xapid, &a, &done, NEVER));
+	print_guests(&done);
+	return NULL;
+}
+
+/* Where xapid does not run there is nobody to ask, and guests go on. */
+static MAY_WAIT struct err *stop_guests(const struct options *o)
+{
+	auto_str path = xasprintf("%s/run/xapid.sock", o->dir);
 	struct rpc_client *xapid = rpc_client_new(path, NULL);
-	auto_err e = control_guests_stop(xapid, &a, &done, NEVER);
+	auto_err e = ask_xapid(xapid);
 
 	rpc_client_free(xapid);
-	if (!e)
-		print_guests(&done);
 	return err_is(e, &ERR_CONNECTION_REFUSED) ? NULL : take(e);
 }
 
