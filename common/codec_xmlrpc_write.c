@@ -17,7 +17,7 @@ static void write_inside(const struct type *t, const void *value, unsigned flags
 
 static void add_string(struct sbuf *out, const char *s)
 {
-	xml_add_text(out, s, strlen(s));
+	xml_add_string(out, s);
 }
 
 static void add_int(struct sbuf *out, int64_t v, unsigned flags)

@@ -14,14 +14,30 @@ static size_t old_bytes;
 static size_t limit = SIZE_MAX;
 static void (*relieve_fn)(void);
 
+static struct shared *begin(struct shared *s, size_t n)
+{
+	*s = (struct shared){.n_holders = 1, .n = n};
+	return s;
+}
+
 struct shared *shared_new(size_t n)
 {
-	struct shared *s = xmalloc(sizeof(*s) + n);
+	return begin(xmalloc(sizeof(struct shared) + n), n);
+}
 
-	s->n_holders = 1;
-	s->is_old = false;
-	s->n = n;
-	return s;
+void shared_begin(struct sbuf *b, size_t room)
+{
+	sbuf_room(b, sizeof(struct shared) + room);
+	sbuf_added(b, sizeof(struct shared));
+}
+
+struct shared *shared_end(struct sbuf *b)
+{
+	struct shared *s = xrealloc(b->base, sbuf_len(b), 1);
+	size_t n = sbuf_len(b) - sizeof(*s);
+
+	*b = (struct sbuf){0};
+	return begin(s, n);
 }
 
 struct shared *shared_hold(struct shared *s)

@@ -4,8 +4,8 @@
  * what they hold as it was. A stream sends them from where they are (stream_put_shared). Only the
  * loop's thread is here.
  *
- * Bytes that were replaced while somebody still holds them are old. So that those who read slowly
- * cannot make the process keep ever more of them, there is a limit on all old bytes together; what
+ * Bytes that are kept no longer while somebody still holds them are old. So that those who read
+ * slowly cannot make the process hold ever more of them, all old bytes together have a limit; what
  * is done about it is up to who holds them.
  */
 #ifndef XENITH_COMMON_SHARED_H
@@ -25,11 +25,14 @@ struct shared {
 
 /* Room for N bytes, which the caller holds and fills before anybody else sees them. */
 struct shared *shared_new(size_t n);
+/* The same of what is written: into an empty buffer, of which the caller takes nothing away. */
+void shared_begin(struct sbuf *b, size_t room);
+struct shared *shared_end(struct sbuf *b);
 /* One more holder. */
 struct shared *shared_hold(struct shared *s);
 /* One holder less; NULL is fine. */
 void shared_drop(struct shared *s);
-/* The same for the holder whose bytes these were, and who has others now or none. */
+/* The same for the holder who keeps them for others, and has newer ones now or none. */
 void shared_replace(struct shared *s);
 
 size_t shared_old_bytes(void);

@@ -489,6 +489,15 @@ void stream_put_shared(struct stream *s, struct shared *bytes, size_t from)
 	s->piece_bytes += bytes->n - from;
 }
 
+void stream_put_run(struct stream *s, struct shared_run *run)
+{
+	vec_reserve(&s->pieces, s->pieces.n + run->held.n);
+	vec_for_each (i, &run->held)
+		stream_put_shared(s, run->held.v[i], i ? 0 : run->skip);
+	run->held.n = 0;
+	shared_run_fini(run);
+}
+
 static void drop_pieces(struct stream *s)
 {
 	for (size_t i = s->first_piece; i < s->pieces.n; i++)
@@ -569,11 +578,11 @@ static void copy_pieces(struct stream *s)
 	pass(s, done);
 }
 
-/* Whoever is slowest has taken what he reads for the longest. */
+/* Whoever is slowest has taken what he reads for the longest. The newest may just be large. */
 static struct stream *slowest_with_old(void)
 {
 	list_for_each (s, &sending, struct stream, sending)
-		for (size_t i = s->first_piece; i < s->pieces.n; i++)
+		for (size_t i = s->first_piece; i < s->pieces.n && s->sending.next != &sending; i++)
 			if (s->pieces.v[i].bytes->is_old)
 				return s;
 	return NULL;

@@ -16,6 +16,7 @@
 
 struct cond;
 struct shared;
+struct shared_run;
 struct stream;
 struct tls_session;
 
@@ -54,9 +55,12 @@ struct sbuf *stream_out(struct stream *s);
 /* Appends bytes that others hold as well, without copying them (with TLS: when their turn comes),
  * but for the first FROM of them. The caller's hold goes to the stream. */
 void stream_put_shared(struct stream *s, struct shared *bytes, size_t from);
+/* All of a run, which is empty then. */
+void stream_put_run(struct stream *s, struct shared_run *run);
 /*
  * As soon as the old ones among shared bytes (shared.h) are more than N: breaks the stream that has
- * had some in it for the longest, and so on until they are not.
+ * had some in it for the longest, and so on until they are not. The stream that was given some last
+ * stays, however many they are.
  */
 void stream_limit_old_bytes(size_t n);
 /* After appending: arranges the write. Does not wait. */

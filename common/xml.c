@@ -259,7 +259,7 @@ static const char *escape_of(char c, bool in_attr)
 	}
 }
 
-/* How many bytes stand for themselves, in text and attributes alike. */
+/* How many bytes before END stand for themselves, in text and attributes alike; a NUL does not. */
 static size_t plain_length(const char *s, const char *end)
 {
 	static const bool is_odd[256] = {[0 ... 31] = true,
@@ -270,7 +270,7 @@ static size_t plain_length(const char *s, const char *end)
 		[128 ... 255] = true};
 	const char *p = s;
 
-	while (p < end && !is_odd[(unsigned char)*p])
+	while (p != end && !is_odd[(unsigned char)*p])
 		p++;
 	return (size_t)(p - s);
 }
@@ -298,6 +298,16 @@ static void add_escaped(struct sbuf *b, const char *s, size_t len, bool in_attr)
 		s += n;
 	}
 	sbuf_add(b, from, (size_t)(end - from));
+}
+
+void xml_add_string(struct sbuf *b, const char *s)
+{
+	size_t n = plain_length(s, NULL);
+
+	if (s[n])
+		add_escaped(b, s, n + strlen(s + n), false);
+	else
+		sbuf_add(b, s, n);
 }
 
 void xml_add_text(struct sbuf *b, const char *s, size_t len)

@@ -49,6 +49,8 @@ const char *xml_attr_value(const struct xml_node *node, const char *name);
 /* Adds text with its escapes; what XML cannot hold (control characters, bytes that are not UTF-8)
  * becomes U+FFFD. */
 void xml_add_text(struct sbuf *b, const char *s, size_t len);
+/* The same of a whole string. */
+void xml_add_string(struct sbuf *b, const char *s);
 /* The same for the value of an attribute, between its quotes. */
 void xml_add_attr(struct sbuf *b, const char *s, size_t len);
 

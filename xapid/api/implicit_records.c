@@ -84,6 +84,7 @@ struct err *implicit_get_all_records(struct xapi_call *c, const char *expr)
 	if (expr)
 		TRY(where_parse(c->message->class, expr, c->call.arena, &where));
 	db_forms_gather();
+	vec_reserve(&c->long_part.held, expr ? 0 : db_count_of(c->message->class));
 	bool has_waited = false;
 	struct err *e = gather_in_slices(c, where, form, &has_waited);
 	if (!e && has_waited)

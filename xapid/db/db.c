@@ -45,7 +45,7 @@ MAY_WAIT struct err *db_open(const struct db_options *options)
 	list_init(&db.unkept);
 	list_init(&db.batches);
 	list_init(&db.tombstones);
-	list_init(&db.forms);
+	db_forms_init();
 	cond_init(&db.watchers);
 	cond_init(&db.woken);
 	db_classes_init();

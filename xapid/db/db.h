@@ -331,7 +331,7 @@ struct db_text {
 	size_t len;
 };
 /* The row's record as clients get it: a JSON object, or the inside of an XML-RPC <value>…</value>
- * with that element. Kept until the row changes; borrowed. */
+ * with that element. Kept from the second call on until the row changes; borrowed. */
 struct db_text db_form(struct db_row *row, enum db_form form);
 /*
  * The same as a member of a map from references to records, for an answer with many: in JSON with a

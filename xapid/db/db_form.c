@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Wire forms: a row's record as JSON and as XML-RPC, made once and kept until the row changes. What
- * was not asked for the longest goes first when they take too much memory.
+ * Wire forms: a row's record as JSON and as XML-RPC. From the second time on that somebody asks for
+ * one it is kept until the row changes: who looks at everything once does not fill the memory. When
+ * they take too much of it, what was not asked for the longest goes first.
  */
+#include "common/clock.h"
 #include "common/codec.h"
 #include "common/codec_xmlrpc.h"
 #include "common/json.h"
@@ -12,9 +14,12 @@
 #include "xapid/db/db_priv.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <string.h>
 
-#define DEFAULT_BYTES (UINT64_C(64) << 20)
+#define DEFAULT_BYTES   (UINT64_C(64) << 20)
+#define GIVE_BACK_BYTES ((size_t)2 << 20) /* after so many that were let go, */
+#define GIVE_BACK_NS    (1 * NS_PER_S) /* a while later */
 
 /* The whole of a form is a member of a map from references to records: "REF": {…} with a comma
  * before it, or <member><name>REF</name><value>…</value></member>. What is around the record is as
@@ -28,7 +33,10 @@ static const struct {
 
 struct db_forms {
 	struct list link; /* db.forms */
+	struct list on_trial; /* db.forms_on_trial: some were asked for the first time */
+	unsigned trials; /* a bit for each of them */
 	struct db_row *row;
+	bool is_used; /* since it was last looked at whether it is to go */
 	struct shared *forms[ARRAY_LEN(around)]; /* held; NULL: not made */
 };
 
@@ -92,83 +100,119 @@ static void write_record(const struct db_row *row, enum db_form form, struct sbu
 	sbuf_adds(out, form == DB_FORM_JSON ? "}" : "</struct></value>");
 }
 
-/* Into a buffer that is kept: a form is a copy of the size that it has. */
+/* Records of a class are about as long as one another: hardly ever is there too little room, and
+ * what is too much goes back. */
 static struct shared *make(const struct db_row *row, enum db_form form)
 {
-	struct sbuf *b = &db.form_buffer;
+	struct db_class *c = row->class;
+	struct sbuf b = {0};
 
-	sbuf_clear(b);
-	sbuf_adds(b, around[form].before_ref);
-	sbuf_adds(b, row->name->text);
-	sbuf_adds(b, around[form].before_record);
-	write_record(row, form, b);
-	sbuf_adds(b, around[form].after_record);
-	struct shared *s = shared_new(sbuf_len(b));
-	memcpy(s->bytes, sbuf_data(b), sbuf_len(b));
+	shared_begin(&b, c->form_room[form]);
+	sbuf_adds(&b, around[form].before_ref);
+	sbuf_adds(&b, row->name->text);
+	sbuf_adds(&b, around[form].before_record);
+	write_record(row, form, &b);
+	sbuf_adds(&b, around[form].after_record);
+	struct shared *s = shared_end(&b);
+	c->form_room[form] = s->n + s->n / 8;
 	return s;
 }
 
 /* Who was given a form without a hold on it may look at it until the turn ends. */
-static void bury(struct shared *s, bool has_changed)
+static void bury(struct shared *s)
 {
-	vec_push(&db.buried_forms, (struct db_buried_form){s, has_changed});
+	vec_push(&db.buried_forms, s);
 	db_turn();
 }
 
-/* HAS_CHANGED: the row, or it is gone. */
-static void drop(struct db_forms *forms, bool has_changed)
+static void drop_one(struct db_forms *forms, enum db_form form, bool is_last)
 {
-	for (size_t i = 0; i < ARRAY_LEN(forms->forms); i++) {
-		struct shared *s = forms->forms[i];
+	struct shared *s = take(forms->forms[form]);
 
-		if (!s)
-			continue;
+	if (s) {
 		db.counts.form_bytes -= s->n;
-		bury(s, has_changed);
+		bury(s);
 	}
+	forms->trials &= ~(1U << form);
+	if (!is_last)
+		return;
 	list_remove(&forms->link);
+	list_remove(&forms->on_trial);
 	forms->row->forms = NULL;
 	free(forms);
 }
 
 void db_form_drop(struct db_row *row)
 {
-	if (row->forms)
-		drop(row->forms, true);
+	if (!row->forms)
+		return;
+	drop_one(row->forms, DB_FORM_JSON, false);
+	drop_one(row->forms, DB_FORM_XML, true);
 }
 
-/* All but the newest, as long as there is too much. */
+/* As long as there is too much, what was not used the longest, but for the newest; what was used
+ * since it came to the front goes to the end once more. */
 static void keep_to_budget(void)
 {
 	size_t allowed = db.form_bytes ? db.form_bytes : DEFAULT_BYTES;
+	struct db_forms *first;
 
-	if (db.n_gathering)
-		return;
-	list_for_each_safe (oldest, &db.forms, struct db_forms, link) {
-		if (db.counts.form_bytes <= allowed || oldest->link.next == &db.forms)
-			break;
-		drop(oldest, false);
+	while (!db.n_gathering && db.counts.form_bytes > allowed &&
+		(first = list_first(&db.forms, struct db_forms, link)) &&
+		first->link.next != &db.forms) {
+		if (!first->is_used) {
+			first->row->forms_asked = 0;
+			db_form_drop(first->row);
+			continue;
+		}
+		first->is_used = false;
+		list_remove(&first->link);
+		list_push_back(&db.forms, &first->link);
 	}
+}
+
+static struct db_forms *forms_of(struct db_row *row)
+{
+	struct db_forms *forms = row->forms;
+
+	if (forms)
+		return forms;
+	forms = row->forms = xnew(struct db_forms);
+	forms->row = row;
+	list_push_back(&db.forms, &forms->link);
+	return forms;
+}
+
+/* It stays for a while, or as long as others are gathered. */
+static void keep(struct db_row *row, enum db_form form, struct shared *s, bool is_on_trial)
+{
+	struct db_forms *forms = forms_of(row);
+
+	forms->forms[form] = s;
+	db.counts.form_bytes += s->n;
+	if (is_on_trial) {
+		forms->trials |= 1U << form;
+		if (!list_is_linked(&forms->on_trial))
+			list_push_back(&db.forms_on_trial, &forms->on_trial);
+	}
+	keep_to_budget();
 }
 
 static struct shared *form_of(struct db_row *row, enum db_form form)
 {
-	struct db_forms *forms = row->forms;
-
-	if (!forms) {
-		forms = row->forms = xnew(struct db_forms);
-		forms->row = row;
-	}
-	list_remove(&forms->link);
-	list_push_back(&db.forms, &forms->link);
-	if (forms->forms[form]) {
+	if (row->forms && row->forms->forms[form]) {
+		row->forms->is_used = true;
 		db.counts.form_hits++;
-		return forms->forms[form];
+		return row->forms->forms[form];
 	}
-	struct shared *s = forms->forms[form] = make(row, form);
+	struct shared *s = make(row, form);
+	bool is_first = !(row->forms_asked & 1U << form);
 	db.counts.form_misses++;
-	db.counts.form_bytes += s->n;
-	keep_to_budget();
+	row->forms_asked |= (uint8_t)(1U << form);
+	if (is_first && !db.n_gathering)
+		bury(s);
+	else
+		keep(row, form, s, is_first);
 	return s;
 }
 
@@ -192,26 +236,60 @@ void db_forms_gather(void)
 	db.n_gathering++;
 }
 
+/* Of those that are on trial nothing stays. */
+static void end_trials(void)
+{
+	struct db_forms *forms;
+
+	while ((forms = list_pop_front(&db.forms_on_trial, struct db_forms, on_trial))) {
+		unsigned trials = forms->trials;
+
+		for (size_t i = 0; i < ARRAY_LEN(forms->forms); i++)
+			if (trials & 1U << i)
+				drop_one(forms, (enum db_form)i, false);
+		if (!forms->forms[DB_FORM_JSON] && !forms->forms[DB_FORM_XML])
+			db_form_drop(forms->row);
+	}
+}
+
 void db_forms_gathered(void)
 {
 	assert(db.n_gathering);
-	db.n_gathering--;
+	if (--db.n_gathering)
+		return;
+	end_trials();
 	keep_to_budget();
+}
+
+/* What large answers took is the kernel's again, and does not stay as holes between other
+ * things. */
+static void give_back(struct timer *t)
+{
+	db.forms_let_go = 0;
+	malloc_trim(0);
 }
 
 void db_forms_turn_end(void)
 {
 	vec_for_each (i, &db.buried_forms) {
-		const struct db_buried_form *b = &db.buried_forms.v[i];
-
-		(b->has_changed ? shared_replace : shared_drop)(b->form);
+		db.forms_let_go += db.buried_forms.v[i]->n;
+		shared_replace(db.buried_forms.v[i]);
 	}
 	db.buried_forms.n = 0;
+	if (db.forms_let_go >= GIVE_BACK_BYTES && db.give_back.at == NEVER)
+		timer_arm(&db.give_back, deadline_in(GIVE_BACK_NS));
+}
+
+void db_forms_init(void)
+{
+	list_init(&db.forms);
+	list_init(&db.forms_on_trial);
+	timer_init(&db.give_back, give_back);
 }
 
 void db_forms_fini(void)
 {
 	db_forms_turn_end();
+	timer_disarm(&db.give_back);
 	vec_fini(&db.buried_forms);
-	sbuf_fini(&db.form_buffer);
 }

@@ -22,7 +22,6 @@
 #include "common/list.h"
 #include "common/loop.h"
 #include "common/map.h"
-#include "common/sbuf.h"
 #include "common/vec.h"
 #include "xapid/db/db.h"
 
@@ -59,6 +58,7 @@ struct db_class {
 	struct db_field *uuid; /* or NULL */
 	size_t n_indexes;
 	struct json_text *labels[2]; /* of wire forms: db_form.c; NULL: not made */
+	size_t form_room[2]; /* that the next one will probably need */
 	struct list rows; /* struct db_row.of_class, oldest first */
 	size_t n_rows;
 };
@@ -85,6 +85,7 @@ struct db_row {
 	struct list changed; /* db.changed, by generation */
 	struct list unkept; /* db.unkept: differs from what is in the file, or on its way there */
 	struct db_forms *forms; /* or NULL */
+	uint8_t forms_asked; /* for which somebody has asked: a bit for each */
 	_Alignas(8) char record[]; /* behind it: db_index.c */
 };
 
@@ -104,12 +105,6 @@ struct db_batch {
 	uint64_t since; /* the generation before its oldest delta */
 	uint64_t stored; /* the store's number of it; 0: not handed over */
 	vec_of(struct db_delta) deltas;
-};
-
-/* Let go when the turn ends. */
-struct db_buried_form {
-	struct shared *form;
-	bool has_changed; /* its row, so it is old */
 };
 
 struct db {
@@ -141,8 +136,10 @@ struct db {
 	struct deferred turn_end;
 	vec_of(void *) buried; /* freed when the turn ends */
 	struct list forms; /* least recently used first */
-	struct sbuf form_buffer; /* where they are made */
-	vec_of(struct db_buried_form) buried_forms;
+	struct list forms_on_trial; /* asked for the first time, by who gathers */
+	vec_of(struct shared *) buried_forms; /* let go when the turn ends */
+	size_t forms_let_go; /* bytes, since the last time that memory was given back */
+	struct timer give_back;
 	unsigned n_gathering; /* who gathers forms: none goes */
 	struct db_counts counts;
 	const char *unknown_field; /* the first one that was met; in the arena */
@@ -257,6 +254,7 @@ void db_copy_end(void);
 
 /* ---- db_form.c ---- */
 void db_form_drop(struct db_row *row);
+void db_forms_init(void);
 void db_forms_turn_end(void);
 void db_forms_fini(void);
 

@@ -241,15 +241,10 @@ void exchange_put(struct exchange *x, const void *bytes, size_t n)
 
 void exchange_put_shared(struct exchange *x, struct shared_run *run)
 {
-	size_t skip = run->skip;
-
 	assert(x->is_begun && !x->is_chunked && run->n <= x->reply_left);
 	x->reply_left -= run->n;
 	if (!is_head(x)) {
-		vec_for_each (i, &run->held) {
-			stream_put_shared(x->conn->stream, shared_hold(run->held.v[i]), skip);
-			skip = 0;
-		}
+		stream_put_run(x->conn->stream, run);
 		stream_flush_later(x->conn->stream);
 	}
 	shared_run_fini(run);

@@ -126,35 +126,41 @@ static void whose_stream_ends_is_let_go(void **state)
 	run_in_fiber(ends_early, NULL);
 }
 
-/* Two that do not read, and of what both hold one has changed. */
+/* Three that do not read, and some of what they hold has changed. */
 static void cuts(void *arg)
 {
 	struct shared *old = shared_of('o', LARGE), *fresh = shared_of('f', LARGE);
-	struct stream *first[2], *second[2];
+	struct stream *first[2], *second[2], *last[2];
 
 	stream_limit_old_bytes(LARGE + LARGE / 2);
 	stream_pair(first);
 	stream_pair(second);
+	stream_pair(last);
 	for (int i = 0; i < 10; i++) {
 		stream_put_shared(first[0], shared_hold(fresh), 0);
 		stream_put_shared(second[0], shared_hold(i ? fresh : old), 0);
+		stream_put_shared(last[0], shared_hold(i ? fresh : old), 0);
 	}
-	stream_flush_later(first[0]);
 	shared_replace(old);
 	CHECK_OK(fiber_yield());
 	assert_null(stream_broken(second[0]));
-	/* One more and it is too much; who has none of it stays. */
+	/* One more and it is too much; who has none of it stays, and so does the newest. */
 	struct shared *more = shared_of('m', LARGE);
 	stream_put_shared(second[0], shared_hold(more), 0);
+	stream_put_shared(last[0], shared_hold(more), 0);
 	shared_replace(more);
 	CHECK_OK(fiber_yield());
 	assert_null(stream_broken(first[0]));
 	assert_non_null(stream_broken(second[0]));
+	assert_null(stream_broken(last[0]));
+	assert_int_equal(shared_old_bytes(), 2 * LARGE);
+	stream_free(last[0]);
 	assert_int_equal(shared_old_bytes(), 0);
 	stream_free(first[0]);
 	stream_free(first[1]);
 	stream_free(second[0]);
 	stream_free(second[1]);
+	stream_free(last[1]);
 	assert_int_equal(fresh->n_holders, 1);
 	shared_drop(fresh);
 	stream_limit_old_bytes(SIZE_MAX);
