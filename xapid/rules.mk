@@ -35,9 +35,10 @@ $(xapid_tests): LIBS_GROUP = -Wl,--start-group $(LIBXAPID) $(LIBS) -Wl,--end-gro
 # Handlers are weak, so an archive does not give them by itself.
 $(B)/tests/unit/xapid/gate/gate: $(call objects,$(addprefix xapid/api/,session.c task.c event.c))
 
-# The bench of the database takes what it needs too.
-$(B)/tests/bench/bench_db: $(LIBXAPID)
-$(B)/tests/bench/bench_db: LIBS_GROUP = -Wl,--start-group $(LIBXAPID) $(LIBS) -Wl,--end-group
+# So do the benches that make databases.
+xapid_benches := $(addprefix $(B)/tests/bench/bench_,db xapid)
+$(xapid_benches): $(LIBXAPID)
+$(xapid_benches): LIBS_GROUP = -Wl,--start-group $(LIBXAPID) $(LIBS) -Wl,--end-group
 
 # So does the fuzz target of its XML.
 fuzz_xmldb := $(addprefix $(B)/tests/fuzz/,replay-xmldb fuzz-xmldb)

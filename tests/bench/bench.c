@@ -242,6 +242,7 @@ static double limit_of(const char *key)
 
 static bool run_row(const struct bench_row *row, struct outcome *out)
 {
+	size_t wanted = row->rounds ? row->rounds : ROUNDS;
 	struct rounds r = {0}, kept;
 	double ratios[ROUNDS_MAX];
 
@@ -250,7 +251,7 @@ static bool run_row(const struct bench_row *row, struct outcome *out)
 			return false;
 		kept = r;
 		kept.n = steady(&kept);
-	} while (r.n < ROUNDS || (kept.n < ROUNDS_MIN_KEPT && r.n < ROUNDS_MAX));
+	} while (r.n < wanted || (kept.n < ROUNDS_MIN_KEPT && r.n < ROUNDS_MAX));
 	for (size_t i = 0; i < kept.n; i++)
 		ratios[i] = kept.base[i] > 0 ? kept.ours[i] / kept.base[i] : 0;
 	*out = (struct outcome){.n_kept = kept.n, .limit = limit_of(row->limit)};

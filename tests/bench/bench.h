@@ -50,6 +50,7 @@ struct bench_row {
 	enum bench_pin pin;
 	double at_most,
 		at_least; /* the goal for the ratio (without a base: for the value); 0: none */
+	unsigned rounds; /* of what takes long; 0: five */
 	const char *limit; /* the key in limits.txt that the base is held against, or NULL */
 };
 

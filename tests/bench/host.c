@@ -192,7 +192,7 @@ long host_status(pid_t pid, const char *key)
 	DIR *d = opendir(tasks);
 	long sum = 0;
 
-	if (!strcmp(key, "RssAnon")) {
+	if (!strncmp(key, "Rss", 3)) {
 		if (d)
 			closedir(d);
 		return value_in(arena_printf(&a, "/proc/%d/status", (int)pid), key);

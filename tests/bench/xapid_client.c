@@ -83,9 +83,13 @@ MAY_WAIT void xapid_host_begin(const char *folder, unsigned daemons, const char 
 	host_start("xapid", host.conf);
 }
 
-MAY_WAIT void xapid_host_restart(int signum)
+MAY_WAIT void xapid_host_stop(int signum)
 {
 	host_stop("xapid", signum);
+}
+
+MAY_WAIT void xapid_host_start(void)
+{
 	host_start("xapid", host.conf);
 }
 

@@ -26,8 +26,10 @@ enum { HOST_TLS = 16 };
 /* Starts xapid, and those of DAEMONS, on a new directory in FOLDER. CONF: further lines of
  * xapid.conf. The host answers when this returns; host_end ends it. */
 MAY_WAIT void xapid_host_begin(const char *folder, unsigned daemons, const char *conf);
-/* Ends xapid with SIGTERM, or SIGKILL, and starts it again. */
-MAY_WAIT void xapid_host_restart(int signum);
+/* Ends xapid with SIGTERM, or SIGKILL. */
+MAY_WAIT void xapid_host_stop(int signum);
+/* Starts it again, on what there was. */
+MAY_WAIT void xapid_host_start(void);
 /* Where what is synced is to lie: $BENCH_DIR, or a folder that is on a disk. */
 const char *xapid_disk_folder(void);
 /* The port of HTTP, of the host that runs. */

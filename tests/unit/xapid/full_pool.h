@@ -156,7 +156,7 @@ static void full_pool_add(const struct full_pool *pool, unsigned n_vms)
 	}
 }
 
-static void full_pool_make(struct full_pool *pool, unsigned n_vms)
+static maybe_unused void full_pool_make(struct full_pool *pool, unsigned n_vms)
 {
 	struct xenapi_host host = db_blank(host);
 
