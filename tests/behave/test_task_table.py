@@ -70,6 +70,19 @@ class Tasks(Case):
         with contextlib.suppress(OSError, Gone):
             self.until(lambda: not any(self.of_xenopsd().values()), "the end of xenopsd's tasks")
 
+    def check_tasks(self):
+        """Each call has its task, each task of xenopsd that was done for it one part, and there is
+        nothing else."""
+        tasks = self.x("task.get_all_records")
+        self.assertEqual(len(set(self.refs)), len(self.refs))
+        self.assertLessEqual(set(self.refs), set(tasks))
+        parts = [r for ref, r in tasks.items() if ref not in self.refs]
+        for part in parts:
+            self.assertIn(part["subtask_of"], self.refs, part)
+            self.assertNotEqual(part["name_description"], "", part)
+        done = [part["name_description"] for part in parts]
+        self.assertEqual(len(set(done)), len(done), parts)
+
     def drop_tasks(self):
         """Ours; with them go their parts, and nothing else is left."""
         for ref in self.refs:
@@ -90,6 +103,7 @@ class Tasks(Case):
         else:
             self.begin()
         self.rest()
+        self.check_tasks()
         self.drop_tasks()
         self.until(lambda: not self.of_xenopsd(), "what xenopsd has done, forgotten")
         self.drop_clones()
