@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FIRST_ROOM = 16384, AT_ONCE = 64 };
+enum { FIRST_ROOM = 65536, AT_ONCE = 64 };
 
 static void must_sys(bool ok, const char *what)
 {
@@ -139,38 +139,70 @@ static size_t answer_size(const char *p, size_t n, size_t *body)
 	return *body + strtoul(length + sizeof(key) - 1, NULL, 10);
 }
 
-/* Gives out whole answers; what is left moves to the front. */
-static void give_out(struct crowd_conn *c, crowd_fn fn, void *arg)
+/* Gives out whole answers among N bytes; how many bytes these were. */
+static size_t give_out(struct crowd_conn *c, char *bytes, size_t n, crowd_fn fn, void *arg)
 {
 	size_t at = 0, body, size;
 
-	while (at < c->n && (size = answer_size(c->bytes + at, c->n - at, &body)) &&
-		c->n - at >= size) {
-		char *end = c->bytes + at + size, after = *end;
+	while (at < n && (size = answer_size(bytes + at, n - at, &body)) && n - at >= size) {
+		char *end = bytes + at + size, after = *end;
 
 		*end = '\0';
-		fn(c, c->bytes + at + body, size - body, arg);
+		fn(c, bytes + at + body, size - body, arg);
 		*end = after;
 		at += size;
 	}
-	if (at)
-		memmove(c->bytes, c->bytes + at, c->n - at);
-	c->n -= at;
+	return at;
 }
 
-static void fill(struct crowd_conn *c, crowd_fn fn, void *arg)
+/* Room for N more bytes behind those that the connection keeps. */
+static char *room(struct crowd_conn *c, size_t n)
 {
-	if (c->size - c->n < FIRST_ROOM / 2) {
+	while (c->size - c->n < n) {
 		c->size = c->size ? 2 * c->size : FIRST_ROOM;
 		c->bytes = realloc(c->bytes, c->size + 1);
 		must_sys(c->bytes, "realloc");
 	}
-	ssize_t n = recv(c->fd, c->bytes + c->n, c->size - c->n, MSG_DONTWAIT);
-	if (n < 0 && errno == EAGAIN)
+	return c->bytes + c->n;
+}
+
+static ssize_t receive(const struct crowd_conn *c, char *to, size_t n)
+{
+	ssize_t got = recv(c->fd, to, n, MSG_DONTWAIT);
+
+	must_sys(got > 0 || (got < 0 && errno == EAGAIN), "recv");
+	return got;
+}
+
+/* What comes whole is given out of memory that is warm; only what is not is kept. */
+static void fill_first(struct crowd_conn *c, crowd_fn fn, void *arg)
+{
+	static char warm[FIRST_ROOM + 1];
+	ssize_t n = receive(c, warm, FIRST_ROOM);
+
+	if (n < 0)
 		return;
-	must_sys(n > 0, "recv");
+	size_t done = give_out(c, warm, (size_t)n, fn, arg);
+	size_t left = (size_t)n - done;
+	if (left)
+		memcpy(room(c, left), warm + done, left);
+	c->n = left;
+}
+
+static void fill(struct crowd_conn *c, crowd_fn fn, void *arg)
+{
+	if (!c->n) {
+		fill_first(c, fn, arg);
+		return;
+	}
+	char *to = room(c, FIRST_ROOM);
+	ssize_t n = receive(c, to, c->size - c->n);
+	if (n < 0)
+		return;
 	c->n += (size_t)n;
-	give_out(c, fn, arg);
+	size_t done = give_out(c, c->bytes, c->n, fn, arg);
+	c->n -= done;
+	memmove(c->bytes, c->bytes + done, c->n);
 }
 
 static int64_t now_ms(void)
