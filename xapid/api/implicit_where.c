@@ -3,10 +3,9 @@
  * The expressions of get_all_records_where (implicit.h): parsed once into nodes in the call's
  * arena, then asked of each row.
  */
-#include "common/datetime.h"
-#include "common/number.h"
 #include "common/sbuf.h"
 #include "xapid/api/implicit.h"
+#include "xapid/xmldb/xmldb.h"
 
 #include "core.gen.h"
 
@@ -222,98 +221,6 @@ struct err *where_parse(
 	return *p.at ? wrong(&p, "the end") : NULL;
 }
 
-/* ---- values as texts ---- */
-
-static void add_text(const struct type *t, const void *value, bool is_inside, struct sbuf *out);
-
-static void add_string(const char *s, bool is_inside, struct sbuf *out)
-{
-	if (!is_inside) {
-		sbuf_adds(out, s);
-		return;
-	}
-	sbuf_addc(out, '\'');
-	for (; *s; s++) {
-		if (*s == '\'' || *s == '\\')
-			sbuf_addc(out, '\\');
-		sbuf_addc(out, *s);
-	}
-	sbuf_addc(out, '\'');
-}
-
-static void add_list(const struct type *t, const void *value, struct sbuf *out)
-{
-	const struct any_list *list = value;
-
-	sbuf_addc(out, '(');
-	for (size_t i = 0; i < list->n; i++) {
-		const char *at = (const char *)list->v +
-			i * (t->kind == TYPE_MAP ? t->entry_size : t->of->size);
-
-		sbuf_adds(out, i ? " " : "");
-		if (t->kind == TYPE_MAP) {
-			sbuf_addc(out, '(');
-			add_string(*(const char *const *)at, true, out);
-			sbuf_addc(out, ' ');
-			add_text(t->of, at + t->value_offset, true, out);
-			sbuf_addc(out, ')');
-		} else {
-			add_text(t->of, at, true, out);
-		}
-	}
-	sbuf_addc(out, ')');
-}
-
-static void add_number(const struct type *t, const void *value, struct sbuf *out)
-{
-	if (t->kind == TYPE_FLOAT)
-		sbuf_added(out,
-			number_put_double(
-				*(const double *)value, sbuf_room(out, NUMBER_DOUBLE_SIZE)));
-	else
-		sbuf_added(out,
-			number_put_int(*(const int64_t *)value, sbuf_room(out, NUMBER_INT_SIZE)));
-}
-
-static void add_text(const struct type *t, const void *value, bool is_inside, struct sbuf *out)
-{
-	char date[DATETIME_SIZE];
-
-	switch (t->kind) {
-	case TYPE_STRING:
-	case TYPE_SECRET:
-		add_string(*(const char *const *)value, is_inside, out);
-		break;
-	case TYPE_BOOL:
-		add_string(*(const bool *)value ? "true" : "false", is_inside, out);
-		break;
-	case TYPE_ENUM:
-		add_string(type_case_name(t, *(const int *)value), is_inside, out);
-		break;
-	case TYPE_DATETIME:
-		add_string(datetime_put_basic(*(const int64_t *)value, date), is_inside, out);
-		break;
-	case TYPE_INT:
-	case TYPE_FLOAT:
-		sbuf_adds(out, is_inside ? "'" : "");
-		add_number(t, value, out);
-		sbuf_adds(out, is_inside ? "'" : "");
-		break;
-	case TYPE_LIST:
-	case TYPE_MAP:
-		add_list(t, value, out);
-		break;
-	case TYPE_VOID:
-	case TYPE_BYTES:
-	case TYPE_ANY:
-	case TYPE_RECORD:
-	case TYPE_VARIANT:
-	case TYPE_OPTION:
-		/* No field of a class with objects is one. */
-		break;
-	}
-}
-
 /* ---- asking ---- */
 
 static const char *operand_text(
@@ -323,7 +230,7 @@ static const char *operand_text(
 		return o->text;
 	if (o->field->type->kind == TYPE_STRING)
 		return *(const char *const *)db_value(row, o->field);
-	add_text(o->field->type, db_value(row, o->field), false, buffer);
+	xmldb_put(o->field->type, db_value(row, o->field), buffer);
 	return sbuf_str(buffer);
 }
 
