@@ -13,6 +13,8 @@ from xenapi import Failure
 
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "coverage.md"
+# Behind it nobody answers.
+ENDS = {"host.shutdown_agent"}
 
 
 def called_missing():
@@ -58,7 +60,7 @@ class Coverage(unittest.TestCase):
         missing = called_missing()
         self.assertEqual(missing - names, set(), "there are no such messages")
         self.assertGreater(len(names), 2000)
-        for name in sorted(names):
+        for name in [*sorted(names - ENDS), *ENDS]:
             with self.subTest(name=name):
                 answer = self.answer(name)
                 if name in missing:
