@@ -26,7 +26,7 @@ class LifeTest(Case):
 
 class Synced(LifeTest):
     SYNCS = "fsync", "fdatasync", "sync_file_range", "msync", "syncfs", "sync"
-    ROUNDS = 5
+    ROUNDS = 20
 
     def is_traced(self, pid):
         status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
@@ -59,8 +59,10 @@ class Synced(LifeTest):
                 self.x("VM.start", vm, False, False)
                 counts.append(syncs() - before)
                 self.x("VM.hard_shutdown", vm)
-        # More than those on its path: the store brings its log in when it has nothing to do.
-        self.assertIn(min(counts), (1, 2), counts)
+                if counts[-1] <= 2:
+                    break
+        # There are more where the store had nothing to do for a moment: it brought its log in.
+        self.assertIn(counts[-1], (1, 2), counts)
 
 
 class WholeLife(LifeTest):
