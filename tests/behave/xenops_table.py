@@ -204,7 +204,7 @@ def vif_row(method, params, note="", ends_in=None, **change):
 
 
 LESS_MEMORY = {"memory": (64 * MIB, 96 * MIB)}
-NO_RULES = Refused("NOT_IMPLEMENTED")
+NO_VLANS = Refused("NOT_IMPLEMENTED")
 PROXY = {"site": "a site", "servers": [], "interface": "eth0"}
 DATA = {"vm-data/b": "2"}
 QOS = {"qos": {"scheduler": "idle", "level": 3}}
@@ -417,10 +417,10 @@ OPERATIONS = [
     # ---- network interfaces ----
     *device_rows("VIF", "0", "1", "vif", force=True),
     *vif_row("VIF.move", {"backend": {"bridge": "xapi1"}}),
-    # networkd has no rules yet.
-    *vif_row("VIF.set_carrier", {"carrier": False}, ends_in=NO_RULES),
-    *vif_row("VIF.set_locking_mode", {"locking_mode": "disabled"}, ends_in=NO_RULES),
-    *vif_row("VIF.set_trunks", {"trunks": [3, 4]}, ends_in=NO_RULES),
+    *vif_row("VIF.set_carrier", {"carrier": False}),
+    *vif_row("VIF.set_locking_mode", {"locking_mode": "disabled"}),
+    # networkd has none of guests yet.
+    *vif_row("VIF.set_trunks", {"trunks": [3, 4]}, ends_in=NO_VLANS),
     *vif_row(
         "VIF.set_ipv4_configuration",
         {"configuration": {"addresses": ["192.0.2.5/24"], "gateway": "192.0.2.1"}},

@@ -159,7 +159,7 @@ MAY_WAIT struct err *peer_api_master_relay_xml(
 	struct gate_request rq = {
 		.peer = {.origin = GATE_UNIX, .address = in->address, .user_agent = in->user_agent},
 		.arena = c->arena};
-	struct gate_result result = {0};
+	AUTO(gate_result_fini) struct gate_result result = {0};
 	auto_sbuf text = {0};
 
 	TRY(rpc_xml_read(in->call, strlen(in->call), &rq));
