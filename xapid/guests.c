@@ -67,7 +67,7 @@ static MAY_WAIT struct err *send(
 {
 	struct gate_param list[6];
 	auto_sbuf text = {0};
-	struct gate_result result = {0};
+	AUTO(gate_result_fini) struct gate_result result = {0};
 	size_t n = 0;
 
 	for (; params[n]; n++)

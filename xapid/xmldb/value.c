@@ -257,12 +257,23 @@ static size_t quoted_length(const char *text, char quote)
 	return n;
 }
 
+/* Of a word without quotes. By hand: where strcspn is checked, it looks to the end of the text, for
+ * each word of a long list. */
+static size_t word_length(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] && text[n] != ' ' && text[n] != '(' && text[n] != ')')
+		n++;
+	return n;
+}
+
 /* In either kind of quotes, or a bare word. */
 static bool take_text(struct reader *r, const char **out)
 {
 	skip_blanks(r);
 	char quote = *r->at == '"' || *r->at == '\'' ? *r->at++ : '\0';
-	size_t len = quote ? quoted_length(r->at, quote) : strcspn(r->at, " ()");
+	size_t len = quote ? quoted_length(r->at, quote) : word_length(r->at);
 	char *text = arena_bytes(r->arena, len + 1), *to = text;
 
 	for (const char *end = r->at + len; r->at < end;) {

@@ -29,7 +29,7 @@ static MAY_WAIT struct err *call(const char *method, const char *params, const c
 		.method = method,
 		.params = v,
 		.arena = &arena};
-	struct gate_result result;
+	AUTO(gate_result_fini) struct gate_result result = {0};
 	struct json_reader r;
 	bool first = true;
 	auto_sbuf out = {0};
