@@ -108,7 +108,7 @@ static MAY_WAIT struct err *drop_oldest(
 	}
 	if (all.n)
 		qsort(all.v, all.n, sizeof(*all.v), by_time);
-	for (size_t i = 0; !e && (int64_t)(all.n - i) > retained; i++)
+	for (size_t i = 0; !e && i < all.n && (int64_t)(all.n - i) > retained; i++)
 		e = drop(a, session, all.v[i].ref);
 	vec_fini(&all);
 	return e;

@@ -18,6 +18,7 @@ static MAY_WAIT struct err *get_uuid(struct call *c, const char *vm, const char 
 {
 	const struct xenapi_vm *row;
 
+	TRY(db_get(vm, vm, &row));
 	TRY(link_error(link_wait_up(&link_xenopsd), vm));
 	TRY(db_get(vm, vm, &row));
 	TRY(vm_check_power_state(vm, OP_BIT(XENAPI_VM_POWER_STATE_RUNNING)));
@@ -150,10 +151,11 @@ MAY_WAIT struct err *plan_vif_configure(
 	struct xenops_vif told;
 	const char *task;
 
-	TRY(link_error(link_wait_up(&link_xenopsd), NULL));
 	TRY(db_get(vif, vif, &row));
 	if (!row->currently_attached)
 		return NULL;
+	TRY(link_error(link_wait_up(&link_xenopsd), NULL));
+	TRY(db_get(vif, vif, &row));
 	const char *vm = arena_strdup(c->arena, row->VM);
 	TRY(plan_metadata_vif(vif, c->arena, &told));
 	const struct xenops_vif_set_ipv4_configuration_in v4 = {told.vif, addresses(how, c->arena)};
