@@ -53,6 +53,9 @@ size_t store_file_log_pages(const struct store_file *f);
 /* Whether the log is about to outgrow what was laid out for it. */
 bool store_file_log_is_full(const struct store_file *f);
 enum store_outcome store_file_checkpoint(struct store_file *f);
+/* After a checkpoint: begins the log anew. Else the next commit has to, which takes it a second
+ * sync, of the log's new head. */
+enum store_outcome store_file_begin_log(struct store_file *f);
 
 /* A copy as PATH.backup, some pages a step so that commits come between. */
 must_check struct err *store_file_backup_begin(struct store_file *f);

@@ -83,8 +83,8 @@ static void fill(struct store *s, const char *value, size_t size)
 		must(store_put(s, "vm", key, value, size, NULL, &generation));
 	}
 	must(store_barrier(s, generation, NEVER));
-	/* Until it has brought its log in, as it does when nothing happens. */
-	must(fiber_sleep(200 * NS_PER_MS));
+	/* Until it has tidied up, as it does when nothing happens. */
+	must(fiber_sleep(NS_PER_S));
 }
 
 struct bench {

@@ -262,6 +262,65 @@ static void shares_syncs(void **state)
 	check_same_after_reopening();
 }
 
+static struct vfs_record record(size_t i)
+{
+	pthread_mutex_lock(&test_vfs.lock);
+	struct vfs_record r =
+		i < test_vfs.records.n ? test_vfs.records.v[i] : (struct vfs_record){0};
+	pthread_mutex_unlock(&test_vfs.lock);
+	return r;
+}
+
+static size_t n_records(void)
+{
+	pthread_mutex_lock(&test_vfs.lock);
+	size_t n = test_vfs.records.n;
+	pthread_mutex_unlock(&test_vfs.lock);
+	return n;
+}
+
+/* Whether the last that was done is to begin the log: its head, then the one page of a commit. */
+static bool has_begun_log(void)
+{
+	size_t n = n_records();
+
+	return n > 5 && record(n - 5).op == VFS_WRITE && record(n - 5).is_log &&
+		record(n - 5).offset == 0 && record(n - 4).op == VFS_SYNC &&
+		record(n - 3).op == VFS_WRITE && record(n - 2).op == VFS_WRITE &&
+		record(n - 1).op == VFS_SYNC && record(n - 1).is_log;
+}
+
+/* When there is nothing to do: once, and the next commit need not write the log's head first. */
+static void tidies_up_fiber(void *arg)
+{
+	struct store *s;
+	uint64_t g;
+
+	CHECK_OK(store_open(&s, path, &options));
+	test_vfs.is_recording = true;
+	for (int i = 0; i < 2; i++) {
+		size_t before = n_records();
+
+		CHECK_OK(set(s, "a", i ? "2" : "1", &g));
+		CHECK_OK(store_barrier(s, g, NEVER));
+		assert_true(record(before).is_log && record(before).op == VFS_WRITE);
+		assert_true(i == 0 || record(before).offset > 0);
+		while (!has_begun_log())
+			CHECK_OK(fiber_sleep(10 * NS_PER_MS));
+	}
+	size_t before = n_records();
+	CHECK_OK(fiber_sleep(NS_PER_S));
+	assert_int_equal(n_records(), before);
+	test_vfs.is_recording = false;
+	store_close(s);
+}
+
+static void tidies_up(void **state)
+{
+	run_in_fiber(tidies_up_fiber, NULL);
+	check_same_after_reopening();
+}
+
 static void stops_waiting_fiber(void *arg)
 {
 	struct store *s;
@@ -483,6 +542,6 @@ static void backs_up(void **state)
 #define IN_FOLDER(fn) cmocka_unit_test_setup_teardown(fn, make_folder, remove_folder)
 
 TEST_MAIN(IN_FOLDER(keeps_what_was_put), IN_FOLDER(goes_on_counting),
-	IN_FOLDER(refuses_what_cannot_be_stored), IN_FOLDER(shares_syncs), IN_FOLDER(stops_waiting),
-	IN_FOLDER(undoes_when_full), IN_FOLDER(survives_each_write),
+	IN_FOLDER(refuses_what_cannot_be_stored), IN_FOLDER(shares_syncs), IN_FOLDER(tidies_up),
+	IN_FOLDER(stops_waiting), IN_FOLDER(undoes_when_full), IN_FOLDER(survives_each_write),
 	IN_FOLDER(says_nothing_any_more), IN_FOLDER(backs_up))

@@ -242,6 +242,37 @@ static void reuses_its_log(void **state)
 	assert_int_equal(after.st_size, before.st_size);
 }
 
+static int syncs_of_commit(struct store_file *f, struct state *s, unsigned *seed)
+{
+	int before = atomic_load(&test_vfs.n_syncs);
+
+	assert_int_equal(commit_some(f, s, 3, seed), STORE_DONE);
+	return atomic_load(&test_vfs.n_syncs) - before;
+}
+
+static void begins_its_log_before_it_must(void **state)
+{
+	struct state s = {0}, found;
+	struct store_file *f;
+	unsigned seed = 1;
+
+	CHECK_OK(store_file_open(&f, path, &options));
+	assert_int_equal(syncs_of_commit(f, &s, &seed), 2);
+	assert_int_equal(syncs_of_commit(f, &s, &seed), 1);
+	assert_int_equal(store_file_checkpoint(f), STORE_DONE);
+	assert_int_equal(syncs_of_commit(f, &s, &seed), 2);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(store_file_checkpoint(f), STORE_DONE);
+		assert_int_equal(store_file_begin_log(f), STORE_DONE);
+		assert_int_equal(syncs_of_commit(f, &s, &seed), 1);
+	}
+	store_file_close(f);
+	CHECK_OK(store_file_open(&f, path, &options));
+	state_of(f, &found);
+	assert_true(is_same(&s, &found));
+	store_file_close(f);
+}
+
 static struct err *count_row(const struct store_row *row, void *arg)
 {
 	(*(size_t *)arg)++;
@@ -548,6 +579,32 @@ static void is_never_silent(void **state)
 	free(log.bytes);
 }
 
+/* Where the log was begun anew, damage to its last commit, which looks torn, loses nothing. */
+static void loses_nothing_when_idle(void **state)
+{
+	struct state s = {0};
+	struct store_file *f;
+	unsigned seed = 1;
+
+	CHECK_OK(store_file_open(&f, path, &options));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(commit_some(f, &s, 3, &seed), STORE_DONE);
+	assert_int_equal(store_file_checkpoint(f), STORE_DONE);
+	assert_int_equal(store_file_begin_log(f), STORE_DONE);
+	struct image file = read_image(path), log = read_image(log_path);
+	store_file_close(f);
+	for (size_t at = 32; at < 32 + 24 + STORE_PAGE_SIZE; at += 8) {
+		struct state found;
+
+		log.bytes[at] = (char)(log.bytes[at] ^ 1);
+		CHECK_OK(open_images(&file, &log, &found));
+		log.bytes[at] = (char)(log.bytes[at] ^ 1);
+		assert_true(is_same(&s, &found));
+	}
+	free(file.bytes);
+	free(log.bytes);
+}
+
 /* ---- power cuts ---- */
 
 /* What was acknowledged when the record had so many entries. */
@@ -585,6 +642,8 @@ static void record_run(struct image *file, struct image *log)
 		note_ack(&s);
 		if (i % 13 == 12)
 			assert_int_equal(store_file_checkpoint(f), STORE_DONE);
+		if (i % 26 == 25)
+			assert_int_equal(store_file_begin_log(f), STORE_DONE);
 	}
 	test_vfs.is_recording = false;
 	store_file_close(f);
@@ -668,6 +727,8 @@ static __attribute__((__constructor__)) void set_budget(void)
 }
 
 TEST_MAIN(IN_FOLDER(reopens_what_was_closed), IN_FOLDER(is_for_one_process),
-	IN_FOLDER(reuses_its_log), IN_FOLDER(loads_many_rows), IN_FOLDER(upgrades_what_is_older),
+	IN_FOLDER(reuses_its_log), IN_FOLDER(begins_its_log_before_it_must),
+	IN_FOLDER(loads_many_rows), IN_FOLDER(upgrades_what_is_older),
 	IN_FOLDER(refuses_what_is_damaged), IN_FOLDER(refuses_another_time),
-	IN_FOLDER(is_never_silent), IN_FOLDER(survives_power_cuts))
+	IN_FOLDER(is_never_silent), IN_FOLDER(loses_nothing_when_idle),
+	IN_FOLDER(survives_power_cuts))
