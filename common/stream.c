@@ -389,6 +389,16 @@ void stream_give_back(struct stream *s)
 	s->read_size = READ_FIRST;
 }
 
+void stream_shrink(struct stream *s)
+{
+	struct sbuf tight = {0};
+
+	sbuf_add(&tight, sbuf_data(&s->in), sbuf_len(&s->in));
+	sbuf_fini(&s->in);
+	s->in = tight;
+	s->read_size = READ_FIRST;
+}
+
 void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg)
 {
 	assert(!s->on_bytes);

@@ -49,6 +49,8 @@ must_check struct err *stream_fill_or_call(struct stream *s, size_t max, bool *i
 void stream_rest(struct stream *s, void (*fn)(void *arg), void *arg);
 /* Gives back the buffer of what was read, if nothing in it is unread: before a long wait. */
 void stream_give_back(struct stream *s);
+/* Gives back what the unread bytes do not fill of it: the same where there are some. */
+void stream_shrink(struct stream *s);
 
 /* Append here; it leaves at the end of the turn. */
 struct sbuf *stream_out(struct stream *s);

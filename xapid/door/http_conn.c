@@ -232,7 +232,7 @@ static MAY_WAIT bool serve_one(struct http_conn *c, struct arena *a)
 	x.ends_connection = !x.request.keeps_alive || is_closing;
 	x.awaits_continue = x.request.expects_continue && !sbuf_len(stream_in(c->stream));
 	const char *agent = http_header(&x.request, "user-agent");
-	auto_err e = share_wait(c->address, agent ? agent : "");
+	auto_err e = share_wait(c, agent ? agent : "");
 	if (e)
 		return false;
 	exchange_serve(&x);

@@ -51,9 +51,9 @@ void route_fini(void);
 
 /* ---- share.c ---- */
 
-/* Waits until a caller may begin another request: at once, unless it has begun several in this turn
- * and others are there too. */
-MAY_WAIT must_check struct err *share_wait(const char *address, const char *agent);
+/* Waits until the caller at C may begin another request: at once, unless it has begun several in
+ * this turn and others are there too. */
+MAY_WAIT must_check struct err *share_wait(const struct http_conn *c, const char *agent);
 
 /* ---- certificate.c ---- */
 

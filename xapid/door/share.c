@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/fiber.h"
 #include "common/loop.h"
+#include "common/stream.h"
 #include "xapid/door/http_conn.h"
 
 #define SLOTS    256 /* callers that fall into one share */
@@ -59,12 +60,18 @@ static bool may_begin(struct slot *s)
 	return s->begun < AT_MOST && clock_mono_ns() - turn_began < YOUNG_NS;
 }
 
-MAY_WAIT struct err *share_wait(const char *address, const char *agent)
+MAY_WAIT struct err *share_wait(const struct http_conn *c, const char *agent)
 {
-	struct slot *s = slot_of(address, agent);
+	struct slot *s = slot_of(c->address, agent);
 
-	while (!may_begin(s))
+	if (may_begin(s)) {
+		s->begun++;
+		return NULL;
+	}
+	stream_shrink(c->stream); /* those who wait may be many */
+	do
 		TRY(fiber_yield());
+	while (!may_begin(s));
 	s->begun++;
 	return NULL;
 }

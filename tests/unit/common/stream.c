@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * common/stream.c: shared bytes among a stream's own, in their order, and let go of in every way
- * that they can end. (TLS: tls.c.)
+ * that they can end; a buffer that shrinks. (TLS: tls.c.)
  */
 #include "common/stream.h"
 
@@ -171,6 +171,40 @@ static void who_holds_what_is_old_for_too_long_is_cut_off(void **state)
 	run_in_fiber(cuts, NULL);
 }
 
+/* What is unread stays, and more comes behind it. */
+static void shrinks(void *arg)
+{
+	struct sbuf *in;
+	auto_sbuf wanted = {0};
+	struct stream *ends[2];
+	bool is_end;
+
+	stream_pair(ends);
+	in = stream_in(ends[1]);
+	add_own(ends[0], "passed over, then kept", &wanted);
+	stream_flush_now(ends[0]);
+	CHECK_OK(stream_fill(ends[1], LARGE, &is_end, deadline_in(5 * NS_PER_S)));
+	size_t size = in->size;
+	sbuf_consume(in, 13);
+	sbuf_consume(&wanted, 13);
+	stream_shrink(ends[1]);
+	assert_true(in->size < size / 4);
+	assert_int_equal(sbuf_len(in), sbuf_len(&wanted));
+	add_own(ends[0], ", and what follows", &wanted);
+	stream_flush_now(ends[0]);
+	check_read(ends[1], &wanted);
+	stream_shrink(ends[1]);
+	assert_null(in->base);
+	stream_free(ends[0]);
+	stream_free(ends[1]);
+}
+
+static void a_buffer_shrinks_to_what_is_unread(void **state)
+{
+	run_in_fiber(shrinks, NULL);
+}
+
 TEST_MAIN(cmocka_unit_test(shared_bytes_keep_their_place),
+	cmocka_unit_test(a_buffer_shrinks_to_what_is_unread),
 	cmocka_unit_test(whose_stream_ends_is_let_go),
 	cmocka_unit_test(who_holds_what_is_old_for_too_long_is_cut_off))
