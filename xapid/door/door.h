@@ -63,6 +63,7 @@ struct exchange {
 	uint64_t body_left; /* of the request, not read yet */
 	size_t body_held; /* was given to the handler and is still in the stream's buffer */
 	struct sbuf extra; /* header lines of the answer to come */
+	const char *constant; /* the same, or NULL */
 	uint64_t reply_left; /* of an answer with a length, not written yet */
 	bool awaits_continue; /* the client does not send the body before it is asked to */
 	bool is_begun; /* the head of the answer is on its way */
@@ -86,6 +87,8 @@ MAY_WAIT must_check struct err *exchange_read(struct exchange *x, const char **b
 
 /* A header line of the answer; before it begins. */
 void exchange_header(struct exchange *x, const char *name, const char *value);
+/* Whole lines of it, as they go out; constant, and once for an answer. */
+void exchange_headers(struct exchange *x, const char *lines);
 /* A whole answer. TYPE NULL: without a body. */
 void exchange_reply(
 	struct exchange *x, unsigned status, const char *type, const void *bytes, size_t n);

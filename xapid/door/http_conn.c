@@ -138,6 +138,9 @@ static void go_idle(struct http_conn *c, struct queue *q)
 	if (!q->n++)
 		queue_arm(q);
 	stream_rest(c->stream, wake, c);
+	/* Nothing more comes behind it, and now its memory can serve the next answer. */
+	if (stream_unwritten(c->stream))
+		stream_flush_now(c->stream);
 }
 
 /* ---- busy ---- */

@@ -171,6 +171,12 @@ void exchange_header(struct exchange *x, const char *name, const char *value)
 		add_line(&x->extra, name, value);
 }
 
+void exchange_headers(struct exchange *x, const char *lines)
+{
+	assert(!x->is_begun && !x->constant);
+	x->constant = lines;
+}
+
 /* Nearly every answer begins alike: printf would be a good part of a short one. */
 static void add_status(struct sbuf *b, unsigned status)
 {
@@ -210,6 +216,8 @@ void exchange_begin(struct exchange *x, unsigned status, const char *type, int64
 		add_line(b, "connection", "close");
 	else if (x->request.is_1_0)
 		add_line(b, "connection", "keep-alive");
+	if (x->constant)
+		sbuf_adds(b, x->constant);
 	sbuf_add(b, sbuf_data(&x->extra), sbuf_len(&x->extra));
 	sbuf_adds(b, "\r\n");
 	stream_flush_later(x->conn->stream);

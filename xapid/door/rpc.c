@@ -11,12 +11,9 @@
 #include "core.gen.h"
 #include "xapid/door/http_conn.h"
 
-static void add_headers(struct exchange *x)
-{
-	exchange_header(x, "cache-control", "no-cache, no-store");
-	exchange_header(x, "access-control-allow-origin", "*");
-	exchange_header(x, "access-control-allow-headers", "X-Requested-With");
-}
+static const char headers[] = "cache-control: no-cache, no-store\r\n"
+			      "access-control-allow-origin: *\r\n"
+			      "access-control-allow-headers: X-Requested-With\r\n";
 
 static void let_go(void *arg)
 {
@@ -58,7 +55,7 @@ static void reply(struct exchange *x, const char *type, const struct sbuf *answe
 {
 	const char *text = sbuf_data(answer);
 
-	add_headers(x);
+	exchange_headers(x, headers);
 	exchange_begin(x, 200, type, (int64_t)(sbuf_len(answer) + result->long_part.n));
 	exchange_put(x, text, hole);
 	exchange_put_shared(x, &result->long_part);
