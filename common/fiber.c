@@ -196,6 +196,18 @@ static void fiber_run(struct fiber *f)
 	assert(f->state != FIBER_RUNNING);
 }
 
+/* Hundreds that have waited for long may be woken together, when their stacks have left the
+ * processor's caches: the next one's comes while one runs. */
+static void prefetch_first(const struct list *queue)
+{
+	enum { LINE = 64, LINES = 16 };
+	const struct fiber *f = list_first(queue, struct fiber, link);
+	const char *sp = f ? f->context.sp : NULL;
+
+	for (size_t i = 0; sp && i < LINES; i++)
+		__builtin_prefetch(sp + i * LINE, 1);
+}
+
 /* How long F ran, as far as the tick tells. */
 static void note_time(const struct fiber *f, int64_t ns)
 {
@@ -212,6 +224,7 @@ static void run_round(void)
 
 	list_splice_back(&this_round, &ready);
 	while ((f = list_pop_front(&this_round, struct fiber, link))) {
+		prefetch_first(&this_round);
 		fiber_run(f);
 		int64_t after = loop_tick_ns();
 		note_time(f, after - before);
