@@ -5,7 +5,6 @@
  */
 #include "common/datetime.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define DAY 86400
@@ -40,7 +39,14 @@ static struct date date_of(int64_t days)
 	return d;
 }
 
-static char *put(int64_t seconds, const char *format, char out[DATETIME_SIZE])
+static char *put_digits(char *at, int n, unsigned v)
+{
+	for (int i = n; i--; v /= 10)
+		at[i] = (char)('0' + v % 10);
+	return at + n;
+}
+
+static char *put(int64_t seconds, bool has_dashes, char out[DATETIME_SIZE])
 {
 	if (seconds < DATETIME_MIN)
 		seconds = DATETIME_MIN;
@@ -49,21 +55,32 @@ static char *put(int64_t seconds, const char *format, char out[DATETIME_SIZE])
 	int64_t days = seconds / DAY - (seconds % DAY < 0);
 	unsigned rest = (unsigned)(seconds - days * DAY);
 	struct date d = date_of(days);
-	char text[80];
+	char *at = put_digits(out, 4, (unsigned)d.year);
 
-	int len = snprintf(text, sizeof(text), format, d.year, d.month, d.day, rest / 3600,
-		rest / 60 % 60, rest % 60);
-	return memcpy(out, text, (size_t)len + 1);
+	if (has_dashes)
+		*at++ = '-';
+	at = put_digits(at, 2, (unsigned)d.month);
+	if (has_dashes)
+		*at++ = '-';
+	at = put_digits(at, 2, (unsigned)d.day);
+	*at++ = 'T';
+	at = put_digits(at, 2, rest / 3600);
+	*at++ = ':';
+	at = put_digits(at, 2, rest / 60 % 60);
+	*at++ = ':';
+	at = put_digits(at, 2, rest % 60);
+	memcpy(at, "Z", 2);
+	return out;
 }
 
 char *datetime_put(int64_t seconds, char out[DATETIME_SIZE])
 {
-	return put(seconds, "%04d-%02d-%02dT%02u:%02u:%02uZ", out);
+	return put(seconds, true, out);
 }
 
 char *datetime_put_basic(int64_t seconds, char out[DATETIME_SIZE])
 {
-	return put(seconds, "%04d%02d%02dT%02u:%02u:%02uZ", out);
+	return put(seconds, false, out);
 }
 
 /* What is left to be read. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Bytes with several holders (shared.h): a count of them in front of the bytes, and a count of all
- * that is old. Loop thread only.
+ * that is old. A slab counts the bytes in it as its holders. Loop thread only.
  */
 #include "common/shared.h"
 
@@ -9,6 +9,8 @@
 #include "common/sbuf.h"
 
 #include <assert.h>
+#include <string.h>
+#include <sys/mman.h>
 
 static size_t old_bytes;
 static size_t limit = SIZE_MAX;
@@ -25,20 +27,73 @@ struct shared *shared_new(size_t n)
 	return begin(xmalloc(sizeof(struct shared) + n), n);
 }
 
-void shared_begin(struct sbuf *b, size_t room)
+struct shared *shared_copy(const void *bytes, size_t n)
 {
-	sbuf_room(b, sizeof(struct shared) + room);
-	sbuf_added(b, sizeof(struct shared));
+	struct shared *s = shared_new(n);
+
+	memcpy(s->bytes, bytes, n);
+	return s;
 }
 
-struct shared *shared_end(struct sbuf *b)
-{
-	struct shared *s = xrealloc(b->base, sbuf_len(b), 1);
-	size_t n = sbuf_len(b) - sizeof(*s);
+/* ---- slabs ---- */
 
-	*b = (struct sbuf){0};
-	return begin(s, n);
+#define SLAB_BYTES ((size_t)2 << 20) /* a huge page */
+#define SLAB_ALIGN sizeof(size_t)
+
+/* At the start of its memory. */
+struct shared_slab {
+	size_t n_holders; /* who fills it, and all that lies in it */
+	size_t used;
+	void *map; /* SLAB_BYTES twice, as it may begin anywhere */
+};
+
+/* NULL: there is no memory. A huge page comes at once, where small ones would come one by one, each
+ * at the price of a fault; where there are none, nothing but that is lost. */
+static struct shared_slab *slab_new(void)
+{
+	void *map = mmap(
+		NULL, 2 * SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		return NULL;
+	size_t before = -(uintptr_t)map % SLAB_BYTES;
+	struct shared_slab *slab = (void *)((char *)map + before);
+	madvise(slab, SLAB_BYTES, MADV_HUGEPAGE);
+	*slab = (struct shared_slab){.n_holders = 1, .used = sizeof(*slab), .map = map};
+	return slab;
 }
+
+static void slab_drop(struct shared_slab *slab)
+{
+	if (!--slab->n_holders)
+		munmap(slab->map, 2 * SLAB_BYTES);
+}
+
+void shared_slab_close(struct shared_slab **slab)
+{
+	if (*slab)
+		slab_drop(*slab);
+	*slab = NULL;
+}
+
+struct shared *shared_copy_into(struct shared_slab **slab, const void *bytes, size_t n)
+{
+	if (n > SLAB_BYTES / 8)
+		return shared_copy(bytes, n);
+	size_t size = (sizeof(struct shared) + n + SLAB_ALIGN - 1) / SLAB_ALIGN * SLAB_ALIGN;
+	if (*slab && (*slab)->used + size > SLAB_BYTES)
+		shared_slab_close(slab);
+	if (!*slab && !(*slab = slab_new()))
+		return shared_copy(bytes, n);
+	struct shared *s = begin((void *)((char *)*slab + (*slab)->used), n);
+	s->slab = *slab;
+	s->slab->n_holders++;
+	s->slab->used += size;
+	memcpy(s->bytes, bytes, n);
+	return s;
+}
+
+/* ---- holders ---- */
 
 struct shared *shared_hold(struct shared *s)
 {
@@ -55,7 +110,10 @@ void shared_drop(struct shared *s)
 		return;
 	if (s->is_old)
 		old_bytes -= s->n;
-	free(s);
+	if (s->slab)
+		slab_drop(s->slab);
+	else
+		free(s);
 }
 
 void shared_replace(struct shared *s)

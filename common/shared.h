@@ -15,19 +15,24 @@
 #include "common/vec.h"
 
 struct sbuf;
+struct shared_slab;
 
 struct shared {
 	uint32_t n_holders;
 	bool is_old;
 	size_t n;
+	struct shared_slab *slab; /* that it lies in; NULL: it has memory of its own */
 	char bytes[];
 };
 
 /* Room for N bytes, which the caller holds and fills before anybody else sees them. */
 struct shared *shared_new(size_t n);
-/* The same of what is written: into an empty buffer, of which the caller takes nothing away. */
-void shared_begin(struct sbuf *b, size_t room);
-struct shared *shared_end(struct sbuf *b);
+/* A copy of these. */
+struct shared *shared_copy(const void *bytes, size_t n);
+/* The same beside others in memory that goes when all of them have gone: for many that nobody keeps
+ * for long. *SLAB is NULL at first, and another one when it is full; at the end it is closed. */
+struct shared *shared_copy_into(struct shared_slab **slab, const void *bytes, size_t n);
+void shared_slab_close(struct shared_slab **slab);
 /* One more holder. */
 struct shared *shared_hold(struct shared *s);
 /* One holder less; NULL is fine. */

@@ -259,7 +259,24 @@ static const char *escape_of(char c, bool in_attr)
 	}
 }
 
-/* How many bytes before END stand for themselves, in text and attributes alike; a NUL does not. */
+#define EACH_BYTE(c) (UINT64_MAX / 255 * (c))
+
+/* Whether one of eight bytes is below a blank, above ASCII, or one of & < > ". A byte that has its
+ * highest bit is found by it; as long as there is none, taking something from all bytes at once
+ * sets such a bit only if one of them was less than that. */
+static bool has_odd(const char *at)
+{
+	uint64_t v;
+
+	memcpy(&v, at, sizeof(v));
+	uint64_t angle = (v | EACH_BYTE('<' ^ '>')) ^ EACH_BYTE('>'); /* a zero: it is one */
+	uint64_t other = (v | EACH_BYTE('"' ^ '&')) ^ EACH_BYTE('&');
+	uint64_t found = v | (v - EACH_BYTE(' ')) | (angle - EACH_BYTE(1)) | (other - EACH_BYTE(1));
+
+	return found & EACH_BYTE(128);
+}
+
+/* How many bytes before END stand for themselves, in text and attributes alike. */
 static size_t plain_length(const char *s, const char *end)
 {
 	static const bool is_odd[256] = {[0 ... 31] = true,
@@ -270,6 +287,11 @@ static size_t plain_length(const char *s, const char *end)
 		[128 ... 255] = true};
 	const char *p = s;
 
+	while (end - p >= 8 && !has_odd(p))
+		p += 8;
+	/* The last of a long text are looked at together with some before them. */
+	if (end - s >= 8 && end - p < 8 && !has_odd(end - 8))
+		return (size_t)(end - s);
 	while (p != end && !is_odd[(unsigned char)*p])
 		p++;
 	return (size_t)(p - s);
@@ -302,12 +324,7 @@ static void add_escaped(struct sbuf *b, const char *s, size_t len, bool in_attr)
 
 void xml_add_string(struct sbuf *b, const char *s)
 {
-	size_t n = plain_length(s, NULL);
-
-	if (s[n])
-		add_escaped(b, s, n + strlen(s + n), false);
-	else
-		sbuf_add(b, s, n);
+	add_escaped(b, s, strlen(s), false);
 }
 
 void xml_add_text(struct sbuf *b, const char *s, size_t len)

@@ -20,6 +20,8 @@
 #define DEFAULT_BYTES   (UINT64_C(64) << 20)
 #define GIVE_BACK_BYTES ((size_t)2 << 20) /* after so many that were let go, */
 #define GIVE_BACK_NS    (1 * NS_PER_S) /* a while later */
+#define SLAB_FROM_BYTES ((size_t)512 << 10) /* so many that go together are many */
+#define SCRATCH_BYTES   ((size_t)64 << 10) /* that are not given back */
 
 /* The whole of a form is a member of a map from references to records: "REF": {…} with a comma
  * before it, or <member><name>REF</name><value>…</value></member>. What is around the record is as
@@ -100,21 +102,28 @@ static void write_record(const struct db_row *row, enum db_form form, struct sbu
 	sbuf_adds(out, form == DB_FORM_JSON ? "}" : "</struct></value>");
 }
 
-/* Records of a class are about as long as one another: hardly ever is there too little room, and
- * what is too much goes back. */
-static struct shared *make(const struct db_row *row, enum db_form form)
+/* Where it is written is used again and again: that is hardly memory to be brought, and what is
+ * kept is as long as it has to be. */
+static struct shared *make(const struct db_row *row, enum db_form form, bool is_on_trial)
 {
-	struct db_class *c = row->class;
-	struct sbuf b = {0};
+	struct sbuf *b = &db.form_scratch;
+	struct shared *s;
 
-	shared_begin(&b, c->form_room[form]);
-	sbuf_adds(&b, around[form].before_ref);
-	sbuf_adds(&b, row->name->text);
-	sbuf_adds(&b, around[form].before_record);
-	write_record(row, form, &b);
-	sbuf_adds(&b, around[form].after_record);
-	struct shared *s = shared_end(&b);
-	c->form_room[form] = s->n + s->n / 8;
+	sbuf_adds(b, around[form].before_ref);
+	sbuf_adds(b, row->name->text);
+	sbuf_adds(b, around[form].before_record);
+	write_record(row, form, b);
+	sbuf_adds(b, around[form].after_record);
+	if (is_on_trial && db.trial_bytes >= SLAB_FROM_BYTES)
+		s = shared_copy_into(&db.trial_slab, sbuf_data(b), sbuf_len(b));
+	else
+		s = shared_copy(sbuf_data(b), sbuf_len(b));
+	if (is_on_trial)
+		db.trial_bytes += s->n;
+	if (b->size > SCRATCH_BYTES)
+		sbuf_fini(b);
+	else
+		sbuf_clear(b);
 	return s;
 }
 
@@ -205,8 +214,8 @@ static struct shared *form_of(struct db_row *row, enum db_form form)
 		db.counts.form_hits++;
 		return row->forms->forms[form];
 	}
-	struct shared *s = make(row, form);
 	bool is_first = !(row->forms_asked & 1U << form);
+	struct shared *s = make(row, form, is_first && db.n_gathering);
 	db.counts.form_misses++;
 	row->forms_asked |= (uint8_t)(1U << form);
 	if (is_first && !db.n_gathering)
@@ -250,6 +259,8 @@ static void end_trials(void)
 		if (!forms->forms[DB_FORM_JSON] && !forms->forms[DB_FORM_XML])
 			db_form_drop(forms->row);
 	}
+	shared_slab_close(&db.trial_slab);
+	db.trial_bytes = 0;
 }
 
 void db_forms_gathered(void)
@@ -291,5 +302,7 @@ void db_forms_fini(void)
 {
 	db_forms_turn_end();
 	timer_disarm(&db.give_back);
+	shared_slab_close(&db.trial_slab);
+	sbuf_fini(&db.form_scratch);
 	vec_fini(&db.buried_forms);
 }

@@ -22,6 +22,7 @@
 #include "common/list.h"
 #include "common/loop.h"
 #include "common/map.h"
+#include "common/sbuf.h"
 #include "common/vec.h"
 #include "xapid/db/db.h"
 
@@ -58,7 +59,6 @@ struct db_class {
 	struct db_field *uuid; /* or NULL */
 	size_t n_indexes;
 	struct json_text *labels[2]; /* of wire forms: db_form.c; NULL: not made */
-	size_t form_room[2]; /* that the next one will probably need */
 	struct list rows; /* struct db_row.of_class, oldest first */
 	size_t n_rows;
 };
@@ -140,6 +140,9 @@ struct db {
 	vec_of(struct shared *) buried_forms; /* let go when the turn ends */
 	size_t forms_let_go; /* bytes, since the last time that memory was given back */
 	struct timer give_back;
+	struct sbuf form_scratch; /* where one is written */
+	struct shared_slab *trial_slab; /* that is being filled with those on trial */
+	size_t trial_bytes; /* of these, since nobody gathered */
 	unsigned n_gathering; /* who gathers forms: none goes */
 	struct db_counts counts;
 	const char *unknown_field; /* the first one that was met; in the arena */

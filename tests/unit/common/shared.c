@@ -86,6 +86,39 @@ static void a_run_is_its_parts(void **state)
 	shared_drop(again);
 }
 
+/* Far more than one takes, and they go in another order than they came. */
+static void what_lies_in_a_slab_outlives_it(void **state)
+{
+	enum { N = 6000, SIZE = 1000, LARGE = 1 << 20 };
+	static struct shared *all[N];
+	static char bytes[SIZE], large[LARGE];
+	struct shared_slab *slab = NULL;
+
+	for (unsigned i = 0; i < N; i++) {
+		memset(bytes, (int)(i % 255), sizeof(bytes));
+		all[i] = shared_copy_into(&slab, bytes, i % SIZE);
+		assert_int_equal(all[i]->n, i % SIZE);
+		assert_true(all[i]->slab);
+	}
+	struct shared *alone = shared_copy_into(&slab, large, sizeof(large));
+	assert_null(alone->slab);
+	assert_ptr_not_equal(all[0]->slab, all[N - 1]->slab);
+	shared_slab_close(&slab);
+	assert_null(slab);
+	for (unsigned k = 0; k < N; k++) {
+		unsigned i = (k * 7) % N;
+
+		memset(bytes, (int)(i % 255), sizeof(bytes));
+		assert_memory_equal(all[i]->bytes, bytes, i % SIZE);
+		shared_drop(shared_hold(all[i]));
+	}
+	for (unsigned k = 0; k < N; k++)
+		shared_drop(all[k * 7 % N]);
+	assert_memory_equal(alone->bytes, large, sizeof(large));
+	shared_drop(alone);
+}
+
 TEST_MAIN(cmocka_unit_test(the_last_holder_ends_them),
 	cmocka_unit_test(what_is_replaced_is_old_while_it_is_held),
-	cmocka_unit_test(too_much_that_is_old_is_told_of), cmocka_unit_test(a_run_is_its_parts))
+	cmocka_unit_test(too_much_that_is_old_is_told_of), cmocka_unit_test(a_run_is_its_parts),
+	cmocka_unit_test(what_lies_in_a_slab_outlives_it))

@@ -139,6 +139,26 @@ static void writes_escapes(void **state)
 	check_written("a\0b", 3, "a\uFFFDb", "a\uFFFDb");
 }
 
+/* Text is looked at eight bytes at a time: wherever one stands, it is found. */
+static void each_byte_is_found_anywhere(void **state)
+{
+	for (unsigned c = 0; c < 256; c++)
+		for (size_t len = 1; len <= 20; len++)
+			for (size_t at = 0; at < len; at++) {
+				char s[20], one = (char)c;
+				auto_sbuf alone = {0}, whole = {0}, expected = {0};
+
+				memset(s, 'x', sizeof(s));
+				s[at] = one;
+				xml_add_text(&alone, &one, 1);
+				sbuf_add(&expected, "xxxxxxxxxxxxxxxxxxxx", at);
+				sbuf_add(&expected, sbuf_data(&alone), sbuf_len(&alone));
+				sbuf_add(&expected, "xxxxxxxxxxxxxxxxxxxx", len - at - 1);
+				xml_add_text(&whole, s, len);
+				assert_string_equal(sbuf_str(&whole), sbuf_str(&expected));
+			}
+}
+
 static void what_is_written_comes_back(void **state)
 {
 	static const char s[] = " <&>\"'\t\n\r\r\n é€𝄞]]> ";
@@ -157,4 +177,4 @@ static void what_is_written_comes_back(void **state)
 
 TEST_MAIN(TEST(trees), TEST(mixed_text_is_joined), TEST(other_encodings_become_utf8),
 	TEST(what_is_no_xml), TEST(no_doctype), TEST(limits_hold), TEST(memory_is_bounded),
-	TEST(writes_escapes), TEST(what_is_written_comes_back))
+	TEST(writes_escapes), TEST(each_byte_is_found_anywhere), TEST(what_is_written_comes_back))

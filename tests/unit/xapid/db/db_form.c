@@ -146,9 +146,35 @@ static void what_is_gathered_stays_until_then(void **state)
 	}
 }
 
+/* From some on they lie in slabs; each is as it is by itself. */
+static void what_is_gathered_is_as_by_itself(void **state)
+{
+	struct shared_run run = {0};
+	struct full_pool pool;
+	size_t i = 0, n_in_slabs = 0;
+
+	full_pool_make(&pool, 200);
+	db_forms_gather();
+	db_for_each (vm, row)
+		shared_run_add(&run, db_form_member(row, DB_FORM_XML), 0);
+	db_forms_gathered();
+	db_for_each (vm, row) {
+		struct shared *held = run.held.v[i++], *again = db_form_member(row, DB_FORM_XML);
+
+		n_in_slabs += held->slab != NULL;
+		assert_null(again->slab);
+		assert_ptr_not_equal(held, again);
+		assert_int_equal(held->n, again->n);
+		assert_memory_equal(held->bytes, again->bytes, held->n);
+		shared_drop(again);
+	}
+	assert_in_range(n_in_slabs, 1, 199);
+	shared_run_fini(&run);
+}
+
 #define DB_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_db, close_db)
 
 TEST_MAIN(DB_TEST(a_form_is_kept_until_the_row_changes),
 	DB_TEST(what_clients_do_not_see_is_not_in_it), DB_TEST(a_date_has_no_hyphens),
 	DB_TEST(all_keep_to_the_budget), DB_TEST(a_member_of_a_map_is_held),
-	DB_TEST(what_is_gathered_stays_until_then))
+	DB_TEST(what_is_gathered_stays_until_then), DB_TEST(what_is_gathered_is_as_by_itself))
