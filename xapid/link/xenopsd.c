@@ -159,6 +159,13 @@ static bool is_up(const struct xenapi_vm *vm)
 			vm->power_state == XENAPI_VM_POWER_STATE_PAUSED);
 }
 
+/* Whether what xenopsd said of a device of the VM (or E) is of no use any more. By now the VM may
+ * have halted, which took all of its devices out; one that comes up is compared as a whole. */
+static bool is_late(const struct xenapi_vm *vm, const struct err *e)
+{
+	return e ? !is_up(vm) : vm && vm->power_state == XENAPI_VM_POWER_STATE_HALTED;
+}
+
 /* Devices of a VM that is up, and which xenopsd has not or no longer: they are not in it. */
 static struct err *note_unplugged_vbds(
 	const struct xenapi_vm *vm, const struct xenops_vbd_stat_list *list)
@@ -323,7 +330,13 @@ static MAY_WAIT struct err *update_vm(const char *uuid)
 		return note_gone(ref);
 	if (e)
 		return take(e);
-	return note(uuid, &stat);
+	bool was_up = is_up(db_find(vm, ref));
+	TRY(note(uuid, &stat));
+	/* Somebody else than a plan has started it: what was told of its devices came too early. */
+	if (was_up || !is_up(db_find(vm, db_find_uuid(vm, uuid))))
+		return NULL;
+	auto_err bad = compare_devices(uuid);
+	return err_is(bad, &ERR_Does_not_exist) ? NULL : take(bad);
 }
 
 static MAY_WAIT struct err *update_vbd(const char *id)
@@ -338,7 +351,7 @@ static MAY_WAIT struct err *update_vbd(const char *id)
 	if (e && !err_is(e, &ERR_Does_not_exist))
 		return take(e);
 	const char *ref = xenopsd_vbd_ref(id);
-	if (!ref || move_is_elsewhere(vm_of(id)) || (e && !is_up(vm_of(id))))
+	if (!ref || move_is_elsewhere(vm_of(id)) || is_late(vm_of(id), e))
 		return NULL;
 	if (e)
 		stat = (struct xenops_vbd_stat){0};
@@ -357,7 +370,7 @@ static MAY_WAIT struct err *update_vif(const char *id)
 	if (e && !err_is(e, &ERR_Does_not_exist))
 		return take(e);
 	const char *ref = xenopsd_vif_ref(id);
-	if (!ref || move_is_elsewhere(vm_of(id)) || (e && !is_up(vm_of(id))))
+	if (!ref || move_is_elsewhere(vm_of(id)) || is_late(vm_of(id), e))
 		return NULL;
 	if (e)
 		stat = (struct xenops_vif_stat){0};

@@ -208,14 +208,18 @@ IN_FIBER(steps_nest)
 	check_shown(t, 1);
 }
 
-static const char *token;
-static size_t updates_since(struct arena *a)
+static char token[64];
+
+static MAY_WAIT size_t updates_since(struct arena *a)
 {
 	struct update *u;
+	const char *next;
 	size_t n;
 	bool is_complete;
 
-	CHECK_OK(updates_get(token, deadline_in(0), a, &u, &n, &token, &is_complete));
+	CHECK_OK(
+		updates_get(*token ? token : NULL, deadline_in(0), a, &u, &n, &next, &is_complete));
+	snprintf(token, sizeof(token), "%s", next);
 	return n;
 }
 
@@ -231,7 +235,7 @@ static MAY_WAIT struct err *moves(struct task *t, void *arg)
 {
 	auto_arena a = {0};
 
-	token = NULL;
+	*token = '\0';
 	clock_stop();
 	assert_int_equal(updates_later(&a), 1); /* its beginning */
 	task_progress(t, 0.005);
