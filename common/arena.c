@@ -113,7 +113,8 @@ char *arena_strndup(struct arena *a, const char *s, size_t len)
 {
 	char *copy = piece(a, len + 1, 1);
 
-	memcpy(copy, s, len);
+	if (len) /* nothing has no address */
+		memcpy(copy, s, len);
 	copy[len] = '\0';
 	return copy;
 }

@@ -71,5 +71,13 @@ static void goes_on_behind_a_block_that_fit(void **state)
 	assert_true(a.end - a.next > 1000);
 }
 
-TEST_MAIN(TEST(gives_zeroed_aligned_pieces), TEST(counts_what_aligns), TEST(fits_what_was_used),
-	TEST(goes_on_behind_a_block_that_fit), TEST(fits_nothing))
+/* As an empty buffer is. */
+static void copies_nothing(void **state)
+{
+	auto_arena a = {0};
+
+	assert_string_equal(arena_strndup(&a, NULL, 0), "");
+}
+
+TEST_MAIN(TEST(copies_nothing), TEST(gives_zeroed_aligned_pieces), TEST(counts_what_aligns),
+	TEST(fits_what_was_used), TEST(goes_on_behind_a_block_that_fit), TEST(fits_nothing))
