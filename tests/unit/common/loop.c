@@ -6,6 +6,7 @@
 #include "common/loop.h"
 
 #include "common/fiber.h"
+#include "common/fiber_priv.h"
 #include "core.gen.h"
 #include "tests/unit/common/runtime.h"
 #include "tests/unit/test.h"
@@ -339,6 +340,40 @@ static void takes_signals(void **state)
 	run_in_fiber(signal_fiber, NULL);
 }
 
+static atomic_bool is_spinning, is_sent;
+
+static void *sends_amid(void *arg)
+{
+	while (!atomic_load(&is_spinning))
+		sched_yield();
+	kill(getpid(), SIGUSR1);
+	atomic_store(&is_sent, true);
+	return NULL;
+}
+
+/* While the fiber computes, and then it waits for what only the signal brings: a thread sanitizer
+ * kept a handler back until that very fiber went on. */
+static void amid_fiber(void *arg)
+{
+	pthread_t sender;
+
+	last_signum = 0;
+	cond_init(&signalled);
+	CHECK_OK(loop_on_signal(SIGUSR1, signal_seen));
+	assert_int_equal(thread_start(&sender, "sender", sends_amid, NULL), 0);
+	atomic_store(&is_spinning, true);
+	while (!atomic_load(&is_sent))
+		;
+	CHECK_OK(cond_wait(&signalled, "SIGUSR1", NEVER));
+	assert_int_equal(last_signum, SIGUSR1);
+	pthread_join(sender, NULL);
+}
+
+static void takes_a_signal_that_came_amid_a_fiber(void **state)
+{
+	run_in_fiber(amid_fiber, NULL);
+}
+
 /* ---- the clock ---- */
 
 static struct cond has_slept;
@@ -528,7 +563,8 @@ static void dies_when_misused(void **state)
 TEST_MAIN(TEST(waits_for_descriptors), TEST(refuses_bad_descriptors),
 	TEST(survives_reuse_of_descriptors), TEST(waits_for_many_descriptors),
 	TEST(takes_posts_from_threads), TEST(sleeps_while_idle),
-	TEST(defers_to_the_end_of_the_turn), TEST(takes_signals), TEST(follows_a_step_of_the_clock),
+	TEST(defers_to_the_end_of_the_turn), TEST(takes_signals),
+	TEST(takes_a_signal_that_came_amid_a_fiber), TEST(follows_a_step_of_the_clock),
 	TEST(never_wakes_early), TEST(names_who_does_not_end),
 	TEST(runs_what_is_spawned_at_the_end), TEST(names_who_stalls_the_loop),
 	TEST(dies_when_misused))
