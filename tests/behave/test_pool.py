@@ -89,7 +89,11 @@ class Joining(TwoHosts):
         )
 
     def test_a_host_leaves_and_comes_again(self):
+        for network in self.alone("network.get_all"):  # which is not the bridge that it is on
+            self.alone("network.add_to_other_config", network, "bridge", "another")
         self.join()
+        bridges = [n["bridge"] for n in self.x("network.get_all_records").values()]
+        self.assertEqual(len(bridges), len(set(bridges)))
         vm = self.make_there()
         self.x("VM.start", vm, False, False)
         self.fails("HOST_HAS_RESIDENT_VMS", "pool.eject", self.member)
@@ -98,6 +102,9 @@ class Joining(TwoHosts):
         self.assertEqual(list(self.hosts()), [MASTER])
         self.assertEqual({r["host"] for r in self.x("PIF.get_all_records").values()}, {self.master})
         self.assertNotIn("There", self.x("SR.get_all_records").__repr__())
+        for devices in ("PCI", "host_cpu", "Certificate"):
+            hosts = [r["host"] for r in self.x(devices + ".get_all_records").values()]
+            self.assertEqual(set(hosts), {self.master} if hosts else set(), devices)
         self.until(lambda: Session.of(self.b.env()), "the host that has left")
         self.alone = Session.of(self.b.env())
         self.until(lambda: self.alone("SM.get_all"), "the drivers of smd")

@@ -57,21 +57,16 @@ void merge_collect(struct arena *a, struct peer_copied_list *out)
 
 /* ---- at the master: what comes ---- */
 
-/* The member FIELD of an object as text, which is no escaped one; NULL: not there. */
-static const char *member_of(const struct json_text *whole, const char *field, struct arena *a)
+/* The bridge of an object that is a network; NULL: it is none. */
+static const char *bridge_of(const struct peer_copied *c, struct arena *a)
 {
-	const char *key = arena_printf(a, "\"%s\":\"", field);
-	const char *at = strstr(whole->text, key);
-
-	if (!at)
+	if (!c->whole || strncmp(c->whole->text, "{\"network\":", 11) != 0)
 		return NULL;
-	at += strlen(key);
-	return arena_strndup(a, at, strcspn(at, "\""));
-}
+	json_auto_t *whole = json_loadb(c->whole->text, c->whole->len, 0, NULL);
+	const char *bridge =
+		json_string_value(json_object_get(json_object_get(whole, "network"), "bridge"));
 
-static bool is_network(const struct peer_copied *c)
-{
-	return c->whole && !strncmp(c->whole->text, "{\"network\":", 11);
+	return bridge ? arena_strdup(a, bridge) : NULL;
 }
 
 static const char *network_on(const char *bridge)
@@ -96,8 +91,7 @@ static size_t find_same(const struct peer_copied_list *objects, struct arena *a,
 
 	for (size_t i = 0; i < objects->n; i++) {
 		const struct peer_copied *c = &objects->v[i];
-		const char *ours =
-			is_network(c) ? network_on(member_of(c->whole, "bridge", a)) : NULL;
+		const char *ours = network_on(bridge_of(c, a));
 
 		if (ours && strcmp(ours, c->ref) != 0)
 			out[n++] = (struct same){c->ref, arena_strdup(a, ours)};
@@ -225,19 +219,26 @@ static struct err *remove_pifs(const char *host)
 	return NULL;
 }
 
-static struct err *remove_cpus(const char *host)
+static const struct field *host_field(const struct class *c)
 {
-	db_for_each (host_cpu, row)
-		if (!strcmp(((const struct xenapi_host_cpu *)db_record(row))->host, host))
-			TRY(db_delete(host_cpu, db_ref(row)));
-	return NULL;
+	const struct field *f = db_field_named(c, "host");
+
+	return f && f->type->class == &xenapi_class_host ? f : NULL;
 }
 
-static struct err *remove_certificates(const char *host)
+/* Its processors, devices, certificates: whatever has a host. */
+static struct err *remove_rest(const char *host)
 {
-	db_for_each (certificate, row)
-		if (!strcmp(((const struct xenapi_certificate *)db_record(row))->host, host))
-			TRY(db_delete(certificate, db_ref(row)));
+	for (size_t i = 0; i < xenapi_interface.n_classes; i++) {
+		const struct class *c = xenapi_interface.classes[i];
+		const struct field *f = host_field(c);
+
+		if (!f || c->flags & CLASS_STATELESS)
+			continue;
+		db_for_each_of (c, row)
+			if (!strcmp(*(const char *const *)db_value(row, f), host))
+				TRY(db_delete_record(c, db_ref(row)));
+	}
 	return NULL;
 }
 
@@ -264,8 +265,7 @@ struct err *merge_remove(const char *ref)
 	auto_str dom0 = xstrdup(row->control_domain);
 	TRY(remove_pbds(host));
 	TRY(remove_pifs(host));
-	TRY(remove_cpus(host));
-	TRY(remove_certificates(host));
+	TRY(remove_rest(host));
 	TRY(remove_dom0(dom0));
 	if (db_find(host_metrics, metrics))
 		TRY(db_delete(host_metrics, metrics));
