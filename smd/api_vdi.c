@@ -63,11 +63,12 @@ MAY_WAIT struct err *api_vdi_snapshot(
 {
 	AUTO(vdi_hold_end) struct vdi_hold h = {0};
 	const struct vdi_copy_spec spec = {
-		in->vdi, in->name_label, in->name_description, &in->sm_config};
+		in->vdi, in->name_label, in->name_description, &in->sm_config, in->frozen};
 
 	TRY(vdi_hold(&h, in->sr, in->vdi));
 	REQUIRE(&h, vdi_snapshot, "VDI.snapshot");
-	TRY(vdi_require_unused(&h, true, "snapshot"));
+	if (!in->frozen)
+		TRY(vdi_require_unused(&h, true, "snapshot"));
 	TRY(h.sr.sr->backend->vdi_snapshot(h.sr.sr, &spec, c->arena, out));
 	tell(in->sr, in->vdi);
 	tell(in->sr, out->vdi);
@@ -79,15 +80,27 @@ MAY_WAIT struct err *api_vdi_clone(
 {
 	AUTO(vdi_hold_end) struct vdi_hold h = {0};
 	const struct vdi_copy_spec spec = {
-		in->vdi, in->name_label, in->name_description, &in->sm_config};
+		in->vdi, in->name_label, in->name_description, &in->sm_config, in->frozen};
 
 	TRY(vdi_hold(&h, in->sr, in->vdi));
 	REQUIRE(&h, vdi_clone, "VDI.clone");
-	TRY(vdi_require_unused(&h, true, "clone"));
+	if (!in->frozen)
+		TRY(vdi_require_unused(&h, true, "clone"));
 	TRY(h.sr.sr->backend->vdi_clone(h.sr.sr, &spec, c->arena, out));
 	tell(in->sr, in->vdi);
 	tell(in->sr, out->vdi);
 	return NULL;
+}
+
+MAY_WAIT struct err *api_vdi_freeze(
+	struct call *c, const struct storage_vdi_freeze_in *in, struct storage_frozen_vdi *out)
+{
+	AUTO(vdi_hold_end) struct vdi_hold h = {0};
+
+	TRY(vdi_hold(&h, in->sr, in->vdi));
+	REQUIRE(&h, vdi_freeze, "VDI.freeze");
+	TRY(vdi_require_writer(&h, in->dp, "freeze"));
+	return h.sr.sr->backend->vdi_freeze(h.sr.sr, in->vdi, in->path, c->arena, out);
 }
 
 MAY_WAIT struct err *api_vdi_resize(

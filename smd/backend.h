@@ -26,6 +26,7 @@ struct vdi_copy_spec {
 	const char *name_label; /* NULL: as the source */
 	const char *name_description;
 	const struct string_map *sm_config;
+	const char *frozen; /* what vdi_freeze told of the source; NULL: nobody writes to it */
 };
 
 struct backend {
@@ -64,6 +65,9 @@ struct backend {
 		struct arena *a, struct storage_vdi *out);
 	MAY_WAIT struct err *(*vdi_clone)(struct sr *sr, const struct vdi_copy_spec *spec,
 		struct arena *a, struct storage_vdi *out);
+	/* The VDI is attached to write, by one user, who has the file AT now. */
+	MAY_WAIT struct err *(*vdi_freeze)(struct sr *sr, const char *vdi, const char *at,
+		struct arena *a, struct storage_frozen_vdi *out);
 	MAY_WAIT struct err *(*vdi_resize)(
 		struct sr *sr, const char *vdi, int64_t size_bytes, int64_t *out);
 	/* The caller holds SNAPSHOT and the VDI that it was made of, which nobody uses. */

@@ -311,15 +311,30 @@ static MAY_WAIT struct err *vdi_destroy(struct sr *sr, const char *id)
 	return backend_failed(FAULT_VDI_DELETE, file_vdi_remove(file_of(sr), v));
 }
 
+/* The image that SPEC means, which nobody writes to. */
+static struct err *kept_image(struct file_sr *file, const struct file_vdi *from,
+	const struct vdi_copy_spec *spec, struct file_node **out)
+{
+	*out = from->base ? from->base : from->image;
+	if (!spec->frozen || from->base)
+		return NULL;
+	*out = map_get(&file->nodes, spec->frozen);
+	if (!*out || *out == from->image || !file_node_is_behind(from->image, *out))
+		return err(INVALID_VALUE, "frozen", "not an image behind the VDI's");
+	return NULL;
+}
+
 /* Another VDI with the same contents: a reference to the same image. */
 static MAY_WAIT struct err *vdi_again(struct file_sr *file, const struct vdi_copy_spec *spec,
 	bool is_snapshot, struct arena *a, struct storage_vdi *out)
 {
-	char id[UUID_TEXT_SIZE];
+	char id[UUID_TEXT_SIZE], content[UUID_TEXT_SIZE];
 	int64_t now = clock_real_ns() / NS_PER_S;
 	struct file_vdi *from, *made;
+	struct file_node *image;
 
 	TRY(file_vdi_find(file, spec->vdi, &from));
+	TRY(kept_image(file, from, spec, &image));
 	struct storage_vdi vdi = from->value;
 	vdi.vdi = vdi.uuid = uuid_random_text(id);
 	if (spec->name_label)
@@ -331,7 +346,10 @@ static MAY_WAIT struct err *vdi_again(struct file_sr *file, const struct vdi_cop
 	vdi.is_a_snapshot = is_snapshot;
 	vdi.snapshot_of = is_snapshot ? spec->vdi : NULL;
 	vdi.snapshot_time = is_snapshot ? &now : NULL;
-	TRY(file_vdi_put(file, &vdi, from->base ? from->base : from->image, NULL));
+	/* The source has gone on from there. */
+	if (spec->frozen)
+		vdi.content_id = uuid_random_text(content);
+	TRY(file_vdi_put(file, &vdi, image, NULL));
 	TRY(file_vdi_find(file, id, &made));
 	return tell(file, made, a, out);
 }
@@ -348,23 +366,76 @@ static MAY_WAIT struct err *vdi_clone(
 	return backend_failed(FAULT_VDI_CLONE, vdi_again(file_of(sr), spec, false, a, out));
 }
 
-/* Makes the VDI's image its alone: a new one in front of what others refer to as well. */
-static MAY_WAIT struct err *own_image(struct file_sr *file, const char *id)
+/* Puts a new, empty image in front of the VDI's. */
+static MAY_WAIT struct err *put_in_front(struct file_sr *file, struct file_vdi *v)
 {
-	struct file_vdi *v;
+	struct file_node *before = v->image;
 
-	TRY(file_vdi_find(file, id, &v));
-	struct file_node *shared = v->image;
-	if (shared->n_refs == 1)
-		return NULL;
-	if (file_node_depth(shared) >= MAX_CHAIN)
-		return backend_error(FAULT_CHAIN_TOO_LONG, "the chain of VDI %s is too long", id);
-	struct file_node *image = file_node_new(file, shared, false, shared->size_bytes);
+	if (file_node_depth(before) >= MAX_CHAIN)
+		return backend_error(
+			FAULT_CHAIN_TOO_LONG, "the chain of VDI %s is too long", v->value.vdi);
+	struct file_node *image = file_node_new(file, before, false, before->size_bytes);
 	struct err *e = file_image_create(file, image);
 	if (!e)
 		e = file_vdi_put(file, &v->value, image, v->base);
 	file_node_unref(file, image);
 	return e;
+}
+
+/* Makes the VDI's image its alone, where others refer to it as well. */
+static MAY_WAIT struct err *own_image(struct file_sr *file, const char *id)
+{
+	struct file_vdi *v;
+
+	TRY(file_vdi_find(file, id, &v));
+	return v->image->n_refs == 1 ? NULL : put_in_front(file, v);
+}
+
+static MAY_WAIT struct err *vdi_ways(
+	struct sr *sr, const char *id, struct arena *a, struct storage_implementation_list *out)
+{
+	struct file_sr *file = file_of(sr);
+	struct file_vdi *v;
+
+	TRY(file_vdi_find(file, id, &v));
+	out->v = arena_new(a, struct storage_implementation);
+	out->n = 1;
+	out->v->kind = STORAGE_IMPLEMENTATION_FILE;
+	out->v->file.path = arena_printf(a, "%s/%s", file->dir, v->image->name);
+	out->v->file.format = v->image->is_raw ? "raw" : "qcow2";
+	return NULL;
+}
+
+static bool is_at(const struct file_sr *file, const struct file_node *n, const char *path)
+{
+	auto_str own = file_node_path(file, n);
+
+	return !strcmp(own, path);
+}
+
+/* One that is there, and that the writer has not gone over to, is empty: it will do. */
+static MAY_WAIT struct err *renew_image(struct file_sr *file, const char *id, const char *at)
+{
+	struct file_vdi *v;
+
+	TRY(file_vdi_find(file, id, &v));
+	if (is_at(file, v->image, at))
+		return put_in_front(file, v);
+	if (v->image->n_refs == 1 && v->image->parent && is_at(file, v->image->parent, at))
+		return NULL;
+	return err(INVALID_VALUE, "path", "not what the VDI's user can have open");
+}
+
+static MAY_WAIT struct err *vdi_freeze(struct sr *sr, const char *id, const char *at,
+	struct arena *a, struct storage_frozen_vdi *out)
+{
+	struct file_sr *file = file_of(sr);
+	struct file_vdi *v;
+
+	TRY(backend_failed(FAULT_VDI_SNAPSHOT, renew_image(file, id, at)));
+	TRY(file_vdi_find(file, id, &v));
+	out->frozen = arena_strdup(a, v->image->parent->name);
+	return vdi_ways(sr, id, a, &out->ways);
 }
 
 static MAY_WAIT struct err *grow(struct file_sr *file, const char *id, int64_t size_bytes)
@@ -459,21 +530,6 @@ static MAY_WAIT struct err *vdi_release(struct sr *sr, const char *id)
 	return NULL;
 }
 
-static MAY_WAIT struct err *vdi_ways(
-	struct sr *sr, const char *id, struct arena *a, struct storage_implementation_list *out)
-{
-	struct file_sr *file = file_of(sr);
-	struct file_vdi *v;
-
-	TRY(file_vdi_find(file, id, &v));
-	out->v = arena_new(a, struct storage_implementation);
-	out->n = 1;
-	out->v->kind = STORAGE_IMPLEMENTATION_FILE;
-	out->v->file.path = arena_printf(a, "%s/%s", file->dir, v->image->name);
-	out->v->file.format = v->image->is_raw ? "raw" : "qcow2";
-	return NULL;
-}
-
 /* What is written from now on goes to an image of its own, which the end of the epoch drops. */
 static MAY_WAIT struct err *epoch_begin(struct sr *sr, const char *id, bool is_persistent)
 {
@@ -534,6 +590,7 @@ const struct backend backend_file = {
 	.vdi_destroy = vdi_destroy,
 	.vdi_snapshot = vdi_snapshot,
 	.vdi_clone = vdi_clone,
+	.vdi_freeze = vdi_freeze,
 	.vdi_resize = vdi_resize,
 	.vdi_revert = vdi_revert,
 	.vdi_set = vdi_set,

@@ -106,6 +106,19 @@ struct datapath *datapath_find(const char *dp)
 	return map_get(&smd.datapaths, dp);
 }
 
+/* Nor may a program that we started have the image open, which goes over to nothing. */
+struct err *vdi_require_writer(const struct vdi_hold *h, const char *id, const char *for_what)
+{
+	const struct datapath *writer = datapath_find(id);
+
+	if (!writer || writer->vdi != h->vdi)
+		return err(Illegal_transition, dp_state_name(DP_DETACHED), for_what);
+	list_for_each (dp, &h->vdi->datapaths, struct datapath, link)
+		if (dp != writer || !dp_is_read_write(dp->state) || dp->nbd)
+			return err(Illegal_transition, dp_state_name(dp->state), for_what);
+	return NULL;
+}
+
 static struct datapath *datapath_add(const struct storage_datapath *value)
 {
 	struct datapath *dp = xnew(struct datapath);

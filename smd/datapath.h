@@ -52,6 +52,10 @@ void vdi_hold_end(struct vdi_hold *h);
 must_check struct err *vdi_require_unused(
 	const struct vdi_hold *h, bool may_read, const char *for_what);
 
+/* Illegal_transition when DP is not the held VDI's only user, or does not write. */
+must_check struct err *vdi_require_writer(
+	const struct vdi_hold *h, const char *dp, const char *for_what);
+
 /* Reads the rows: before the SRs are attached. */
 must_check struct err *datapaths_load(void);
 /* Brings what the SR's datapaths say about again: when it was attached. */

@@ -97,7 +97,7 @@ MAY_WAIT void file_node_unref(struct file_sr *sr, struct file_node *n)
 
 /* ---- what the images refer to ---- */
 
-static bool is_behind(const struct file_node *n, const struct file_node *wanted)
+bool file_node_is_behind(const struct file_node *n, const struct file_node *wanted)
 {
 	unsigned depth = 0;
 
@@ -117,7 +117,7 @@ static const char *link_parent(
 		return "its backing file is no image of this SR";
 	if (strcmp(head->backing_format, parent->is_raw ? "raw" : "qcow2"))
 		return "it does not say rightly how its backing file is written";
-	if (is_behind(parent, n))
+	if (file_node_is_behind(parent, n))
 		return "its chain of backing files is too long, or has no end";
 	n->parent = parent;
 	file_node_ref(parent);

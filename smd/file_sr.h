@@ -13,6 +13,10 @@
  * clone are such a reference and no more. Who attaches a VDI to write while its image is not its
  * alone gets a new, empty one in front of it.
  *
+ * So does who has it attached to write and wants it snapshotted. The VDI's JSON file names the new
+ * image before the writer has gone over to it: as long as he has not it is empty, and the VDI has
+ * what he writes either way. Only when he has may a snapshot refer to the image behind it.
+ *
  * Only this daemon writes to the directory (it holds a lock on it). Fibers.
  */
 #ifndef XENITH_SMD_FILE_SR_H
@@ -88,6 +92,8 @@ static inline void file_node_ref(struct file_node *n)
 MAY_WAIT void file_node_unref(struct file_sr *sr, struct file_node *n);
 /* How many images are behind it, and itself. */
 unsigned file_node_depth(const struct file_node *n);
+/* Whether BEHIND is N, or one of those behind it. */
+bool file_node_is_behind(const struct file_node *n, const struct file_node *behind);
 char *file_node_path(const struct file_sr *sr, const struct file_node *n);
 /* Looks at the files of a chain once more: each is what it was when it was read. Anybody who can
  * write to the directory could have put another there. */

@@ -405,6 +405,91 @@ class Chains(Case):
         self.attach(vdi, read_write=False)
         self.snapshot(vdi)
 
+    def freeze(self, vdi, path, dp="vbd/1/xvda"):
+        return self.call("VDI.freeze", dp=dp, sr=self.sr, vdi=vdi, path=path)
+
+    def test_while_it_is_written(self):
+        """The writer goes over to a new image, and what it had is a snapshot's and a clone's."""
+        for image_format in ("raw", "qcow2"):
+            vdi = self.create(image_format=image_format)
+            self.put(vdi, 1)
+            first = self.snapshot(vdi)
+            way = self.attach(vdi)
+            self.use("activate", vdi)
+            write(way, 2)
+            frozen = self.freeze(vdi, way["file"]["path"])
+            after = frozen["ways"][0]
+            self.assertNotEqual(after, way)
+            self.assertEqual(self.call("DP.attach_info", dp="vbd/1/xvda"), [after])
+            write(after, 3)
+            kept = {"vdi": vdi, "frozen": frozen["frozen"]}
+            second = self.snapshot(**kept, name_label="two")
+            clone = self.clone(**kept)
+            contents = {self.stat(v)["content_id"] for v in (vdi, first, second, clone)}
+            self.assertEqual(len(contents), 4)
+            record = self.stat(second)
+            self.assertEqual((record["snapshot_of"], record["name_label"]), (vdi, "two"))
+            self.smd.kill_and_start()
+            self.assertEqual(self.attach(vdi), after)
+            expected = {first: 1, second: 2, clone: 2}
+            self.assertEqual({v: self.get(v) for v in expected}, expected)
+            third = self.freeze(vdi, after["file"]["path"])
+            write(third["ways"][0], 5)
+            self.call("DP.destroy", dp="vbd/1/xvda")
+            self.put(clone, 4)
+            expected.update({vdi: 5, clone: 4})
+            self.assertEqual({v: self.get(v) for v in expected}, expected)
+            for v in expected:
+                self.destroy(v)
+            self.assertEqual(self.images(), [])
+
+    def test_a_writer_that_does_not_go_over(self):
+        """Its writes are the VDI's, and the image that waits for it is used the next time."""
+        vdi = self.create(image_format="qcow2")
+        way = self.attach(vdi)
+        self.use("activate", vdi)
+        frozen = self.freeze(vdi, way["file"]["path"])
+        self.assertEqual(self.freeze(vdi, way["file"]["path"]), frozen)
+        self.smd.kill_and_start()
+        self.assertEqual(self.freeze(vdi, way["file"]["path"]), frozen)
+        write(way, 6)
+        self.call("DP.destroy", dp="vbd/1/xvda")
+        self.assertEqual((self.get(vdi), len(self.images())), (6, 2))
+        self.put(vdi, 7)
+        self.assertEqual(self.get(vdi), 7)
+
+    def test_what_cannot_be_frozen(self):
+        vdi, other = self.create(), self.create()
+        way = self.attach(vdi)
+        path, dp = way["file"]["path"], "vbd/1/xvda"
+
+        def refused(code, **more):
+            params = {"dp": dp, "sr": self.sr, "vdi": vdi, "path": path, **more}
+            with self.assertRaises(Failed) as caught:
+                self.call("VDI.freeze", **params)
+            self.assertEqual(caught.exception.code, code, caught.exception)
+
+        refused("Illegal_transition", dp="nobody")
+        refused("Illegal_transition", vdi=other)
+        refused("INVALID_VALUE", path=self.attach(other, "b")["file"]["path"])
+        refused("Illegal_transition", vdi="no")
+        self.attach(vdi, "look", read_write=False)
+        refused("Illegal_transition")
+        self.call("DP.destroy", dp="look")
+        self.use("activate", vdi)
+        self.call("DATA.get_nbd_server", dp=dp, sr=self.sr, vdi=vdi)
+        refused("Illegal_transition")
+        self.use("deactivate", vdi)
+        self.use("detach", vdi)
+        self.attach(vdi, read_write=False)
+        refused("Illegal_transition")
+        mine = os.path.basename(path)
+        for frozen in ("no", mine, self.images()[self.images()[0] == mine]):
+            for method in ("VDI.snapshot", "VDI.clone"):
+                self.assert_fails("INVALID_VALUE", method, sr=self.sr, vdi=vdi, frozen=frozen)
+        self.assertEqual(self.vdis(), {vdi, other})
+        self.assertEqual(len(self.images()), 2)
+
     def test_growing(self):
         for image_format in ("raw", "qcow2"):
             vdi = self.create(image_format=image_format)
@@ -691,7 +776,7 @@ class Kills(Case):
 
             try:
                 while True:
-                    step = rng.randrange(4)
+                    step = rng.randrange(5)
                     if step == 0 or not mine:
                         image_format = rng.choice(("raw", "qcow2"))
                         spec = {"virtual_size_bytes": MIB, "image_format": image_format}
@@ -704,6 +789,14 @@ class Kills(Case):
                         use = {"dp": f"{seed}", "sr": self.sr, "vdi": rng.choice(mine)}
                         client.call("VDI.attach", read_write=True, **use)
                         client.call("VDI.activate", **use)
+                        client.call("DP.destroy", dp=use["dp"])
+                    elif step == 3:
+                        use = {"dp": f"{seed}", "sr": self.sr, "vdi": rng.choice(mine)}
+                        way = client.call("VDI.attach", read_write=True, **use)[0]
+                        kept = client.call("VDI.freeze", path=way["file"]["path"], **use)
+                        new = do("VDI.snapshot", vdi=use["vdi"], frozen=kept["frozen"])
+                        mine.append(new["vdi"])
+                        held.add(mine[-1])
                         client.call("DP.destroy", dp=use["dp"])
                     else:
                         vdi = mine.pop(rng.randrange(len(mine)))
