@@ -190,11 +190,13 @@ enum class_flags {
 	CLASS_CONSTRUCTED = 1, /* has create and destroy made of its fields */
 	CLASS_LISTED = 2, /* has get_all and the like */
 	CLASS_EVENTS = 4, /* its changes are events */
-	CLASS_STATELESS = 8, /* no objects of it are kept: messages, or the form of a result */
+	CLASS_STATELESS =
+		8, /* no message follows from it, and it has no rows: the form of a result */
 	CLASS_SINGLETON = 16, /* there is one object */
 	CLASS_REMOVED = 32,
 	CLASS_PROTOTYPED = 64,
 	CLASS_EFFECT = 128, /* to create and to destroy one does more than to note it */
+	CLASS_KEPT = 256, /* of a stateless one: its objects are rows all the same, and stay */
 };
 
 /* A class of the data model. */
@@ -214,6 +216,17 @@ struct class
 	const char *reader; /* who may read its objects */
 	bool is_persistent;
 };
+
+/* Whether objects of the class are rows of a database, and whether they stay. */
+static inline bool class_has_rows(const struct class *c)
+{
+	return !(c->flags & CLASS_STATELESS) || c->flags & CLASS_KEPT;
+}
+
+static inline bool class_is_kept(const struct class *c)
+{
+	return c->is_persistent || c->flags & CLASS_KEPT;
+}
 
 extern const struct type type_void, type_bool, type_int, type_float, type_string, type_secret,
 	type_bytes, type_datetime, type_any;

@@ -28,6 +28,7 @@ static const struct {
 	{"listed", MARK_LISTED, 1 << MARK_OF_CLASS, "LISTED"},
 	{"events", MARK_EVENTS, 1 << MARK_OF_CLASS, "EVENTS"},
 	{"stateless", MARK_STATELESS, 1 << MARK_OF_CLASS, "STATELESS"},
+	{"kept", MARK_KEPT, 1 << MARK_OF_CLASS, "KEPT"},
 	{"singleton", MARK_SINGLETON, 1 << MARK_OF_CLASS, "SINGLETON"},
 	{"removed", MARK_REMOVED, 1 << MARK_OF_FIELD | 1 << MARK_OF_CALL | 1 << MARK_OF_CLASS,
 		"REMOVED"},

@@ -26,6 +26,7 @@ enum mark {
 	MARK_SINGLETON = 8192,
 	MARK_REMOVED = 16384,
 	MARK_PROTOTYPED = 32768,
+	MARK_KEPT = 65536,
 };
 
 enum mark_place {

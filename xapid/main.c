@@ -13,7 +13,6 @@
 #include "xapid/api/database.h"
 #include "xapid/api/event_kept.h"
 #include "xapid/api/import_vdi.h"
-#include "xapid/api/message_store.h"
 #include "xapid/api/report.h"
 #include "xapid/api/rrd.h"
 #include "xapid/api/vmss.h"
@@ -274,7 +273,6 @@ static MAY_WAIT struct err *init(void)
 	op_start();
 	TRY(audit_file_open(audit_path, xapid_conf.audit_size, xapid_conf.audit_files));
 	TRY(gate_start());
-	TRY(message_store_open());
 	audit_log_serve();
 	blob_serve();
 	report_serve();
@@ -317,7 +315,6 @@ static void fini(void)
 	gate_stop();
 	event_kept_forget();
 	audit_file_close();
-	message_store_close();
 	op_stop();
 	db_close();
 	role_fini();

@@ -585,7 +585,10 @@ class Messages(Lone):
         self.assertEqual(self.x("message.get", "VM", own, since), {})
         self.assertIn(message, self.x("message.get_all_records_where", "true"))
         self.assertEqual(self.x("message.get_all_records_where", "false"), {})
-        self.fails("INVALID_VALUE", "message.get_all_records_where", 'field "name" = "NAME"')
+        for name, found in (("NAME", [message]), ("OTHER", [])):
+            expr = f'field "name" = "{name}" and field "cls" = "Pool"'
+            self.assertEqual(list(self.x("message.get_all_records_where", expr)), found)
+        self.fails("INVALID_VALUE", "message.get_all_records_where", "nonsense")
 
 
 class Sessions(Lone):

@@ -23,10 +23,13 @@ from xenapi import NULL, Failure, Session
 class Joining(TwoHosts):
     def test_one_pool_of_two(self):
         kept = self.alone("VM.create", {**pool.VM, "name_label": "kept"})
+        about = "VM", self.alone("VM.get_uuid", kept)
+        alert = self.alone("message.create", "ALERT", "3", *about, "unread")
         uuid = self.alone("host.get_uuid", self.alone("host.get_all")[0])
         self.join()
         self.assertEqual(self.x("host.get_uuid", self.member), uuid)
         self.assertEqual(self.x("VM.get_name_label", kept), "kept")
+        self.assertEqual(self.x("message.get_record", alert)["obj_uuid"], about[1])
         self.assertEqual(len(self.x("pool.get_all")), 1)
         self.assertEqual(self.x("pool.get_master", self.x("pool.get_all")[0]), self.master)
         pifs = self.x("PIF.get_all_records").values()
@@ -411,14 +414,25 @@ class Masters(TwoHosts):
         super().setUp()
         self.join()
 
+    def make_what_is_kept(self):
+        uuid = self.x("pool.get_uuid", self.x("pool.get_all")[0])
+        self.alert = self.x("message.create", "ALERT", "3", "Pool", uuid, "body")
+        self.hidden = self.x("secret.create", {"value": "hidden", "other_config": {}})
+
+    def check_what_is_kept(self):
+        self.assertEqual(self.x("message.get_record", self.alert)["body"], "body")
+        self.assertEqual(self.x("secret.get_value", self.hidden), "hidden")
+
     def as_master(self, stack):
         self.until(lambda: Session.of(stack.env()), "the new master")
         return Session.of(stack.env())
 
     def test_the_part_is_given_to_another(self):
         vm = self.make_there()
+        self.make_what_is_kept()
         self.x("pool.designate_new_master", self.member)
         self.x = self.as_master(self.b)
+        self.check_what_is_kept()
         self.await_hosts(MASTER, MEMBER)
         self.assertEqual(self.x("pool.get_master", self.x("pool.get_all")[0]), self.member)
         with self.assertRaises(Failure) as caught:
@@ -429,12 +443,14 @@ class Masters(TwoHosts):
 
     def test_the_master_is_lost(self):
         vm = self.make_there()
+        self.make_what_is_kept()
         self.agree()
         self.a.xenith("down")
         local = Local(self.b.env())
         self.until(lambda: local("host.is_in_emergency_mode"), "an emergency")
         local("pool.emergency_transition_to_master")
         self.x = self.as_master(self.b)
+        self.check_what_is_kept()
         self.assertEqual(self.x("VM.get_record", vm)["power_state"], "Halted")
         self.assertEqual(self.x("pool.get_master", self.x("pool.get_all")[0]), self.member)
         self.x("VM.start", vm, False, False)

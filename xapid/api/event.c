@@ -8,7 +8,6 @@
 #include "common/mem.h"
 #include "core.gen.h"
 #include "xapid/api/event_text.h"
-#include "xapid/api/message_store.h"
 #include "xapid/api/subscription.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
@@ -45,50 +44,41 @@ static bool read_count(const char **at, uint64_t *out)
 	return true;
 }
 
-/* "GENERATION,MESSAGES", both of twenty digits; "": from the beginning. By hand: what waits for
- * events is to have little on its stack, and scanf alone takes half of a page. */
-static struct err *read_token(const char *token, struct event_point *out)
+/* "GENERATION,0", both of twenty digits; "": from the beginning. By hand: what waits for events is
+ * to have little on its stack, and scanf alone takes half of a page. */
+static struct err *read_token(const char *token, uint64_t *out)
 {
 	const char *at = token;
+	uint64_t unused;
 
-	*out = (struct event_point){0};
+	*out = 0;
 	if (!*token)
 		return NULL;
-	if (!read_count(&at, &out->generation) || *at++ != ',' ||
-		!read_count(&at, &out->messages) || *at)
+	if (!read_count(&at, out) || *at++ != ',' || !read_count(&at, &unused) || *at)
 		return err(EVENT_FROM_TOKEN_PARSE_FAILURE, token);
 	return NULL;
 }
 
-static struct event_point present(void)
-{
-	return (struct event_point){db_generation(), message_store_generation()};
-}
-
 /* Deletions that are not remembered any more may be among what is new to the client. */
-static struct err *check_not_lost(struct event_point since)
+static struct err *check_not_lost(uint64_t since)
 {
-	if (since.generation && since.generation < db_tombstones_from())
-		return err(EVENTS_LOST);
-	if (since.messages && since.messages < message_store_removed_from())
-		return err(EVENTS_LOST);
-	return NULL;
+	return since && since < db_tombstones_from() ? err(EVENTS_LOST) : NULL;
 }
 
 /* Until there is something, or it is time; *NEWEST is how far was looked. Each change is looked at
  * once, however long the client has heard of nothing. */
 static MAY_WAIT struct err *wait_for_events(const char *session, const struct subscription *s,
-	struct event_point since, int64_t deadline, struct event_point *newest)
+	uint64_t since, int64_t deadline, uint64_t *newest)
 {
-	struct event_point seen = since;
+	uint64_t seen = since;
 
 	for (;; seen = *newest) {
 		TRY(session_check(session));
 		TRY(check_not_lost(since));
-		*newest = present();
+		*newest = db_generation();
 		if (subscription_has_news(s, since, seen))
 			return NULL;
-		struct err *e = db_wait_change(newest->generation, deadline);
+		struct err *e = db_wait_change(*newest, deadline);
 		if (err_is(e, &ERR_TIMEOUT) && clock_mono_ns() >= deadline) {
 			err_free(e);
 			return session_check(session);
@@ -102,7 +92,7 @@ MAY_WAIT struct err *xapi_event_from(
 {
 	struct xapi_call *x = xapi_call(c);
 	AUTO(subscription_fini) struct subscription s = {0};
-	struct event_point since, newest;
+	uint64_t since, newest;
 
 	TRY(read_token(in->token, &since));
 	TRY(subscription_read(&in->classes, &s));
@@ -124,7 +114,7 @@ MAY_WAIT struct err *xapi_event_inject(
 
 	if (!row)
 		return err(HANDLE_INVALID, in->class, in->ref);
-	*out = event_text_token(present(), c->arena);
+	*out = event_text_token(db_generation(), c->arena);
 	db_touch(row);
 	return NULL;
 }
@@ -152,10 +142,8 @@ MAY_WAIT struct err *xapi_event_register(struct call *c, const struct xenapi_eve
 
 	TRY(subscription_read(&in->classes, &checked));
 	TRY(session_check(call_session(c)));
-	if (!s->registered.n) {
+	if (!s->registered.n)
 		s->told = db_generation();
-		s->told_messages = message_store_generation();
-	}
 	for (size_t i = 0; i < in->classes.n; i++)
 		if (!is_registered(s, in->classes.v[i]))
 			vec_push(&s->registered, xstrdup(in->classes.v[i]));
@@ -180,8 +168,7 @@ MAY_WAIT struct err *xapi_event_unregister(
 }
 
 /* What the session has registered, looked at anew after each wait: it may change meanwhile. */
-static struct err *read_registered(
-	const char *session, struct subscription *out, struct event_point *since)
+static struct err *read_registered(const char *session, struct subscription *out, uint64_t *since)
 {
 	const struct session *s = session_find(session);
 
@@ -189,7 +176,7 @@ static struct err *read_registered(
 		return err(SESSION_INVALID, session);
 	if (!s->registered.n)
 		return err(SESSION_NOT_REGISTERED, session);
-	*since = (struct event_point){s->told, s->told_messages};
+	*since = s->told;
 	const struct string_list classes = {
 		.v = (const char **)s->registered.v, .n = s->registered.n};
 	return subscription_read(&classes, out);
@@ -199,13 +186,11 @@ MAY_WAIT struct err *xapi_event_next(struct call *c, struct xenapi_event_list *o
 {
 	struct xapi_call *x = xapi_call(c);
 	AUTO(subscription_fini) struct subscription s = {0};
-	struct event_point since, newest;
+	uint64_t since, newest;
 
 	TRY(read_registered(x->session, &s, &since));
 	TRY(wait_for_events(x->session, &s, since, NEVER, &newest));
 	x->wire = event_text_list(&s, since, x->form, c->arena);
-	struct session *session = session_find(x->session);
-	session->told = newest.generation;
-	session->told_messages = newest.messages;
+	session_find(x->session)->told = newest;
 	return NULL;
 }

@@ -11,7 +11,7 @@ enum { KEPT = 8, LARGEST = 256 * 1024 };
 
 static struct kept {
 	struct subscription to; /* owned */
-	struct event_point since, until, newest;
+	uint64_t since, until, newest; /* generations */
 	enum gate_form form;
 	struct shared *text; /* held; NULL: an empty place */
 } ring[KEPT];
@@ -25,10 +25,8 @@ static bool is_from(uint64_t at, uint64_t since, uint64_t until)
 /* Counts of all objects are in it, so it is as old as the newest change of any. */
 static bool is_for(const struct kept *k, const struct event_batch *batch)
 {
-	return k->text && k->newest.generation == batch->newest.generation &&
-		k->newest.messages == batch->newest.messages && k->form == batch->form &&
-		is_from(batch->since.generation, k->since.generation, k->until.generation) &&
-		is_from(batch->since.messages, k->since.messages, k->until.messages) &&
+	return k->text && k->newest == batch->newest && k->form == batch->form &&
+		is_from(batch->since, k->since, k->until) &&
 		subscription_is_same(&k->to, batch->to);
 }
 
@@ -47,7 +45,7 @@ static void drop(struct kept *k)
 	*k = (struct kept){0};
 }
 
-void event_kept_add(const struct event_batch *batch, struct event_point until, struct shared *text)
+void event_kept_add(const struct event_batch *batch, uint64_t until, struct shared *text)
 {
 	struct kept *k = &ring[next];
 

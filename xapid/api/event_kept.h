@@ -12,7 +12,7 @@
 struct shared *event_kept_find(const struct event_batch *batch);
 /* Who has heard of more than the batch's client, but of no change from UNTIL on, is told the same.
  */
-void event_kept_add(const struct event_batch *batch, struct event_point until, struct shared *text);
+void event_kept_add(const struct event_batch *batch, uint64_t until, struct shared *text);
 /* At the daemon's end. */
 void event_kept_forget(void);
 

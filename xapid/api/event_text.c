@@ -9,7 +9,6 @@
 #include "common/json.h"
 #include "common/xml.h"
 #include "xapid/api/event_kept.h"
-#include "xapid/api/message_store.h"
 #include "xapid/db/db.h"
 
 #include "xenapi.gen.h"
@@ -24,7 +23,7 @@ struct writer {
 	const char *timestamp;
 	bool needs_comma; /* JSON */
 	/* Of what is told, the oldest change: who has heard of all before is told the same. */
-	struct event_point until;
+	uint64_t until;
 };
 
 /* ---- the marks of the two forms ---- */
@@ -140,7 +139,7 @@ static void write_rows(struct writer *w, const struct subscription *s, uint64_t 
 		if ((created > since) != are_new ||
 			!subscription_has(s, db_class(row), db_ref(row)))
 			continue;
-		bound(&w->until.generation, are_new ? created : db_row_generation(row));
+		bound(&w->until, are_new ? created : db_row_generation(row));
 		write_row(w, row, are_new ? "add" : "mod");
 	}
 }
@@ -153,7 +152,7 @@ static void write_deletions(struct writer *w, const struct subscription *s, uint
 		if (!subscription_has(s, t->class, t->ref))
 			continue;
 		bool was_unknown = t->created > since;
-		bound(&w->until.generation, was_unknown ? t->created : t->deleted);
+		bound(&w->until, was_unknown ? t->created : t->deleted);
 		if (was_unknown)
 			continue;
 		begin_event(w, t->class, t->ref, "del", t->deleted);
@@ -161,49 +160,12 @@ static void write_deletions(struct writer *w, const struct subscription *s, uint
 	}
 }
 
-static void write_messages(struct writer *w, const struct subscription *s, uint64_t since)
-{
-	const struct class *class = &xenapi_class_message;
-
-	for (const struct stored_message *m = NULL; (m = message_store_next(m));) {
-		if (m->generation <= since || !subscription_has(s, class, m->ref))
-			continue;
-		bound(&w->until.messages, m->generation);
-		begin_event(w, class, m->ref, "add", m->generation);
-		begin_member(w, "snapshot");
-		db_form_write(class->record, &m->record,
-			w->form == GATE_XML ? DB_FORM_XML : DB_FORM_JSON, w->out);
-		end_member(w);
-		end_struct(w);
-	}
-}
-
-static void write_removed_messages(struct writer *w, const struct subscription *s, uint64_t since)
-{
-	const struct class *class = &xenapi_class_message;
-	size_t n;
-	const struct removed_message *removed = message_store_removed(&n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (removed[i].removed <= since || !subscription_has(s, class, removed[i].ref))
-			continue;
-		bool was_unknown = removed[i].made > since;
-		bound(&w->until.messages, was_unknown ? removed[i].made : removed[i].removed);
-		if (was_unknown)
-			continue;
-		begin_event(w, class, removed[i].ref, "del", removed[i].removed);
-		end_struct(w);
-	}
-}
-
-static void write_events(struct writer *w, const struct subscription *s, struct event_point since)
+static void write_events(struct writer *w, const struct subscription *s, uint64_t since)
 {
 	begin_array(w);
-	write_messages(w, s, since.messages);
-	write_rows(w, s, since.generation, true);
-	write_rows(w, s, since.generation, false);
-	write_deletions(w, s, since.generation);
-	write_removed_messages(w, s, since.messages);
+	write_rows(w, s, since, true);
+	write_rows(w, s, since, false);
+	write_deletions(w, s, since);
 	end_array(w);
 }
 
@@ -220,9 +182,7 @@ static void write_counts(struct writer *w)
 
 		begin_member(w, in_lower_case(class->name, name));
 		put(w, "<value><i4>", "");
-		sbuf_printf(w->out, "%zu",
-			class == &xenapi_class_message ? message_store_count()
-						       : db_count_of(class));
+		sbuf_printf(w->out, "%zu", db_count_of(class));
 		put(w, "</i4></value>", "");
 		end_member(w);
 	}
@@ -235,10 +195,10 @@ static struct json_text text_of(const struct sbuf *out, struct arena *a)
 		.text = arena_strndup(a, sbuf_data(out), sbuf_len(out)), .len = sbuf_len(out)};
 }
 
-const char *event_text_token(struct event_point at, struct arena *a)
+/* Of the original's form, where messages have a count of their own. */
+const char *event_text_token(uint64_t at, struct arena *a)
 {
-	return arena_printf(a, "%020llu,%020llu", (unsigned long long)at.generation,
-		(unsigned long long)at.messages);
+	return arena_printf(a, "%020llu,%020u", (unsigned long long)at, 0);
 }
 
 static struct shared *shared_of(const struct sbuf *out)
@@ -253,10 +213,8 @@ struct shared *event_text_batch(const struct event_batch *batch)
 {
 	auto_sbuf out = {0};
 	auto_arena a = {0};
-	struct writer w = {.form = batch->form,
-		.out = &out,
-		.timestamp = "0.0",
-		.until = {UINT64_MAX, UINT64_MAX}};
+	struct writer w = {
+		.form = batch->form, .out = &out, .timestamp = "0.0", .until = UINT64_MAX};
 	struct shared *text = event_kept_find(batch);
 
 	if (text)
@@ -275,8 +233,8 @@ struct shared *event_text_batch(const struct event_batch *batch)
 	return text;
 }
 
-struct json_text event_text_list(const struct subscription *s, struct event_point since,
-	enum gate_form form, struct arena *a)
+struct json_text event_text_list(
+	const struct subscription *s, uint64_t since, enum gate_form form, struct arena *a)
 {
 	auto_sbuf out = {0};
 	const char *now = arena_printf(a, "%lld.", (long long)(clock_real_ns() / NS_PER_S));

@@ -14,15 +14,15 @@
 /* What event.from answers. */
 struct event_batch {
 	const struct subscription *to;
-	struct event_point since, newest; /* that the client has heard of, and now will have */
+	uint64_t since, newest; /* generations that the client has heard of, and now will have */
 	enum gate_form form;
 };
 
 /* The events, how many objects of each class there are, and the token; the caller's to drop. */
 struct shared *event_text_batch(const struct event_batch *batch);
-const char *event_text_token(struct event_point at, struct arena *a);
+const char *event_text_token(uint64_t at, struct arena *a);
 /* The answer of event.next: the events alone. */
-struct json_text event_text_list(const struct subscription *s, struct event_point since,
-	enum gate_form form, struct arena *a);
+struct json_text event_text_list(
+	const struct subscription *s, uint64_t since, enum gate_form form, struct arena *a);
 
 #endif

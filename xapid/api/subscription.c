@@ -5,7 +5,6 @@
 #include "xapid/api/subscription.h"
 
 #include "common/mem.h"
-#include "xapid/api/message_store.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/message.h"
 
@@ -91,36 +90,15 @@ void subscription_drop_copy(struct subscription *s)
 	*s = (struct subscription){0};
 }
 
-static bool has_messages(const struct subscription *s, uint64_t since, uint64_t seen)
+bool subscription_has_news(const struct subscription *s, uint64_t since, uint64_t seen)
 {
-	const struct class *class = &xenapi_class_message;
-	size_t n;
-	const struct removed_message *removed = message_store_removed(&n);
+	const struct db_tombstone *t = db_first_tombstone(seen);
 
-	if (message_store_generation() <= seen)
-		return false;
-	for (const struct stored_message *m = NULL; (m = message_store_next(m));)
-		if (m->generation > seen && subscription_has(s, class, m->ref))
-			return true;
-	for (size_t i = 0; i < n; i++)
-		if (removed[i].removed > seen && removed[i].made <= since &&
-			subscription_has(s, class, removed[i].ref))
-			return true;
-	return false;
-}
-
-bool subscription_has_news(
-	const struct subscription *s, struct event_point since, struct event_point seen)
-{
-	const struct db_tombstone *t = db_first_tombstone(seen.generation);
-
-	if (has_messages(s, since.messages, seen.messages))
-		return true;
-	for (struct db_row *row = db_first_change(seen.generation); row; row = db_next_change(row))
+	for (struct db_row *row = db_first_change(seen); row; row = db_next_change(row))
 		if (subscription_has(s, db_class(row), db_ref(row)))
 			return true;
 	for (; t; t = db_next_tombstone(t))
-		if (t->created <= since.generation && subscription_has(s, t->class, t->ref))
+		if (t->created <= since && subscription_has(s, t->class, t->ref))
 			return true;
 	return false;
 }

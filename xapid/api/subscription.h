@@ -10,11 +10,6 @@
 #include "common/schema.h"
 #include "common/vec.h"
 
-/* How far a client has heard: of the database, and of messages, which have a count of their own. */
-struct event_point {
-	uint64_t generation, messages;
-};
-
 struct subscription_to {
 	const struct class *class;
 	const char *ref; /* NULL: all of the class; borrowed from what was read */
@@ -40,9 +35,8 @@ bool subscription_is_same(const struct subscription *s, const struct subscriptio
 void subscription_copy(const struct subscription *from, struct subscription *out);
 void subscription_drop_copy(struct subscription *s);
 
-/* Whether there is anything to tell to who has heard of all up to SINCE; up to SEEN there was
- * nothing. */
-bool subscription_has_news(
-	const struct subscription *s, struct event_point since, struct event_point seen);
+/* Whether there is anything to tell to who has heard of all up to the generation SINCE; up to SEEN
+ * there was nothing. */
+bool subscription_has_news(const struct subscription *s, uint64_t since, uint64_t seen);
 
 #endif

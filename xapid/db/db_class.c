@@ -81,7 +81,8 @@ static void prepare_field(struct db_class *c, struct db_field *f, const struct f
 	assert(field->type->size <= DB_VALUE_SIZE);
 	f->field = field;
 	f->holds_refs = db_type_holds_refs(field->type);
-	f->is_kept = c->class->is_persistent && field->flags & FIELD_PERSISTENT;
+	f->is_kept = c->class->flags & CLASS_KEPT ||
+		(c->class->is_persistent && field->flags & FIELD_PERSISTENT);
 	if (field->flags & FIELD_UNIQUE)
 		f->unique = xnew(struct map);
 	db_index_prepare(c, f);
@@ -132,7 +133,7 @@ void db_classes_init(void)
 	for (size_t i = 0; i < db.n_classes; i++) {
 		struct db_class *c = &db.classes[i];
 
-		if (c->class->flags & CLASS_STATELESS)
+		if (!class_has_rows(c->class))
 			continue;
 		for (uint32_t k = 0; k < c->class->n_fields; k++)
 			prepare_field(c, &c->fields[k], &c->class->fields[k]);

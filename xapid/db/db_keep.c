@@ -104,7 +104,7 @@ struct err *db_row_decode(const char *ref, const char *text, size_t len, struct 
 	if (!json_enter_object(&r) || !json_next_member(&r, &first, &name, &name_len))
 		return damaged(ref, "not an object of a class");
 	const struct class *c = db_class_named(arena_strndup(a, name, name_len), false);
-	if (!c || c->flags & CLASS_STATELESS)
+	if (!c || !class_has_rows(c))
 		return damaged(ref, "of a class that is not known");
 	*class = db_class_of(c);
 	*record = arena_alloc(a, c->record->size);

@@ -116,8 +116,8 @@ static struct err *check_value(
 
 static struct err *check_new(struct db_class *c, const char *ref, const char *record)
 {
-	assert(!(c->class->flags & CLASS_STATELESS));
-	TRY(db_keep_check(c->class->is_persistent));
+	assert(class_has_rows(c->class));
+	TRY(db_keep_check(class_is_kept(c->class)));
 	if (db_row(NULL, ref))
 		return err(DB_UNIQUENESS_CONSTRAINT_VIOLATION, c->class->name, "_ref", ref);
 	for (uint32_t i = 0; i < c->class->n_fields; i++) {
@@ -162,7 +162,7 @@ struct err *db_create_record(
 	fill(row, record);
 	db_row_insert(row);
 	db_copy_note_create(row);
-	if (class->is_persistent)
+	if (class_is_kept(class))
 		db_keep_add(&(struct db_delta){.kind = DELTA_CREATE, .row = row});
 	if (out)
 		*out = row->name->text;
@@ -187,11 +187,11 @@ struct err *db_delete_record(const struct class *class, const char *ref)
 
 	if (!row)
 		return err(HANDLE_INVALID, class->name, ref ? ref : "");
-	TRY(db_keep_check(class->is_persistent));
+	TRY(db_keep_check(class_is_kept(class)));
 	db_copy_note_delete(row);
 	TRY(unlink_users(row));
 	take_out(row);
-	if (class->is_persistent)
+	if (class_is_kept(class))
 		db_keep_add(&(struct db_delta){.kind = DELTA_DELETE, .row = row});
 	else
 		db_row_free(row);

@@ -353,7 +353,7 @@ static struct err *read_op(const struct peer_op *in, struct db_op *out)
 		.ref = (char *)in->ref,
 		.key = (char *)in->key,
 		.value = in->value ? (char *)in->value->text : NULL};
-	if (!out->class || out->class->flags & CLASS_STATELESS)
+	if (!out->class || !class_has_rows(out->class))
 		return err(INVALID_VALUE, "class", in->class);
 	out->field = *in->field ? db_field_named(out->class, in->field) : NULL;
 	bool has_field = in->kind != PEER_OP_KIND_CREATE && in->kind != PEER_OP_KIND_DELETE &&

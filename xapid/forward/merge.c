@@ -22,7 +22,7 @@ static const struct class *const own_classes[] = {&xenapi_class_host, &xenapi_cl
 	&xenapi_class_sr, &xenapi_class_pbd, &xenapi_class_network, &xenapi_class_pif,
 	&xenapi_class_pif_metrics, &xenapi_class_secret, &xenapi_class_blob,
 	&xenapi_class_vm_appliance, &xenapi_class_pusb, &xenapi_class_usb_group, &xenapi_class_vusb,
-	&xenapi_class_certificate};
+	&xenapi_class_certificate, &xenapi_class_message};
 
 static bool stays_behind(const struct db_row *row)
 {

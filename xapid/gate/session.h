@@ -26,7 +26,7 @@ struct session {
 	struct list by_use; /* the one that was used longest ago comes first */
 	/* What event.register asked for, in lower case, and what event.next has told of. */
 	vec_of(char *) registered;
-	uint64_t told, told_messages;
+	uint64_t told;
 };
 
 struct session_spec {
