@@ -18,7 +18,7 @@
 #include "common/rpc.h"
 #include "common/vec.h"
 #include "xapid/db/db.h"
-#include "xapid/gate/gate.h"
+#include "xapid/gate/own.h"
 #include "xapid/host/role.h"
 #include "xapid/link/link.h"
 #include "xapid/link/smd.h"
@@ -31,10 +31,9 @@
 
 #include <string.h>
 
-#define STARTS  "auto_poweron" /* in other_config of the pool and of the VM: "true" */
-#define STOPS   "on_toolstack_stop" /* of the VM: one of ends[] */
-#define MAX_ID  64
-#define VERSION "\"1.0\""
+#define STARTS "auto_poweron" /* in other_config of the pool and of the VM: "true" */
+#define STOPS  "on_toolstack_stop" /* of the VM: one of ends[] */
+#define MAX_ID 64
 
 /* What STOPS may say; else the guest goes on. */
 static const char *const ends[] = {"shutdown", "suspend"};
@@ -43,7 +42,7 @@ enum { SHUTDOWN, SUSPEND, N_ENDS };
 /* Those that start or end at present. */
 struct party {
 	struct arena *arena;
-	const char *session; /* as JSON */
+	const char *session; /* its ref */
 	MAY_WAIT struct err *(*deal_with)(struct party *p, const char *vm);
 	struct control_guests_done done;
 };
@@ -59,43 +58,12 @@ static struct {
 	struct cond started;
 } guests;
 
-/* ---- messages ---- */
-
-/* OUT (or NULL) is the result as JSON; so are the parameters. */
-static MAY_WAIT struct err *send(
-	struct arena *a, const char *method, const char *const *params, const char **out)
-{
-	struct gate_param list[6];
-	auto_sbuf text = {0};
-	AUTO(gate_result_fini) struct gate_result result = {0};
-	size_t n = 0;
-
-	for (; params[n]; n++)
-		list[n] = (struct gate_param){.json = {params[n], strlen(params[n])}};
-	const struct gate_request rq = {
-		.peer = {.origin = GATE_UNIX, .address = "", .user_agent = "xapid"},
-		.form = GATE_JSON,
-		.method = method,
-		.params = list,
-		.n_params = n,
-		.arena = a};
-	TRY(gate_call(&rq, &result));
-	if (!out)
-		return NULL;
-	gate_write(&result, GATE_JSON, &text);
-	*out = arena_strdup(a, sbuf_str(&text));
-	return NULL;
-}
-
-#define SEND(p, method, ...) \
-	send((p)->arena, method, (const char *const[]){(p)->session, __VA_ARGS__, NULL}, NULL)
-
-static const char *quoted(struct arena *a, const char *ref)
-{
-	return arena_printf(a, "\"%s\"", ref);
-}
-
 /* ---- all of them ---- */
+
+static MAY_WAIT struct err *send(struct party *p, const char *message, json_t *params)
+{
+	return own_send(p->arena, p->session, message, params, NULL);
+}
 
 static void note_failure(struct party *p, const char *ref, struct err *e)
 {
@@ -150,16 +118,12 @@ static MAY_WAIT struct err *rank_by_rank(struct party *p, const struct ranks *al
 
 static MAY_WAIT struct err *with_session(struct party *p, const struct ranks *all)
 {
-	static const char *const login[] = {"\"\"", "\"\"", VERSION, "\"xapid\"", NULL};
-
 	if (!all->n)
 		return NULL;
 	p->done.failures.v = arena_calloc(p->arena, all->n, sizeof(*p->done.failures.v));
-	TRY(send(p->arena, "session.login_with_password", login, &p->session));
+	TRY(own_login(p->arena, &p->session));
 	struct err *e = rank_by_rank(p, all);
-	fiber_cancel_mask();
-	err_free(send(p->arena, "session.logout", (const char *const[]){p->session, NULL}, NULL));
-	fiber_cancel_unmask();
+	own_logout(p->arena, p->session);
 	return e;
 }
 
@@ -204,12 +168,12 @@ static MAY_WAIT struct err *start_one(struct party *p, const char *ref)
 	const struct xenapi_vm *vm;
 
 	TRY(db_get(vm, ref, &vm));
-	const char *self = quoted(p->arena, ref), *host = quoted(p->arena, host_here());
 	bool resumes = vm->power_state == XENAPI_VM_POWER_STATE_SUSPENDED;
 	if (db_find(host, vm->affinity))
-		return SEND(
-			p, resumes ? "VM.resume_on" : "VM.start_on", self, host, "false", "false");
-	return SEND(p, resumes ? "VM.resume" : "VM.start", self, "false", "false");
+		return send(p, resumes ? "VM.resume_on" : "VM.start_on",
+			json_pack("[s, s, b, b]", ref, host_here(), false, false));
+	return send(
+		p, resumes ? "VM.resume" : "VM.start", json_pack("[s, b, b]", ref, false, false));
 }
 
 static MAY_WAIT struct err *start_all(struct arena *a)
@@ -299,30 +263,29 @@ static bool is_to_end(const struct xenapi_vm *vm)
 }
 
 /* Clean for as long as it may take, then hard. */
-static MAY_WAIT struct err *shut_down(struct party *p, const char *self)
+static MAY_WAIT struct err *shut_down(struct party *p, const char *ref)
 {
 	int64_t before = fiber_set_deadline(deadline_in(xapid_conf.guests_stop_ns));
-	auto_err e = SEND(p, "VM.clean_shutdown", self);
+	auto_err e = send(p, "VM.clean_shutdown", json_pack("[s]", ref));
 
 	fiber_set_deadline(before);
 	if (!e)
 		return NULL;
-	log_err(LOG_INFO_, e, "%s does not shut down by itself", self);
+	log_err(LOG_INFO_, e, "%s does not shut down by itself", ref);
 	TRY(fiber_check());
-	return SEND(p, "VM.hard_shutdown", self);
+	return send(p, "VM.hard_shutdown", json_pack("[s]", ref));
 }
 
 static MAY_WAIT struct err *end_one(struct party *p, const char *ref)
 {
 	const struct xenapi_vm *vm;
-	const char *self = quoted(p->arena, ref);
 
 	TRY(db_get(vm, ref, &vm));
 	if (end_of(vm) == SHUTDOWN) {
-		TRY(shut_down(p, self));
+		TRY(shut_down(p, ref));
 		p->done.shut_down++;
 	} else {
-		TRY(SEND(p, "VM.suspend", self));
+		TRY(send(p, "VM.suspend", json_pack("[s]", ref)));
 		p->done.suspended++;
 	}
 	return NULL;

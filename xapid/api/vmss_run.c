@@ -10,12 +10,12 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/fiber.h"
-#include "common/json_value.h"
 #include "common/log.h"
 #include "common/vec.h"
 #include "core.gen.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
+#include "xapid/gate/own.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,36 +26,6 @@
 #define LATE_S   (20 * 60) /* what was due when nobody looked is made up for, for so long */
 #define FRESH_S  60 /* of one that never ran */
 #define NAME_LEN 64
-
-/* ---- messages ---- */
-
-/* A string that the message answers with; "": something else. */
-static MAY_WAIT struct err *send(
-	struct arena *a, const char *message, json_t *params, const char **out)
-{
-	const struct gate_peer own = {GATE_UNIX, "", "xapid"};
-	json_auto_t *list = params;
-	AUTO(gate_result_fini) struct gate_result result = {0};
-	struct gate_param texts[4];
-	size_t n = json_array_size(list);
-	auto_sbuf text = {0};
-	json_auto_t *value = NULL;
-
-	for (size_t i = 0; i < n; i++)
-		texts[i].json = json_value_text(json_array_get(list, i), a);
-	const struct gate_request rq = {.peer = own,
-		.form = GATE_JSON,
-		.method = message,
-		.params = texts,
-		.n_params = n,
-		.arena = a};
-	TRY(gate_call(&rq, &result));
-	gate_write(&result, GATE_JSON, &text);
-	TRY(json_value_read(
-		message, (struct json_text){sbuf_data(&text), sbuf_len(&text)}, &value));
-	*out = json_is_string(value) ? arena_strdup(a, json_string_value(value)) : "";
-	return NULL;
-}
 
 /* ---- the oldest go ---- */
 
@@ -76,7 +46,6 @@ static MAY_WAIT struct err *drop(struct arena *a, const char *session, const cha
 {
 	vec_of(const char *) disks = {0};
 	const struct xenapi_vm *vm = db_find(vm, snapshot);
-	const char *none;
 
 	for (size_t i = 0; vm && i < vm->VBDs.n; i++) {
 		const struct xenapi_vbd *vbd = db_find(vbd, vm->VBDs.v[i]);
@@ -84,9 +53,9 @@ static MAY_WAIT struct err *drop(struct arena *a, const char *session, const cha
 		if (vbd && vbd->type == XENAPI_VBD_TYPE_DISK && db_find(vdi, vbd->VDI))
 			vec_push(&disks, arena_strdup(a, vbd->VDI));
 	}
-	struct err *e = send(a, "VM.destroy", json_pack("[s, s]", session, snapshot), &none);
+	struct err *e = own_send(a, session, "VM.destroy", json_pack("[s]", snapshot), NULL);
 	for (size_t i = 0; i < disks.n && !e; i++)
-		e = send(a, "VDI.destroy", json_pack("[s, s]", session, disks.v[i]), &none);
+		e = own_send(a, session, "VDI.destroy", json_pack("[s]", disks.v[i]), NULL);
 	vec_fini(&disks);
 	return e;
 }
@@ -144,8 +113,8 @@ static MAY_WAIT struct err *snapshot_one(
 	const char *snapshot;
 
 	TRY(db_get(vm, ref, &vm));
-	TRY(send(a, message_for(vm, vmss->type),
-		json_pack("[s, s, s]", session, ref, name_of(vm, a)), &snapshot));
+	TRY(own_send(a, session, message_for(vm, vmss->type),
+		json_pack("[s, s]", ref, name_of(vm, a)), &snapshot));
 	TRY(db_write(vm, snapshot, is_vmss_snapshot, true));
 	return drop_oldest(a, session, ref, retained);
 }
@@ -202,12 +171,12 @@ static bool is_due(const struct xenapi_vmss *vmss, int64_t now, int64_t *due)
 static MAY_WAIT struct err *run_due(const char *ref)
 {
 	auto_arena a = {0};
-	const char *own = arena_strdup(&a, ref), *session, *none;
+	const char *vmss = arena_strdup(&a, ref), *session;
 
-	TRY(db_write(vmss, own, last_run_time, clock_real_ns() / NS_PER_S));
-	TRY(send(&a, "session.login_with_password", json_pack("[s, s]", "root", ""), &session));
-	struct err *e = run(&a, session, own);
-	err_free(send(&a, "session.logout", json_pack("[s]", session), &none));
+	TRY(db_write(vmss, vmss, last_run_time, clock_real_ns() / NS_PER_S));
+	TRY(own_login(&a, &session));
+	struct err *e = run(&a, session, vmss);
+	own_logout(&a, session);
 	return e;
 }
 

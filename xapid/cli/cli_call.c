@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "core.gen.h"
 #include "xapid/cli/cli.h"
+#include "xapid/gate/own.h"
 #include "xenapi.gen.h"
 
 #include <stdio.h>
@@ -16,26 +17,13 @@
 static MAY_WAIT struct err *call(
 	struct cli *c, const char *message, const json_t *params, json_t **result)
 {
-	size_t n = json_array_size(params);
-	struct gate_param *list = arena_calloc(c->arena, n, sizeof(*list));
-	AUTO(gate_result_fini) struct gate_result out = {0};
-	auto_sbuf text = {0};
+	json_t *value = NULL;
 
-	for (size_t i = 0; i < n; i++)
-		list[i].json = json_value_text(json_array_get(params, i), c->arena);
-	const struct gate_request rq = {.peer = c->peer,
-		.form = GATE_JSON,
-		.method = message,
-		.params = list,
-		.n_params = n,
-		.arena = c->arena};
-	TRY(gate_call(&rq, &out));
-	if (!result)
-		return NULL;
-	gate_write(&out, GATE_JSON, &text);
-	const struct json_text value = {sbuf_data(&text), sbuf_len(&text)};
-	TRY(json_value_read(message, value, result));
-	vec_push(&c->values, *result);
+	TRY(own_call(&c->peer, message, params, c->arena, result ? &value : NULL));
+	if (result) {
+		vec_push(&c->values, value);
+		*result = value;
+	}
 	return NULL;
 }
 
