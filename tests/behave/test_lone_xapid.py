@@ -163,8 +163,14 @@ class Power(Lone):
 
     def test_the_agent_ends(self):
         """For good, by itself, and after the answer."""
-        own = Xapid(self, {"root": ("root", "secret")})
-        own.login("root", "secret")("host.shutdown_agent")
+        own = Xapid(self, {"root": ("root", "secret")}, "shutdown_command =\n")
+        client = own.login("root", "secret")
+        (host,) = client("host.get_all")
+        client("host.disable", host)
+        with self.assertRaises(Failure) as caught:
+            client("host.shutdown", host)
+        self.assertIn("no command", caught.exception.error[1])
+        client("host.shutdown_agent")
         self.assertEqual(own.process.wait(HANG), 0)
 
     def test_editions(self):

@@ -84,7 +84,7 @@ static struct err *error_of(const struct tls_pem_verdict *v, int64_t now)
 	case TLS_PEM_CHAIN_INVALID:
 		return err(SERVER_CERTIFICATE_CHAIN_INVALID);
 	}
-	return NULL;
+	__builtin_unreachable();
 }
 
 MAY_WAIT struct err *xapi_host_install_server_certificate(

@@ -7,6 +7,7 @@
  */
 #define LOG_MODULE "host"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/proc.h"
@@ -23,6 +24,8 @@
 #include "core.gen.h"
 
 #include <string.h>
+
+#define COMMAND_NS (120 * NS_PER_S) /* it only begins what it is for */
 
 /* HOST_IN_USE while a guest is there. */
 static struct err *check_is_empty(const char *ref)
@@ -48,8 +51,11 @@ static MAY_WAIT struct err *run(struct arena *a, const char *command)
 	while ((word = strsep(&rest, " ")) != NULL)
 		if (*word)
 			vec_push(&argv, word);
+	if (!argv.n)
+		return err(INTERNAL_ERROR, "xapid.conf names no command for it");
 	vec_push(&argv, NULL);
-	const struct proc_spec spec = {.argv = argv.v, .cwd = "/"};
+	const struct proc_spec spec = {
+		.argv = argv.v, .cwd = "/", .deadline = deadline_in(COMMAND_NS)};
 	auto_err e = proc_run(&spec, NULL);
 	vec_fini(&argv);
 	return e ? err(INTERNAL_ERROR, err_text(e)) : NULL;

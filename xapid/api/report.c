@@ -289,6 +289,8 @@ MAY_WAIT struct err *xapi_host_get_system_status_capabilities(struct call *c,
 
 /* ---- a report ---- */
 
+static struct mutex one_at_a_time;
+
 static bool is_wanted(const char *wanted, const char *key)
 {
 	size_t len = strlen(key);
@@ -330,11 +332,8 @@ static MAY_WAIT struct err *gather(struct report *r, const char *wanted)
 static MAY_WAIT struct err *make(
 	struct exchange *x, const char *wanted, enum archive_format format, int *fd, uint64_t *size)
 {
-	static struct mutex one_at_a_time;
 	struct report r = {.arena = x->arena};
 
-	if (!one_at_a_time.free.waiters.next)
-		mutex_init(&one_at_a_time);
 	TRY(mutex_lock(&one_at_a_time, "another report", NEVER));
 	struct err *e = gather(&r, wanted);
 	if (!e)
@@ -423,5 +422,6 @@ void report_serve(void)
 		},
 	};
 
+	mutex_init(&one_at_a_time);
 	door_add_routes(routes, ARRAY_LEN(routes));
 }

@@ -284,7 +284,7 @@ static bool is_in(const struct string_list *list, const char *text)
 static struct {
 	size_t n;
 	struct cond ended;
-} attaching;
+} attaching = {.ended.waiters = LIST_INIT(attaching.ended.waiters)};
 
 MAY_WAIT struct err *smd_wait_attached(void)
 {
@@ -313,8 +313,6 @@ static MAY_WAIT void attach_lost(void *arg)
 
 static struct err *attach_later(const char *pbd)
 {
-	if (!attaching.ended.waiters.next)
-		cond_init(&attaching.ended);
 	TRY(fiber_spawn(NULL, attach_lost, xstrdup(pbd), "plug PBD"));
 	attaching.n++;
 	return NULL;

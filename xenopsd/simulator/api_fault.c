@@ -22,7 +22,7 @@ struct planned {
 
 static vec_of(struct planned) plan;
 static vec_of(char *) trace;
-static struct cond cleared;
+static struct cond cleared = {.waiters = LIST_INIT(cleared.waiters)};
 
 static void forget(void)
 {
@@ -55,8 +55,7 @@ MAY_WAIT struct err *api_fault_clear(struct call *c)
 	if (ftruncate(simulator.faults_fd, 0))
 		return err_errno(errno, "noting that there are no faults");
 	forget();
-	if (cleared.waiters.next)
-		cond_broadcast(&cleared);
+	cond_broadcast(&cleared);
 	return NULL;
 }
 
@@ -85,8 +84,6 @@ MAY_WAIT struct err *api_fault_trace(struct call *c, struct string_list *out)
 
 static MAY_WAIT struct err *hang(struct planned *p)
 {
-	if (!cleared.waiters.next)
-		cond_init(&cleared);
 	p->hanging++;
 	TRY(cond_wait(&cleared, "for the fault to be cleared", NEVER));
 	return NULL;
