@@ -237,10 +237,11 @@ class Get(AuditTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("File exists", done.stderr)
         file.unlink()
-        done = self.xapid.xe(*args, "since=never", user="reader", password=password)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("no point in time", done.stderr)
-        self.assertFalse(file.exists())
+        for when in ("never", "0&1", "0 or so", "100%", "\u00fc"):
+            done = self.xapid.xe(*args, f"since={when}", user="reader", password=password)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("no point in time", done.stderr)
+            self.assertFalse(file.exists())
 
     def test_a_client_that_goes_away(self):
         for i in range(400):

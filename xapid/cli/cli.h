@@ -103,6 +103,8 @@ void cli_print_minimal(struct cli *c, const char *const *values, size_t n);
 
 /* The text of one. */
 MAY_WAIT must_check struct err *cli_load(struct cli *c, const char *file, const char **text);
+/* TEXT as it stands in the query of a path. */
+const char *cli_escaped(struct cli *c, const char *text);
 /* The client writes what GET PATH answers into a new file, or sends a file by PUT PATH. */
 MAY_WAIT must_check struct err *cli_fetch(struct cli *c, const char *path, const char *file);
 MAY_WAIT must_check struct err *cli_bring(struct cli *c, const char *path, const char *file);

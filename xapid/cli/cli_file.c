@@ -9,6 +9,9 @@
 #include "xapid/cli/cli.h"
 #include "xapid/cli/thin.h"
 
+#include <ctype.h>
+#include <string.h>
+
 #define LOAD_MAX ((size_t)1024 * 1024)
 
 static void send(struct cli *c, const struct thin_message *m)
@@ -49,6 +52,19 @@ MAY_WAIT struct err *cli_load(struct cli *c, const char *file, const char **text
 	TRY(thin_read_blobs(c->stream, LOAD_MAX, &b, NEVER));
 	*text = arena_strdup(c->arena, sbuf_str(&b));
 	return NULL;
+}
+
+const char *cli_escaped(struct cli *c, const char *text)
+{
+	auto_sbuf out = {0};
+
+	for (; *text; text++) {
+		if (isalnum((unsigned char)*text) || strchr("-._~:,", *text))
+			sbuf_addc(&out, *text);
+		else
+			sbuf_printf(&out, "%%%02X", (unsigned char)*text);
+	}
+	return arena_strdup(c->arena, sbuf_str(&out));
 }
 
 MAY_WAIT struct err *cli_fetch(struct cli *c, const char *path, const char *file)

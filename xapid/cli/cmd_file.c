@@ -15,7 +15,8 @@ static MAY_WAIT struct err *audit_log_get(struct cli *c)
 	const char *since = cli_arg(c, "since");
 
 	return cli_fetch(c,
-		since ? arena_printf(c->arena, "/audit_log?since=%s", since) : "/audit_log",
+		since ? arena_printf(c->arena, "/audit_log?since=%s", cli_escaped(c, since))
+		      : "/audit_log",
 		cli_arg(c, "filename"));
 }
 
@@ -41,8 +42,8 @@ static MAY_WAIT struct err *status_one(struct cli *c, const char *ref, const jso
 
 	return cli_fetch(c,
 		arena_printf(c->arena, "/system-status?host=%s&output=%s%s%s",
-			cli_string(host, "uuid"), output ? output : "tar.bz2",
-			entries ? "&entries=" : "", entries ? entries : ""),
+			cli_string(host, "uuid"), output ? cli_escaped(c, output) : "tar.bz2",
+			entries ? "&entries=" : "", entries ? cli_escaped(c, entries) : ""),
 		cli_arg(c, "filename"));
 }
 
@@ -168,7 +169,7 @@ static MAY_WAIT struct err *blob_create(struct cli *c)
 
 static const char *blob_path(struct cli *c)
 {
-	return arena_printf(c->arena, "/blob?uuid=%s", cli_arg(c, "uuid"));
+	return arena_printf(c->arena, "/blob?uuid=%s", cli_escaped(c, cli_arg(c, "uuid")));
 }
 
 static MAY_WAIT struct err *blob_get(struct cli *c)
