@@ -40,8 +40,8 @@ struct tls_cert_spec {
 must_check struct err *tls_cert_create(const char *path, const struct tls_cert_spec *spec);
 /* The same, on the pool, when PATH is not there. */
 MAY_WAIT must_check struct err *tls_cert_ensure(const char *path, const struct tls_cert_spec *spec);
-/* The same, on the pool, whatever is there. */
-MAY_WAIT must_check struct err *tls_cert_renew(const char *path, const struct tls_cert_spec *spec);
+/* Makes them, on the pool, as the text of such a file; owned, and secret. */
+MAY_WAIT must_check struct err *tls_cert_make(const struct tls_cert_spec *spec, char **pem);
 /* Of the first certificate in a PEM file. */
 must_check struct err *tls_cert_fingerprint(const char *path, char out[TLS_FINGERPRINT_SIZE]);
 

@@ -228,8 +228,9 @@ struct err *tls_cert_create(const char *path, const struct tls_cert_spec *spec)
 }
 
 struct create_job {
-	const char *path;
+	const char *path; /* NULL: as a text */
 	const struct tls_cert_spec *spec;
+	char *pem; /* owned */
 	struct err *e;
 };
 
@@ -240,15 +241,35 @@ static void run_create(void *arg)
 	job->e = tls_cert_create(job->path, job->spec);
 }
 
-MAY_WAIT struct err *tls_cert_renew(const char *path, const struct tls_cert_spec *spec)
+MAY_WAIT struct err *tls_cert_ensure(const char *path, const struct tls_cert_spec *spec)
 {
 	struct create_job job = {.path = path, .spec = spec};
 
+	if (!access(path, F_OK))
+		return NULL;
 	TRY(offload("making a certificate", run_create, &job));
 	return job.e;
 }
 
-MAY_WAIT struct err *tls_cert_ensure(const char *path, const struct tls_cert_spec *spec)
+static void run_make(void *arg)
 {
-	return access(path, F_OK) ? tls_cert_renew(path, spec) : NULL;
+	struct create_job *job = arg;
+	auto_bio pem = BIO_new(BIO_s_secmem());
+	char *text;
+
+	job->e = make_pem(job->spec, pem);
+	if (job->e)
+		return;
+	long len = BIO_get_mem_data(pem, &text);
+	job->pem = xstrndup(text, (size_t)len);
+}
+
+MAY_WAIT struct err *tls_cert_make(const struct tls_cert_spec *spec, char **pem)
+{
+	struct create_job job = {.spec = spec};
+
+	TRY(offload("making a certificate", run_make, &job));
+	TRY(job.e);
+	*pem = job.pem;
+	return NULL;
 }

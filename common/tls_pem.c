@@ -4,6 +4,9 @@
  */
 #include "common/tls_pem.h"
 
+#include "common/mem.h"
+
+#include <assert.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -172,7 +175,8 @@ static struct tls_pem_verdict check_chain(X509 *leaf, const char *chain, int64_t
 
 	X509_up_ref(leaf);
 	while (bio && (next = next_cert(bio))) {
-		bool is_good = vouches(next, before) && check_cert(next, now).problem == 0;
+		bool is_good = vouches(next, before) && check_cert(next, now).problem == 0 &&
+			check_key(X509_get0_pubkey(next)).problem == 0;
 
 		X509_free(before);
 		before = next;
@@ -204,4 +208,27 @@ struct tls_pem_verdict tls_pem_check(
 	if (X509_check_private_key(cert, key) != 1)
 		return verdict(TLS_PEM_MISMATCH);
 	return check_chain(cert, chain, now);
+}
+
+/* ---- all in one ---- */
+
+char *tls_pem_join(const char *cert_text, const char *key_text, const char *chain)
+{
+	auto_bio key_bio = reader_of(key_text);
+	auto_bio cert_bio = reader_of(cert_text);
+	auto_bio chain_bio = reader_of(chain);
+	auto_bio out = BIO_new(BIO_s_secmem());
+	auto_key key = PEM_read_bio_PrivateKey(key_bio, NULL, no_passphrase, NULL);
+	auto_cert cert = next_cert(cert_bio);
+	char *text;
+
+	assert(key && cert);
+	bool is_written = PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) &&
+		PEM_write_bio_X509(out, cert);
+	for (X509 *next; is_written && (next = next_cert(chain_bio)); X509_free(next))
+		is_written = PEM_write_bio_X509(out, next);
+	if (!is_written)
+		abort(); /* out of memory */
+	long len = BIO_get_mem_data(out, &text);
+	return xstrndup(text, (size_t)len);
 }

@@ -42,5 +42,8 @@ struct tls_pem_verdict {
 /* CHAIN may be "". NOW: seconds since 1970. */
 struct tls_pem_verdict tls_pem_check(
 	const char *cert, const char *key, const char *chain, int64_t now);
+/* What was found good, as the one text that a server reads, and nothing else that stood there: the
+ * key, the certificate, the chain. Owned, and secret. */
+char *tls_pem_join(const char *cert, const char *key, const char *chain);
 
 #endif

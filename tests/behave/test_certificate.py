@@ -227,6 +227,11 @@ class Installed(CertificateTest):
         self.install("leaf", chain=chain)
         for bad in (self.text("ca.crt"), "rubbish", chain[:-200], self.text("leaf.crt")):
             self.refused("SERVER_CERTIFICATE_CHAIN_INVALID", "leaf", chain=bad)
+        # an issuer that a server would not begin with
+        self.make("tiny", key=("rsa:1024",))
+        self.sign("leaf", "tiny")
+        chain = self.text("tiny.crt")
+        self.refused("SERVER_CERTIFICATE_CHAIN_INVALID", "leaf", chain=chain)
         self.assertNotIn("PRIVATE", self.xapid.log())
         self.root("host.reset_server_certificate", self.host)
         self.assertNotEqual(self.shown(), self.text("leaf.crt"))
@@ -284,8 +289,14 @@ class Installed(CertificateTest):
         with self.assertRaises(Failure) as caught:
             self.xapid.login("admin", "a")("host.install_server_certificate", self.host, "", "")
         self.assertEqual(caught.exception.error[0], "RBAC_PERMISSION_DENIED")
-        self.install("good")
+        # what else stands in a file is not taken
+        key = self.xapid.dir / "both.key"
+        key.write_text(self.text("other.crt") + self.text("good.key") + self.text("other.key"))
+        self.install("good", "both")
         self.assertEqual(self.shown(), self.text("good.crt"))
+        self.assertEqual(self.root("host.get_server_certificate", self.host), self.shown())
+        self.check_row()
+        self.assertEqual(self.file.read_text().count("BEGIN"), 2)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import xmlrpc.client
 import pool
 import xe
 from hosts import MASTER, MEMBER, Local, TwoHosts, objects, settle, simulator
-from stack import HANG
+from stack import BUILD, HANG
 from xapid import hash_of
 from xenapi import NULL, Failure, Session
 
@@ -745,7 +745,38 @@ class Known(TwoHosts):
         self.b.kill("xapid")
         self.await_hosts(MASTER, MEMBER)
         self.x("pool.enable_tls_verification")
+        self.a_new_one_is_announced_first(Local(self.b.env()))
         self.assertNotIn(self.secret(), self.a.logs() + self.b.logs())
+
+    def a_new_one_is_announced_first(self, local):
+        """The member shows none that the master has not heard of."""
+        file = self.b.dir / "lib" / "xapid.pem"
+        before, pid = file.read_text(), self.a.status("xapid")["pid"]
+        call = threading.Thread(
+            target=local.plain, args=("host.emergency_reset_server_certificate", local.ref)
+        )
+
+        def waits():
+            self.assertTrue(call.is_alive(), "it does not wait for the master")
+            return "the master to have what was written" in self.waits_of(self.b)
+
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            call.start()
+            self.until(waits, "the master to be waited for")
+            self.assertEqual(file.read_text(), before)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        call.join(HANG)
+        self.assertNotEqual(file.read_text(), before)
+        self.await_hosts(MASTER, MEMBER)
+        self.agree()
+
+    def waits_of(self, stack):
+        return subprocess.run(
+            [BUILD / "bin" / "xapid-cli", "--dir", stack.dir, "fibers"],
+            capture_output=True, text=True, check=True, timeout=HANG,
+        ).stdout  # fmt: skip
 
     def secret(self):
         return (self.a.dir / "lib" / "xapid-pool.secret").read_text().strip()

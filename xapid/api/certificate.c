@@ -87,6 +87,39 @@ static struct err *error_of(const struct tls_pem_verdict *v, int64_t now)
 	__builtin_unreachable();
 }
 
+/* A member that has lost its master tells of it when it is back. */
+static bool can_tell(void)
+{
+	return !own_role.is_member || member_is_in_touch();
+}
+
+/* Other hosts take it for ours before they meet it. */
+static MAY_WAIT struct err *announce(const char *pem)
+{
+	if (!can_tell())
+		return NULL;
+	TRY(certificate_announce(pem));
+	return db_barrier(db_generation(), NEVER);
+}
+
+/* Takes over the text of key, certificate and chain. */
+static MAY_WAIT struct err *put(char *pem)
+{
+	auto_str own = pem;
+	struct err *e = xapid_conf.tls_port ? announce(own)
+					    : err(INTERNAL_ERROR, "this host serves no TLS");
+
+	if (!e)
+		e = door_certificate_put(own);
+	explicit_bzero(own, strlen(own));
+	/* What is shown now is noted, be it the one of before. */
+	struct err *bad = can_tell() ? certificate_note() : NULL;
+	if (!e)
+		return bad;
+	err_free(bad);
+	return e;
+}
+
 MAY_WAIT struct err *xapi_host_install_server_certificate(
 	struct call *c, const struct xenapi_host_install_server_certificate_in *in)
 {
@@ -96,22 +129,15 @@ MAY_WAIT struct err *xapi_host_install_server_certificate(
 	const struct tls_pem_verdict v =
 		tls_pem_check(in->certificate, in->private_key, in->certificate_chain, now);
 	TRY(error_of(&v, now));
-	auto_str pem =
-		xasprintf("%s\n%s\n%s", in->private_key, in->certificate, in->certificate_chain);
-	/* Other hosts take it for ours before they meet it. */
-	TRY(certificate_announce(in->certificate));
-	TRY(db_barrier(db_generation(), NEVER));
-	struct err *e = door_certificate_put(pem);
-	explicit_bzero(pem, strlen(pem));
-	TRY(e);
-	return certificate_note();
+	return put(tls_pem_join(in->certificate, in->private_key, in->certificate_chain));
 }
 
 static MAY_WAIT struct err *renew(void)
 {
-	TRY(door_certificate_renew(xapid_conf.address));
-	/* A member that has lost its master tells of it when it is back. */
-	return own_role.is_member && !member_is_in_touch() ? NULL : certificate_note();
+	char *pem;
+
+	TRY(door_certificate_make(xapid_conf.address, &pem));
+	return put(pem);
 }
 
 MAY_WAIT struct err *xapi_host_reset_server_certificate(

@@ -5,6 +5,7 @@
  */
 #define LOG_MODULE "door"
 
+#include "common/fiber.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -71,9 +72,8 @@ static void add_own_address(name_vec *names, const char *address)
 	vec_push(names, xstrdup(address));
 }
 
-/* Makes one at PATH: tls_cert_ensure or tls_cert_renew. */
-static MAY_WAIT struct err *make(const char *address,
-	MAY_WAIT struct err *(*how)(const char *path, const struct tls_cert_spec *spec))
+/* Makes one: at PATH where none is, or as a text. */
+static MAY_WAIT struct err *make(const char *address, char **pem)
 {
 	AUTO(free_names) name_vec names = {0};
 	char host[256] = "localhost", common_name[65];
@@ -89,7 +89,8 @@ static MAY_WAIT struct err *make(const char *address,
 		.alt_names = (const char *const *)names.v,
 		.n_alt_names = names.n,
 		.valid_s = VALID_S};
-	TRY_CTX(how(path, &spec), "making the certificate");
+	TRY_CTX(pem ? tls_cert_make(&spec, pem) : tls_cert_ensure(path, &spec),
+		"making the certificate");
 	return NULL;
 }
 
@@ -97,7 +98,7 @@ MAY_WAIT struct err *door_certificate_ensure(const char *cert_path, const char *
 {
 	free(path);
 	path = xstrdup(cert_path);
-	return make(address, tls_cert_ensure);
+	return make(address, NULL);
 }
 
 MAY_WAIT struct err *certificate_open(
@@ -118,20 +119,33 @@ struct err *door_certificate_reload(void)
 	return NULL;
 }
 
+/* Whether a server could begin with it, which the next start has to. */
+static MAY_WAIT struct err *try_it(const char *pem)
+{
+	auto_str trial = xasprintf("%s.trial", path);
+	struct tls_context *server = NULL;
+
+	TRY(file_store(trial, pem, strlen(pem), 0600, 0));
+	struct err *e = tls_server_new(&server, trial);
+	tls_context_free(server);
+	fiber_cancel_mask();
+	err_free(file_drop(trial, 0));
+	fiber_cancel_unmask();
+	return e;
+}
+
 MAY_WAIT struct err *door_certificate_put(const char *pem)
 {
 	if (!path)
 		return err(INTERNAL_ERROR, "this host serves no TLS");
+	TRY(try_it(pem));
 	TRY(file_store(path, pem, strlen(pem), 0600, FILE_DURABLE));
 	return door_certificate_reload();
 }
 
-MAY_WAIT struct err *door_certificate_renew(const char *address)
+MAY_WAIT struct err *door_certificate_make(const char *address, char **pem)
 {
-	if (!path)
-		return err(INTERNAL_ERROR, "this host serves no TLS");
-	TRY(make(address, tls_cert_renew));
-	return door_certificate_reload();
+	return make(address, pem);
 }
 
 void certificate_fini(void)

@@ -45,10 +45,10 @@ MAY_WAIT must_check struct err *door_certificate_ensure(const char *cert_path, c
 /* The file is another one: connections from now on see it, those that are open go on. On an error
  * (STORE_UNUSABLE) all stays as it was. */
 must_check struct err *door_certificate_reload(void);
-/* Puts key, certificate and chain, which fit, in its place. */
+/* Puts key, certificate and chain in its place, when they can be served with. */
 MAY_WAIT must_check struct err *door_certificate_put(const char *pem);
-/* Puts one that signs itself in its place. */
-MAY_WAIT must_check struct err *door_certificate_renew(const char *address);
+/* Makes one that signs itself, for this host and ADDRESS, to be put there; owned, and secret. */
+MAY_WAIT must_check struct err *door_certificate_make(const char *address, char **pem);
 
 /* ---- an exchange: one request and its answer ---- */
 
