@@ -79,6 +79,20 @@ static const struct conf_key keys[] = {
 		.max = 1000000000,
 		.doc = "So many calls a second one session may make, after as many at once; those "
 		       "beyond are answered LIMIT_EXCEEDED. 0: as many as it likes."},
+	{.name = "caller_wait",
+		.kind = CONF_DURATION,
+		.offset = offsetof(struct xapid_conf, caller_wait_ns),
+		.standard = "10s",
+		.min = 0,
+		.max = 3600 * NS_PER_S,
+		.doc = "So long a call of a caller that has a Rate_limit waits for its turn; one "
+		       "that would have to wait for longer is answered LIMIT_EXCEEDED."},
+	{.name = "register_callers",
+		.kind = CONF_BOOL,
+		.offset = offsetof(struct xapid_conf, register_callers),
+		.standard = "false",
+		.doc = "Whether a client that logs in, told by its user agent and address, gets a "
+		       "row of Caller by itself."},
 	{.name = "idle_timeout",
 		.kind = CONF_DURATION,
 		.offset = offsetof(struct xapid_conf, idle_ns),

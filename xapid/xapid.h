@@ -21,6 +21,8 @@ struct xapid_conf {
 	int64_t tls_port; /* HTTPS; 0: not */
 	int64_t connections; /* so many may be open */
 	int64_t session_rate; /* calls a second of one session; 0: as many as it likes */
+	int64_t caller_wait_ns; /* that a call of a limited caller waits for its turn */
+	bool register_callers; /* those who call have a row of their own */
 	int64_t idle_ns; /* after which one without a request is closed */
 	int auth; /* enum xapid_auth */
 	int pam_users; /* enum xapid_users */

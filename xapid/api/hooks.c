@@ -29,6 +29,10 @@ static const struct hook hooks[] = {
 	{&xenapi_class_subject, MESSAGE_DESTROY, NULL, hook_subject_destroy},
 	{&xenapi_class_vmss, MESSAGE_CREATE, NULL, hook_vmss_create},
 	{&xenapi_class_vmss, MESSAGE_DESTROY, NULL, hook_vmss_destroy},
+	{&xenapi_class_caller, MESSAGE_CREATE, NULL, hook_caller_create},
+	{&xenapi_class_caller, MESSAGE_DESTROY, NULL, hook_caller_destroy},
+	{&xenapi_class_rate_limit, MESSAGE_CREATE, NULL, hook_rate_limit_create},
+	{&xenapi_class_rate_limit, MESSAGE_DESTROY, NULL, hook_rate_limit_destroy},
 	{NULL, MESSAGE_EXPLICIT, NULL, NULL},
 };
 

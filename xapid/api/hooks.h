@@ -44,5 +44,11 @@ MAY_WAIT struct err *hook_subject_create(struct xapi_call *c, const void *const 
 MAY_WAIT struct err *hook_subject_destroy(struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_vmss_create(struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_vmss_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_caller_create(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_caller_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_rate_limit_create(
+	struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_rate_limit_destroy(
+	struct xapi_call *c, const void *const *args, void *out);
 
 #endif

@@ -223,6 +223,8 @@ void db_touch(struct db_row *row);
 
 /* The number of the newest delta. Never smaller than one of a run before. */
 uint64_t db_generation(void);
+/* Of the newest delta of the class's objects; 0: none in this run. */
+uint64_t db_class_generation(const struct class *c);
 /* Of the row's newest delta, and of the one that made it. */
 uint64_t db_row_generation(const struct db_row *row);
 uint64_t db_row_created(const struct db_row *row);

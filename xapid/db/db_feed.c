@@ -64,7 +64,7 @@ void db_bury(void *p)
 
 void db_feed_touch(struct db_row *row)
 {
-	row->generation = ++db.generation;
+	row->generation = row->class->generation = ++db.generation;
 	list_remove(&row->changed);
 	list_push_back(&db.changed, &row->changed);
 	db_form_drop(row);
@@ -127,6 +127,11 @@ void db_feed_fini(void)
 uint64_t db_generation(void)
 {
 	return db.generation;
+}
+
+uint64_t db_class_generation(const struct class *c)
+{
+	return db_class_of(c)->generation;
 }
 
 uint64_t db_row_generation(const struct db_row *row)

@@ -61,6 +61,7 @@ struct db_class {
 	struct json_text *labels[2]; /* of wire forms: db_form.c; NULL: not made */
 	struct list rows; /* struct db_row.of_class, oldest first */
 	size_t n_rows;
+	uint64_t generation; /* of the newest delta of its rows */
 };
 
 /* A place that refers to an object. */

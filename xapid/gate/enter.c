@@ -8,6 +8,7 @@
 #include "xapid/gate/audit.h"
 #include "xapid/gate/auth.h"
 #include "xapid/gate/call.h"
+#include "xapid/gate/caller.h"
 #include "xapid/gate/job.h"
 #include "xapid/gate/roles.h"
 #include "xapid/gate/session.h"
@@ -142,7 +143,9 @@ static void end_session(struct entered *x)
 
 static MAY_WAIT struct err *enter(struct entered *x)
 {
+	TRY(caller_admit(&x->c.peer, CALLER_COST_WORK, x->c.call.arena));
 	TRY(identify(x, &x->entry->cred));
+	TRY(caller_register(&x->c.peer));
 	TRY(role_check_action(&x->c, x->entry->action, x->entry->role));
 	return choose_task(x);
 }

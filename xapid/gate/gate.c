@@ -13,6 +13,7 @@
 #include "xapid/db/db.h"
 #include "xapid/gate/audit.h"
 #include "xapid/gate/auth.h"
+#include "xapid/gate/caller.h"
 #include "xapid/gate/job.h"
 #include "xapid/gate/order.h"
 #include "xapid/gate/roles.h"
@@ -194,8 +195,10 @@ static struct err *admit(struct job *j, const struct gate_request *rq, const str
 		.n = rq->n_params - t->n_sessions,
 	};
 
-	if (t->n_sessions)
+	if (t->n_sessions) {
 		TRY(check_session(j, rq));
+		TRY(caller_register(&j->c.peer));
+	}
 	TRY(check_is_served(j));
 	struct err *e = check_role_and_read(j, &args);
 	/* The audit tells what it was that somebody may not do. */
@@ -254,13 +257,16 @@ struct err *gate_call(const struct gate_request *rq, struct gate_result *out)
 	struct target t;
 	bool is_here = true;
 
-	if (system_is_one(rq->method))
+	if (system_is_one(rq->method)) {
+		TRY(caller_admit(&rq->peer, CALLER_COST_READ, rq->arena));
 		return system_call(rq, out);
+	}
 	TRY(find_target(rq, &t));
 	if (own_role.is_member)
 		TRY(order_check_member(rq, t.message, &is_here));
 	if (!is_here)
 		return order_relay(rq, out);
+	TRY(caller_admit(&rq->peer, caller_cost(t.message), rq->arena));
 	struct job *j = job_new(rq, &t);
 	struct err *e = admit(j, rq, &t);
 	if (e) {
@@ -335,5 +341,6 @@ void gate_stop(void)
 	session_stop();
 	xtask_stop();
 	auth_stop();
+	callers_stop();
 	message_forget();
 }
