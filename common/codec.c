@@ -207,6 +207,7 @@ static struct err *read_map(const struct type *t, struct json_reader *r, struct 
 		if (!entry)
 			return codec_bad(CODEC_TOO_LARGE);
 		TRY(check_text(r, name, len));
+		TRY(codec_check_key(t, name, len));
 		const char *key = arena_strndup(r->arena, name, len);
 		memcpy(entry, &key, sizeof(key));
 		TRY(codec_at_key(read_value(t->of, r, entry + t->value_offset), name, len));

@@ -8,6 +8,7 @@
 #include "common/codec.h"
 #include "common/datetime.h"
 #include "common/mem.h"
+#include "common/number.h"
 #include "core.gen.h"
 
 #include <assert.h>
@@ -203,6 +204,21 @@ void *codec_grow(struct codec_growing *g)
 		g->space = space;
 	}
 	return (char *)g->list.v + g->list.n++ * g->size;
+}
+
+struct err *codec_check_key(const struct type *t, const char *key, size_t len)
+{
+	int64_t number;
+	int value;
+
+	if (!t->key)
+		return NULL;
+	if (t->key->kind == TYPE_ENUM)
+		return codec_read_enum(t->key, key, len, &value);
+	if (t->key->kind == TYPE_INT && !number_read_int(key, len, &number))
+		return codec_bad(
+			"'%.*s' is no integer of 64 bits", len < SHOWN ? (int)len : SHOWN, key);
+	return NULL;
 }
 
 bool codec_keys_repeat(const struct type *t, const struct any_list *entries)

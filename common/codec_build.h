@@ -63,6 +63,8 @@ struct codec_growing {
 /* Room for one more, zeroed. NULL: it would be too much memory. */
 void *codec_grow(struct codec_growing *g);
 #define CODEC_TOO_LARGE "the value takes too much memory"
+/* Whether the key of an entry is one that map T may have: a name of its enum, a whole number. */
+must_check struct err *codec_check_key(const struct type *t, const char *key, size_t len);
 /* Whether two entries of a map have the same key. */
 bool codec_keys_repeat(const struct type *t, const struct any_list *entries);
 

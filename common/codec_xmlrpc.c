@@ -229,6 +229,7 @@ static struct err *read_map(
 		if (!entry)
 			return codec_bad(CODEC_TOO_LARGE);
 		TRY(take_member(m, &name, &inner));
+		TRY(codec_check_key(t, name->text, name->text_len));
 		const char *key = arena_strndup(a, name->text, name->text_len);
 		memcpy(entry, &key, sizeof(key));
 		TRY(codec_at_key(

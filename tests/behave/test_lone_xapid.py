@@ -438,6 +438,9 @@ class Notes(Lone):
             self.assertGreater(int(more), overhead)
             self.assertEqual(self.x("VM.get_memory_overhead", vm), more)
             overhead = int(more)
+        for wrong in (0.5, -1.0, float("nan"), float("inf")):
+            self.fails("INVALID_VALUE", "VM.set_HVM_shadow_multiplier", vm, wrong)
+        self.assertEqual(self.x("VM.get_HVM_shadow_multiplier", vm), 2.0)
         exact = int(self.x("VM.maximise_memory", vm, str(size + overhead), False))
         self.assertEqual(exact, size)
         rough = int(self.x("VM.maximise_memory", vm, str(size + overhead), True))

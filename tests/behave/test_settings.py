@@ -4,8 +4,9 @@
 import unittest
 
 from jsonrpc import Client
-from pool import MIB, Case
+from pool import MIB, VM, Case
 from stack import Stack, free_port
+from xenapi import Failure
 
 
 class Settings(Case):
@@ -53,6 +54,12 @@ class Settings(Case):
         self.x("VM.add_to_blocked_operations", vm, "start", "because")
         self.fails("OPERATION_BLOCKED", "VM.start", vm, False, False)
         self.x("VM.remove_from_blocked_operations", vm, "start")
+        for value in ({"fly": "because"}, {"start": "", "": "because"}):
+            self.fails("INVALID_VALUE", "VM.set_blocked_operations", vm, value)
+            with self.assertRaisesRegex(Failure, "is none of: snapshot, clone"):
+                self.x.json("VM.set_blocked_operations", vm, value)
+            self.fails("INVALID_VALUE", "VM.create", {**VM, "blocked_operations": value})
+        self.assertEqual(self.x("VM.get_blocked_operations", vm), {})
         self.x("VM.start", vm, False, False)
         self.fails("DOMAIN_EXISTS", "VM.power_state_reset", vm)
         self.assertEqual(self.state(vm), "Running")

@@ -161,15 +161,27 @@ static void random_list(struct random *r, const struct type *t, unsigned depth, 
 		value_at(r, t->of, depth + 1, a, (char *)out->v + i * t->of->size);
 }
 
+/* No two of a map are the same: I counts them. */
+static const char *random_key(struct random *r, const struct type *key, size_t i, struct arena *a)
+{
+	if (key && key->kind == TYPE_ENUM)
+		return key->cases[i].name;
+	if (key && key->kind == TYPE_INT)
+		return arena_printf(a, "%lld", (long long)random_next(r) / 64 * 64 + (long long)i);
+	return arena_printf(a, "%s%zu", random_string(r, a), i);
+}
+
 static void random_map(struct random *r, const struct type *t, unsigned depth, struct arena *a,
 	struct any_list *out)
 {
 	out->n = random_length(r, depth);
+	if (t->key && t->key->kind == TYPE_ENUM && out->n > t->key->n)
+		out->n = t->key->n;
 	out->v = out->n ? arena_calloc(a, out->n, t->entry_size) : NULL;
 	for (size_t i = 0; i < out->n; i++) {
 		char *entry = (char *)out->v + i * t->entry_size;
 
-		*(const char **)entry = arena_printf(a, "%s%zu", random_string(r, a), i);
+		*(const char **)entry = random_key(r, t->key, i, a);
 		value_at(r, t->of, depth + 1, a, entry + t->value_offset);
 	}
 }

@@ -327,6 +327,8 @@ MAY_WAIT struct err *xapi_vm_set_hvm_shadow_multiplier(
 {
 	AUTO(op_end) struct op doing = {0};
 
+	if (!(in->value >= 1))
+		return err(INVALID_VALUE, "value", "not 1 or more");
 	TRY(begin(&doing, c, in->self, OP(CHANGING_SHADOW_MEMORY)));
 	TRY(db_write(vm, in->self, HVM_shadow_multiplier, in->value));
 	return overhead_note(in->self);

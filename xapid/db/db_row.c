@@ -11,6 +11,7 @@
 #include "core.gen.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* ---- memory ---- */
@@ -94,12 +95,15 @@ static void check_ref(const char *ref, const struct class *c, void *arg)
 		*e = err(HANDLE_INVALID, c->name, ref);
 }
 
-/* What the value refers to is there, and what must be unique is. */
+/* What the value refers to is there, and what must be unique is. A number is finite: clients with
+ * types of their own cannot read "nan". */
 static struct err *check_value(
 	const struct db_row *row, const struct db_field *f, const void *value)
 {
 	struct err *e = NULL;
 
+	if (f->field->type->kind == TYPE_FLOAT && !isfinite(*(const double *)value))
+		return err(INVALID_VALUE, f->field->name, "not a finite number");
 	if (f->holds_refs && !(f->field->flags & FIELD_DANGLING))
 		db_value_each_ref(f->field->type, value, check_ref, &e);
 	if (e || !f->unique)

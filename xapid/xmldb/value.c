@@ -15,6 +15,7 @@
 #include "common/xml.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 #define NO_OBJECT   "OpaqueRef:NULL"
@@ -351,10 +352,13 @@ static const char *get_list(const struct type *t, const char *text, struct arena
 	vec_for_each (i, &members) {
 		const struct member *m = &members.v[i];
 		const char *bad = NULL;
+		int64_t key; /* or whatever keys are: it is only looked whether this is one */
 
+		if (is_map && t->key)
+			bad = xmldb_get(t->key, m->text, a, &key);
 		if ((is_map || t->is_set) && map_put(&seen, m->text, v))
 			bad = no_such(m->text, "there twice", a);
-		else
+		else if (!bad)
 			bad = xmldb_get(
 				t->of, is_map ? m->value : m->text, a, v + list->n * size + offset);
 		why = why ? why : bad;
@@ -406,7 +410,9 @@ const char *xmldb_get(const struct type *t, const char *text, struct arena *a, v
 		return number_read_int(text, strlen(text), out) ? NULL
 								: no_such(text, "no number", a);
 	case TYPE_FLOAT:
-		return number_read_loose(text, out) ? NULL : no_such(text, "no number", a);
+		return number_read_loose(text, out) && isfinite(*(double *)out)
+			? NULL
+			: no_such(text, "no number", a);
 	case TYPE_DATETIME:
 		return datetime_read(text, strlen(text), out) ? NULL : no_such(text, "no time", a);
 	case TYPE_STRING:

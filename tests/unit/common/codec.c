@@ -72,6 +72,17 @@ static const struct type type_tolerant = {.kind = TYPE_ENUM,
 	.n = 3,
 	.unknown_case = STRANGE};
 
+#define MAP_FROM(key_type) \
+	{ \
+		.kind = TYPE_MAP, .size = sizeof(struct string_map), .of = &type_string, \
+		.key = key_type, .value_offset = offsetof(struct string_map_entry, value), \
+		.entry_size = sizeof(struct string_map_entry) \
+	}
+
+static const struct type type_map_from_state = MAP_FROM(&type_state);
+static const struct type type_map_from_tolerant = MAP_FROM(&type_tolerant);
+static const struct type type_map_from_int = MAP_FROM(&type_int);
+
 #define FIELD(record, member, ctype, ...) \
 	{ \
 		.name = #member, .type = ctype, .offset = offsetof(struct record, member), \
@@ -313,6 +324,16 @@ static void members_come_once(void **state)
 	check_bad(&type_map_int, sbuf_str(&b), "vm", "a member comes twice");
 }
 
+static void keys_are_what_they_mean(void **state)
+{
+	check_round(&type_map_from_state, "{\"halted\":\"x\"}", "{\"halted\":\"x\"}");
+	check_bad(&type_map_from_state, "{\"halted\":\"x\",\"floats\":\"y\"}", "vm",
+		"'floats' is none of: halted, running");
+	check_round(&type_map_from_tolerant, "{\"floats\":\"y\"}", "{\"floats\":\"y\"}");
+	check_round(&type_map_from_int, "{\"-1\":\"x\"}", "{\"-1\":\"x\"}");
+	check_bad(&type_map_from_int, "{\"x\":\"y\"}", "vm", "'x' is no integer of 64 bits");
+}
+
 static void text_that_is_not_json(void **state)
 {
 	check_bad(&type_vm, "", "vm", "not JSON: a value is missing");
@@ -511,7 +532,7 @@ static void datetimes_may_be_basic(void **state)
 TEST_MAIN(TEST(every_kind_goes_through), TEST(records_take_defaults),
 	TEST(null_stays_null_over_a_default), TEST(faults_have_paths),
 	TEST(the_root_may_have_no_name), TEST(variants_are_exact), TEST(members_come_once),
-	TEST(text_that_is_not_json), TEST(depth_is_bounded), TEST(secrets_are_masked),
-	TEST(initial_records), TEST(equality_sees_every_part), TEST(reads_one_value_of_many),
-	TEST(memory_is_bounded), TEST(numbers_may_be_text), TEST(texts_may_be_for_xml),
-	TEST(datetimes_may_be_basic))
+	TEST(keys_are_what_they_mean), TEST(text_that_is_not_json), TEST(depth_is_bounded),
+	TEST(secrets_are_masked), TEST(initial_records), TEST(equality_sees_every_part),
+	TEST(reads_one_value_of_many), TEST(memory_is_bounded), TEST(numbers_may_be_text),
+	TEST(texts_may_be_for_xml), TEST(datetimes_may_be_basic))

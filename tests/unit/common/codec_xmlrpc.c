@@ -167,6 +167,15 @@ static void faults_have_paths(void **state)
 		"<value><struct><member><name>k</name><value/></member><member><name>k</name>"
 		"<value/></member></struct></value>",
 		"v", "a member comes twice");
+	static const struct type map_from_int = {.kind = TYPE_MAP,
+		.size = sizeof(struct string_map),
+		.of = &type_string,
+		.key = &type_int,
+		.value_offset = offsetof(struct string_map_entry, value),
+		.entry_size = sizeof(struct string_map_entry)};
+	check_bad(&map_from_int,
+		"<value><struct><member><name>k</name><value/></member></struct></value>", "v",
+		"'k' is no integer of 64 bits");
 	check_bad(&type_any, "<value><blink/></value>", "v",
 		"expected a type of XML-RPC, found blink");
 }
