@@ -109,6 +109,15 @@ MAY_WAIT struct err *api_vm_set_xenstore_data(
 	return change(turn.vm, &config, &atom_vm_set_xenstore_data, c->task);
 }
 
+MAY_WAIT struct err *api_vm_freeze_disks(
+	struct call *c, const struct xenops_vm_freeze_disks_in *in, struct string_map *out)
+{
+	AUTO(turn_end) struct turn turn = {0};
+
+	TRY(turn_begin(&turn, in->vm, "VM.freeze_disks", TURN_WORK));
+	return vm_freeze_disks(turn.vm, &in->vbds, c->task, c->arena, out);
+}
+
 MAY_WAIT struct err *api_vm_request_rdp(struct call *c, const struct xenops_vm_request_rdp_in *in)
 {
 	AUTO(turn_end) struct turn turn = {0};

@@ -127,6 +127,15 @@ extern const struct atom atom_vif_set_addresses, atom_vif_set_pvs_proxy;
 extern const struct atom atom_vgpu_plug, atom_vgpu_unplug;
 extern const struct atom atom_pci_plug, atom_pci_unplug, atom_vusb_plug, atom_vusb_unplug;
 
+/* ---- atoms_freeze.c ---- */
+
+/* Notes that the guest goes over to other images of the plan's drives, or that it has. */
+extern const struct atom atom_freeze_begin, atom_freeze_end;
+/* smd has a new image in front of the drive's. Undone: the guest writes to what smd has. */
+extern const struct atom atom_vbd_freeze;
+/* The guest goes over, with all drives of the plan. */
+extern const struct atom atom_vbds_move;
+
 /* ---- atoms_medium.c ---- */
 
 /* Notes that the plan's disk is coming into the drive, or that its medium is going. Undone: it is

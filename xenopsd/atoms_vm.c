@@ -30,7 +30,7 @@ static struct err *halted(struct plan *p, struct device *device)
 	vec_for_each (i, &p->vm->devices) {
 		struct device *d = p->vm->devices.v[i];
 
-		d->is_active = d->is_changing = d->must_go = false;
+		d->is_active = d->is_changing = d->is_moving = d->must_go = false;
 	}
 	vm_forget_lost(p->vm);
 	p->vm->domid = -1;

@@ -184,6 +184,15 @@ struct backend_ops {
 	/* Whole, and not on its way out. */
 	MAY_WAIT struct err *(*vbd_is_plugged)(struct vm *vm, const struct device *vbd, bool *out);
 
+	/* The file that the guest writes to when it writes to the drive. */
+	MAY_WAIT struct err *(*vbd_file)(
+		struct vm *vm, const struct device *vbd, struct arena *a, const char **out);
+	/* What the guest writes to these drives goes to the first of their `ways` from now on: an
+	 * image, empty until then, of which the file that it has now is the backing file. All at
+	 * the same moment if it can be. What is there already is left as it is. What fails may
+	 * have been done. NULL, as the one before: Unimplemented. */
+	MAY_WAIT struct err *(*vbds_move)(struct vm *vm, struct device *const *vbds, size_t n);
+
 	/* As vbd->vbd says now. */
 	MAY_WAIT struct err *(*vbd_set_qos)(struct vm *vm, const struct device *vbd);
 

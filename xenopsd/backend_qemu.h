@@ -116,9 +116,23 @@ MAY_WAIT struct err *qemu_vbd_insert(
 	struct vm *vm, const struct device *vbd, const struct storage_implementation_list *ways);
 MAY_WAIT struct err *qemu_vbd_eject(struct vm *vm, const struct device *vbd);
 MAY_WAIT struct err *qemu_vbd_is_plugged(struct vm *vm, const struct device *vbd, bool *out);
+/* The text for blockdev-add of what is behind a drive, for the caller to free; NULL: the drive is
+ * empty. IS_ALONE: what is behind the image itself comes later. */
+must_check struct err *qemu_host_text(const struct device *vbd, const char *node,
+	const struct storage_implementation_list *ways, bool is_alone, char **out);
+/* Whether QEMU's path of a device, or NULL, is that of our drive with this id, or of a part. */
+bool qemu_is_drive(const char *qdev, const char *id);
 /* "vbd-xvda"; INVALID_VALUE when the name cannot be one of QEMU's. */
 must_check struct err *qemu_device_id(
 	const struct device *device, struct arena *a, const char **out);
+
+/* ---- backend_qemu_move.c: drives that go over to other images ---- */
+
+MAY_WAIT struct err *qemu_vbd_file(
+	struct vm *vm, const struct device *vbd, struct arena *a, const char **out);
+MAY_WAIT struct err *qemu_vbds_move(struct vm *vm, struct device *const *vbds, size_t n);
+/* Deletes what is behind a drive that was taken away and had gone over; nothing is no error. */
+MAY_WAIT must_check struct err *qemu_drop_images(struct machine *m, const char *id);
 
 /* ---- backend_qemu_nic.c ---- */
 

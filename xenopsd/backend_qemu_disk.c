@@ -25,6 +25,14 @@ struct err *qemu_device_id(const struct device *device, struct arena *a, const c
 	return NULL;
 }
 
+bool qemu_is_drive(const char *qdev, const char *id)
+{
+	auto_str part = xasprintf("/%s/", id);
+	const char *slash = qdev ? strrchr(qdev, '/') : NULL;
+
+	return qdev && (!strcmp(slash ? slash + 1 : qdev, id) || strstr(qdev, part));
+}
+
 static const char *position_of(const struct device *vbd)
 {
 	return vbd->vbd.position ? vbd->vbd.position : vbd->name;
@@ -109,22 +117,29 @@ static const char *format_of(const struct storage_implementation *way)
 	return strcmp(way->file.format, "qcow2") ? NULL : "qcow2";
 }
 
-static struct err *write_host(struct json_writer *w, const char *id,
-	const struct storage_implementation *way, bool is_read_only, struct arena *a)
+static struct err *write_host(struct json_writer *w, const char *node,
+	const struct storage_implementation *way, bool is_read_only, bool is_alone)
 {
 	const char *format = format_of(way);
 
-	if (!format)
-		return err(Unimplemented, arena_printf(a, "images of format %s", way->file.format));
+	if (!format) {
+		auto_str what = xasprintf("images of format %s", way->file.format);
+
+		return err(Unimplemented, what);
+	}
 	json_write_object(w);
 	json_member_string(w, "driver", format);
-	json_member_string(w, "node-name", arena_printf(a, "host-%s", id));
+	json_member_string(w, "node-name", node);
 	json_member_bool(w, "read-only", is_read_only);
 	json_member_string(w, "discard", "unmap");
 	json_write_name(w, "file");
 	json_write_object(w);
 	TRY(write_protocol(w, way));
 	json_write_object_end(w);
+	if (is_alone) {
+		json_write_name(w, "backing");
+		json_write_null(w);
+	}
 	json_write_object_end(w);
 	return NULL;
 }
@@ -138,12 +153,10 @@ static const struct storage_implementation *choose(const struct storage_implemen
 	return &ways->v[0];
 }
 
-/* The text for blockdev-add, for the caller to free; NULL: the drive is empty. */
-static struct err *host_text(const struct device *vbd, const char *id,
-	const struct storage_implementation_list *ways, char **out)
+struct err *qemu_host_text(const struct device *vbd, const char *node,
+	const struct storage_implementation_list *ways, bool is_alone, char **out)
 {
 	AUTO(sbuf_fini) struct sbuf text = {0};
-	auto_arena a = {0};
 	struct json_writer w;
 	bool is_read_only =
 		vbd->vbd.mode == XENOPS_VBD_MODE_RO || vbd->vbd.type == XENOPS_VBD_TYPE_CD;
@@ -152,9 +165,18 @@ static struct err *host_text(const struct device *vbd, const char *id,
 	if (!ways->n)
 		return NULL;
 	json_writer_init(&w, &text);
-	TRY(write_host(&w, id, choose(ways), is_read_only, &a));
+	TRY(write_host(&w, node, choose(ways), is_read_only, is_alone));
 	*out = sbuf_take(&text);
 	return NULL;
+}
+
+/* Of what the drive of this id has when it comes. */
+static struct err *host_text(const struct device *vbd, const char *id,
+	const struct storage_implementation_list *ways, char **out)
+{
+	auto_str node = xasprintf("host-%s", id);
+
+	return qemu_host_text(vbd, node, ways, false, out);
 }
 
 /* ---- the device ---- */
@@ -230,7 +252,8 @@ struct err *qemu_vbd_unplug(struct vm *vm, const struct device *vbd, bool force)
 	const char *id;
 
 	TRY(qemu_device_id(vbd, &a, &id));
-	return machine_remove(machine_of(vm), PART_DRIVE, vbd, id);
+	TRY(machine_remove(machine_of(vm), PART_DRIVE, vbd, id));
+	return qemu_drop_images(machine_of(vm), id);
 }
 
 struct err *qemu_vbd_eject(struct vm *vm, const struct device *vbd)

@@ -48,17 +48,12 @@ static MAY_WAIT struct err *vcpus(struct machine *m, struct arena *a, struct xen
 /* Of the drive with this id among what query-blockstats tells; NULL: it is not there. */
 static const json_t *stats_of(const json_t *all, const char *id)
 {
-	auto_str path = xasprintf("/%s/", id);
 	size_t i;
 	json_t *one;
 
 	json_array_foreach((json_t *)all, i, one)
 	{
-		const char *qdev = json_string_value(json_object_get(one, "qdev"));
-		size_t len = qdev ? strlen(qdev) : 0;
-		if (len &&
-			(strstr(qdev, path) ||
-				(len >= strlen(id) && !strcmp(qdev + len - strlen(id), id))))
+		if (qemu_is_drive(json_string_value(json_object_get(one, "qdev")), id))
 			return json_object_get(one, "stats");
 	}
 	return NULL;

@@ -516,6 +516,29 @@ static MAY_WAIT struct err *vbd_is_plugged(struct vm *vm, const struct device *v
 	return has_device(vbd, SIMULATOR_DEVICE_KIND_VBD, out);
 }
 
+static MAY_WAIT struct err *vbd_file(
+	struct vm *vm, const struct device *vbd, struct arena *a, const char **out)
+{
+	struct simulator_domain *d;
+
+	TRY(domain_of(vm, a, &d));
+	for (size_t i = 0; d && i < d->devices.n; i++) {
+		const struct simulator_device *one = &d->devices.v[i];
+
+		*out = one->backend;
+		if (one->kind == SIMULATOR_DEVICE_KIND_VBD && !strcmp(one->name, vbd->name))
+			return NULL;
+	}
+	return err(Device_not_connected);
+}
+
+static MAY_WAIT struct err *vbds_move(struct vm *vm, struct device *const *vbds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		TRY(vbd_insert(vm, vbds[i], &vbds[i]->ways));
+	return NULL;
+}
+
 static MAY_WAIT struct err *vif_plug(struct vm *vm, const struct device *vif)
 {
 	return plug(vif, SIMULATOR_DEVICE_KIND_VIF, vif->vif.mac);
@@ -641,6 +664,8 @@ const struct backend_ops xenopsd_backend = {
 	.vbd_insert = vbd_insert,
 	.vbd_eject = vbd_eject,
 	.vbd_is_plugged = vbd_is_plugged,
+	.vbd_file = vbd_file,
+	.vbds_move = vbds_move,
 	.vbd_set_qos = vbd_tell,
 	.vif_plug = vif_plug,
 	.vif_unplug = vif_unplug,

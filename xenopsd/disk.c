@@ -146,6 +146,28 @@ struct err *disk_attach_early(const struct device *vbd)
 		vbd->id, vbd->vm->id, vdi, vbd->vbd.mode == XENOPS_VBD_MODE_RW, &a, &ways);
 }
 
+struct err *disk_freeze(
+	const struct device *vbd, const char *path, struct arena *a, struct storage_frozen_vdi *out)
+{
+	const struct xenops_vdi_path *vdi = vdi_of(vbd);
+	struct storage_vdi_freeze_in in = {
+		.dp = vbd->id, .sr = vdi->sr, .vdi = vdi->vdi, .path = path};
+
+	TRY_CTX(storage_vdi_freeze(smd, &in, a, out, deadline_in(CALL_NS)),
+		"freezing VDI %s of SR %s by smd", vdi->vdi, vdi->sr);
+	return NULL;
+}
+
+struct err *disk_ways(
+	const struct device *vbd, struct arena *a, struct storage_implementation_list *out)
+{
+	struct storage_dp_attach_info_in in = {.dp = vbd->id};
+
+	TRY_CTX(storage_dp_attach_info(smd, &in, a, out, deadline_in(CALL_NS)),
+		"asking smd for datapath %s", vbd->id);
+	return NULL;
+}
+
 struct err *disk_deactivate(const struct device *vbd)
 {
 	const struct xenops_vdi_path *vdi = vdi_of(vbd);

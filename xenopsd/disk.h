@@ -21,6 +21,13 @@ MAY_WAIT must_check struct err *disk_attach(const struct device *vbd,
 	const struct xenops_disk *disk, struct arena *a, struct storage_implementation_list *out);
 /* Ends reading and writing, so that another host can begin; disk_attach takes it up again. */
 MAY_WAIT must_check struct err *disk_deactivate(const struct device *vbd);
+/* Puts a new image in front of the VBD's, which has the file PATH open. OUT, in the arena: what is
+ * behind it, and the ways to it. */
+MAY_WAIT must_check struct err *disk_freeze(const struct device *vbd, const char *path,
+	struct arena *a, struct storage_frozen_vdi *out);
+/* The ways to the bytes of what the VBD has attached. */
+MAY_WAIT must_check struct err *disk_ways(
+	const struct device *vbd, struct arena *a, struct storage_implementation_list *out);
 /* Attaches it alone, ahead of disk_attach: another host may still have it active. */
 MAY_WAIT must_check struct err *disk_attach_early(const struct device *vbd);
 /* Deactivates and detaches what the VBD has; nothing is no error. */

@@ -99,6 +99,7 @@ static struct xenopsd_state state_of(const struct vm *vm, struct arena *a)
 	vec_for_each (i, &vm->lost)
 		state.active.v[state.active.n++] = arena_strdup(a, vm->lost.v[i]);
 	state.changing.v = arena_calloc(a, vm->devices.n, sizeof(*state.changing.v));
+	state.moving.v = arena_calloc(a, vm->devices.n, sizeof(*state.moving.v));
 	vec_for_each (i, &vm->devices) {
 		auto_str name = device_file(vm->devices.v[i]);
 
@@ -106,6 +107,8 @@ static struct xenopsd_state state_of(const struct vm *vm, struct arena *a)
 			state.active.v[state.active.n++] = arena_strdup(a, name);
 		if (vm->devices.v[i]->is_changing)
 			state.changing.v[state.changing.n++] = arena_strdup(a, name);
+		if (vm->devices.v[i]->is_moving)
+			state.moving.v[state.moving.n++] = arena_strdup(a, name);
 	}
 	return state;
 }
@@ -285,6 +288,7 @@ static void take_state(struct vm *vm, const struct xenopsd_state *state)
 		auto_str name = device_file(vm->devices.v[i]);
 
 		vm->devices.v[i]->is_changing = is_among(name, &state->changing);
+		vm->devices.v[i]->is_moving = is_among(name, &state->moving);
 	}
 }
 

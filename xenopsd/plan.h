@@ -58,6 +58,8 @@ struct plan {
 	enum xenopsd_hook_reason reason; /* of its hooks */
 	const struct xenops_disk *disk; /* of a suspend and a resume: where the image is */
 	const struct xenops_vm *config, *config_before; /* of a change */
+	struct device **vbds; /* of a freeze: in the caller's arena */
+	size_t n_vbds;
 	int64_t bytes_before; /* of a change: what the VM took at most */
 	const struct atom *tells; /* of a change: the domain; NULL: there is none */
 	struct image *image; /* owned by who runs the plan; NULL: not open */

@@ -94,6 +94,12 @@ MAY_WAIT must_check struct err *device_unplug(struct device *d, bool force, stru
 MAY_WAIT must_check struct err *vbd_insert(
 	struct device *vbd, const struct xenops_disk *disk, struct task *task);
 MAY_WAIT must_check struct err *vbd_eject(struct device *vbd, struct task *task);
+/* Puts a new image in front of each of these drives, to which the guest goes over; OUT, in A: of
+ * each that it writes to, what smd has behind it. Bad_power_state of one whose domain is kept. */
+MAY_WAIT must_check struct err *vm_freeze_disks(struct vm *vm, const struct string_list *vbds,
+	struct task *task, struct arena *a, struct string_map *out);
+/* The guest writes to the image that smd has of the drive's VDI. */
+MAY_WAIT must_check struct err *vbd_follow(struct device *vbd);
 /* Whether the guest has it. */
 MAY_WAIT must_check struct err *device_is_plugged(const struct device *d, bool *out);
 

@@ -49,7 +49,7 @@ static MAY_WAIT struct err *take_back(struct device *d)
 	}
 	if (d->class == DEVICE_VIF)
 		TRY(nic_unplug_all(d));
-	d->is_active = d->is_changing = d->must_go = false;
+	d->is_active = d->is_changing = d->is_moving = d->must_go = false;
 	return files_put_state(d->vm);
 }
 
@@ -65,6 +65,15 @@ static MAY_WAIT struct err *empty_drive(struct device *vbd)
 	config.backend = NULL;
 	TRY(change_device(vbd, &config));
 	vbd->is_changing = false;
+	return files_put_state(vbd->vm);
+}
+
+/* Its guest was on the way to another image: what smd has of the VDI decides. */
+static MAY_WAIT struct err *end_move(struct device *vbd)
+{
+	log_info("vm=%s %s goes over to the image that smd has", vbd->vm->id, vbd->name);
+	TRY(vbd_follow(vbd));
+	vbd->is_moving = false;
 	return files_put_state(vbd->vm);
 }
 
@@ -105,6 +114,8 @@ static MAY_WAIT struct err *repair_device(struct device *d)
 		return NULL;
 	if (d->class == DEVICE_VIF)
 		return make_vif_so(d);
+	if (d->is_moving)
+		TRY(end_move(d));
 	return d->class == DEVICE_VBD ? TELL(vbd_set_qos, d) : NULL;
 }
 

@@ -49,7 +49,9 @@ struct device {
 	bool is_active; /* it comes with the VM, now or when it starts; in the file "state" */
 	bool must_go; /* its plugging failed, and could not be undone yet */
 	bool is_changing; /* its medium is being put in or taken out; in the file "state" */
+	bool is_moving; /* its guest goes over to another image; in the file "state" */
 	struct storage_implementation_list ways; /* of a plan, from attaching to plugging */
+	const char *frozen; /* of a plan: what is behind its new image, as smd says */
 };
 
 /* How the VM's balloon follows what it was told (memory.c). */

@@ -75,6 +75,10 @@ class Daemon:
             self.process.wait(HANG)
             self.process = None
 
+    def restart(self, how=signal.SIGKILL):
+        self.stop(how)
+        return self.start()
+
     def kill_and_start(self):
         self.stop(signal.SIGKILL)
         return self.start()

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import signal
@@ -12,6 +13,7 @@ import unittest
 import uuid
 
 import guest
+from between import Between
 from daemon import Daemon
 from jsonrpc import Failed
 
@@ -433,6 +435,136 @@ class Suspends(Case):
         self.fails("SYSTEM_ERROR", "VM.suspend", vm=self.vm, image={"local": "/dev/full"})
         self.assertEqual(self.state()["power_state"], "running")
         self.check_counts_on(console, before)
+
+
+@needs_qemu
+class Snapshots(Case):
+    """Disks of an SR go over to new images while the guest writes to them."""
+
+    def setUp(self):
+        super().setUp()
+        self.smd = Daemon(self, "smd").start()
+        run = self.xenopsd.dir / "run"
+        self.between = Between(self, run / "smd.sock", self.smd.dir / "run" / "smd.sock", self.smd)
+        self.sr, self.folder = str(uuid.uuid4()), self.smd.dir / "sr"
+        config = {"location": str(self.folder)}
+        for call in ("SR.create", "SR.attach"):
+            self.smd.do(call, sr=self.sr, type="file", device_config=config)
+        self.addCleanup(self.end_guests)
+
+    def disk(self, name="disk", **settings):
+        """A VDI with what the guest boots with."""
+        super().disk(name, **settings)
+        shutil.move(self.xenopsd.dir / name, self.folder / f"{name}.raw")
+        vdis = self.smd.do("SR.scan", sr=self.sr)["vdis"]
+        vdi = next(v["vdi"] for v in vdis if v["name_label"] == f"{name}.raw")
+        return {"vdi": {"sr": self.sr, "vdi": vdi}}
+
+    def way(self, dp=None):
+        return self.smd.call("DP.attach_info", dp=dp or f"{self.vm}/xvda")[0]["file"]
+
+    def written(self):
+        """The images that QEMU has open to write."""
+        (pid,) = self.qemu_pids()
+        found = set()
+        for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+            path = os.readlink(f"/proc/{pid}/fd/{info.name}")
+            flags = int(re.search(r"flags:\s*(\d+)", info.read_text()).group(1), 8)
+            if path.startswith(str(self.folder)) and flags & os.O_ACCMODE != os.O_RDONLY:
+                found.add(path)
+        return found
+
+    def freeze(self, *names):
+        vbds = [f"{self.vm}/{name}" for name in names]
+        return self.do("VM.freeze_disks", vbds=vbds)
+
+    def kept(self, frozen, name="xvda"):
+        """The bytes of a snapshot of what was frozen."""
+        backend = self.xenopsd.call("VBD.stat", vbd=f"{self.vm}/{name}")["vbd"]["backend"]
+        image = frozen[f"{self.vm}/{name}"]
+        vdi = self.smd.do("VDI.snapshot", **backend["vdi"], frozen=image)["vdi"]
+        way = self.smd.call("VDI.attach", dp="look", sr=self.sr, vdi=vdi, read_write=False)[0]
+        bytes_of_it = self.read(way["file"])
+        self.smd.call("DP.destroy", dp="look")
+        return bytes_of_it
+
+    def read(self, way):
+        out = self.smd.dir / "bytes"
+        argv = ["qemu-img", "convert", "-f", way["format"], "-O", "raw", way["path"], out]
+        subprocess.run(argv, check=True, timeout=HANG)
+        return out.read_bytes()
+
+    def test_while_the_guest_writes(self):
+        self.add_direct()
+        spec = {"virtual_size_bytes": MIB}
+        second = self.smd.do("VDI.create", sr=self.sr, spec=spec)["vdi"]
+        self.add_vbd("xvdb", backend={"vdi": {"sr": self.sr, "vdi": second}})
+        console = self.start()
+        console.wait_for("guest: ping")
+        console.log_in()
+        marks = [f"{word}-{self.nonce}" for word in ("first", "second", "third")]
+
+        def write(mark):
+            console.send(f"echo {mark} >>/disk/marks; echo {mark} >>/tmp/m; cat /tmp/m >/dev/vdb\n")
+            console.send("sync; echo writ''ten\n")
+            console.wait_for("written")
+
+        def has(found):
+            return [mark.encode() in found for mark in marks]
+
+        write(marks[0])
+        before = self.written()
+        one = self.freeze("xvda", "xvdb")
+        self.assertEqual(self.written(), {self.way()["path"], self.way(f"{self.vm}/xvdb")["path"]})
+        self.assertFalse(before & self.written())
+        write(marks[1])
+        self.xenopsd.kill_and_start()
+        two = self.freeze("xvda", "xvdb")
+        write(marks[2])
+        for name in ("xvda", "xvdb"):
+            self.assertEqual(has(self.kept(one, name)), [True, False, False])
+            self.assertEqual(has(self.kept(two, name)), [True, True, False])
+        # What went over is taken away whole, and comes back.
+        self.xenopsd.do("VBD.unplug", vbd=f"{self.vm}/xvdb")
+        self.assertEqual(self.written(), {self.way()["path"]})
+        self.xenopsd.do("VBD.plug", vbd=f"{self.vm}/xvdb")
+        console.send("until [ -b /dev/vdb ]; do sleep 0.1; done; tail -c +1 /dev/vdb | head -3\n")
+        console.wait_for(marks[2])
+        leaf = self.way()
+        console.send("poweroff\n")
+        self.wait_for_power("halted")
+        self.assertEqual(has(self.read(leaf)), [True] * 3)
+        self.check_nothing_left()
+
+    def test_killed_at_each_step(self):
+        """xenopsd or smd ends at each call between the two; QEMU then writes to what smd has."""
+        self.add_direct()
+        self.do("VM.start")
+
+        def agrees():
+            return self.written() == {self.way()["path"]}
+
+        self.assertTrue(agrees())
+        for who in ("xenopsd", "smd"):
+            for harm in ("hang", "lost"):
+                before = self.way()
+                self.between.plan("dead" if who == "smd" and harm == "hang" else harm, 1)
+                vbds = [f"{self.vm}/xvda"]
+                task = self.xenopsd.call("VM.freeze_disks", vm=self.vm, vbds=vbds)
+                self.assertTrue(self.between.met.wait(HANG))
+                if who == "xenopsd":
+                    self.xenopsd.stop(signal.SIGKILL)
+                    self.between.mend()
+                    self.xenopsd.start()
+                else:
+                    self.between.mend()
+                    self.xenopsd.client.wait_for_task(task)
+                self.wait_for("all to agree", agrees)
+                self.freeze("xvda")
+                self.assertTrue(agrees())
+                self.assertNotEqual(self.way(), before)
+        self.do("VM.shutdown")
+        self.check_nothing_left()
 
 
 @needs_qemu

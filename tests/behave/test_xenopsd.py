@@ -77,6 +77,42 @@ class Life(Case):
         self.do("VBD.eject", vbd="vm-1/xvdd")
         self.assertNotIn("backend", self.call("VBD.stat", vbd="vm-1/xvdd")["state"])
 
+    def image_of(self, name):
+        return next(d["backend"] for d in self.domain()["devices"] if d["name"] == name)
+
+    def test_freeze(self):
+        """The guest goes over with all disks that it writes to, and what they had is kept."""
+        other = self.disk("b")
+        self.add()
+        self.call("VBD.add", vbd={"vbd": "vm-1/xvdb", "backend": other})
+        self.call("VBD.add", vbd={"vbd": "vm-1/xvdc", "backend": self.disk("c"), "mode": "ro"})
+        vbds = [f"vm-1/{name}" for name in ("xvda", "xvdb", "xvdc", "xvdd")]
+
+        def freeze():
+            return self.do("VM.freeze_disks", vm="vm-1", vbds=vbds)["result"]
+
+        self.assertEqual(freeze(), {})
+        self.do("VM.start", vm="vm-1")
+        before = [self.image_of(name) for name in ("xvda", "xvdb", "xvdc")]
+        frozen = freeze()
+        self.assertEqual(set(frozen), {"vm-1/xvda", "vm-1/xvdb"})
+        after = [self.image_of(name) for name in ("xvda", "xvdb", "xvdc")]
+        self.assertEqual([a == b for a, b in zip(before, after)], [False, False, True])
+        self.assertTrue(before[1].endswith("/" + frozen["vm-1/xvdb"]))
+        self.check_inventory()
+        kept = self.smd_do("VDI.snapshot", **other["vdi"], frozen=frozen["vm-1/xvdb"])
+        self.assertEqual(kept["snapshot_of"], other["vdi"]["vdi"])
+        # One that cannot be frozen leaves all at what smd has; and the next is as the first.
+        dp = {"dp": "look", "sr": SR, "vdi": other["vdi"]["vdi"], "read_write": False}
+        self.smd.client.call("VDI.attach", **dp)
+        self.fails("Illegal_transition", "VM.freeze_disks", vm="vm-1", vbds=vbds)
+        self.smd.client.call("DP.destroy", dp="look")
+        self.check_inventory()
+        self.assertEqual(set(freeze()), set(frozen))
+        self.fails("Does_not_exist", "VM.freeze_disks", vm="vm-1", vbds=["vm-1/no"])
+        self.do("VM.shutdown", vm="vm-1")
+        self.check_halted()
+
     def test_move_of_vif(self):
         self.networkd.client.call("Bridge.create", bridge="xapi1")
         self.run_vm()

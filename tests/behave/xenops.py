@@ -382,6 +382,11 @@ class Case(unittest.TestCase):
             for vbd in vbds
             if "vdi" in vbd.get("backend", ())
         }
+        for dp in expected:
+            vm, name = dp.split("/")
+            way = self.smd.client.call("DP.attach_info", dp=dp)[0]
+            devices = {d["name"]: d["backend"] for d in self.domain(vm)["devices"]}
+            self.assertEqual(devices[name], way["file"]["path"])
         all_of_them = self.smd.client.call("DP.list", sr=SR)
         self.assertEqual({d["dp"]: (d["vdi"], d["state"]) for d in all_of_them}, expected)
 

@@ -362,6 +362,12 @@ OPERATIONS = [
         },
         also=(values(xenstore=DATA, xenstore_now=DATA),),
     ),
+    # check_inventory sees whether the guest writes to what smd has.
+    Op(
+        "VM.freeze_disks",
+        {**ONE, "vbds": [f"{VM}/{name}" for name in ("xvda", "xvdb", "xvdc", "xvdd")]},
+        {**each((*DOWN, *UP), same), KEPT: bad("suspended", "running")},
+    ),
     # ---- its guest's agent ----
     Op(
         "VM.request_rdp",
