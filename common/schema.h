@@ -147,6 +147,7 @@ enum method_flags {
 	METHOD_UNCOUNTED = 512, /* not among current_operations */
 	METHOD_REMOVED = 1024,
 	METHOD_PROTOTYPED = 2048,
+	METHOD_RESIDENT = 4096, /* the host runs it that has the object of its first argument */
 };
 
 typedef struct err *(*method_fn)(struct call *c, const void *in, void *out);

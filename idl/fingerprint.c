@@ -16,10 +16,10 @@ struct printer {
 	size_t n_types, size;
 };
 
-/* What a message does, and whether objects are kept, is not how they travel. */
+/* What a message does and where, and whether objects are kept, is not how they travel. */
 static unsigned wire_marks(unsigned marks)
 {
-	return marks & ~(unsigned)(MARK_EFFECT | MARK_KEPT);
+	return marks & ~(unsigned)(MARK_EFFECT | MARK_KEPT | MARK_RESIDENT);
 }
 
 /* The place of a type among those met, in the order in which the sorted calls lead to them. */

@@ -24,6 +24,7 @@ static const struct {
 	{"emergency", MARK_EMERGENCY, 1 << MARK_OF_CALL, "EMERGENCY"},
 	{"sessionless", MARK_SESSIONLESS, 1 << MARK_OF_CALL, "SESSIONLESS"},
 	{"uncounted", MARK_UNCOUNTED, 1 << MARK_OF_CALL, "UNCOUNTED"},
+	{"resident", MARK_RESIDENT, 1 << MARK_OF_CALL, "RESIDENT"},
 	{"constructed", MARK_CONSTRUCTED, 1 << MARK_OF_CLASS, "CONSTRUCTED"},
 	{"listed", MARK_LISTED, 1 << MARK_OF_CLASS, "LISTED"},
 	{"events", MARK_EVENTS, 1 << MARK_OF_CLASS, "EVENTS"},

@@ -27,6 +27,7 @@ enum mark {
 	MARK_REMOVED = 16384,
 	MARK_PROTOTYPED = 32768,
 	MARK_KEPT = 65536,
+	MARK_RESIDENT = 131072,
 };
 
 enum mark_place {

@@ -19,44 +19,6 @@
 
 /* ---- what is asked ---- */
 
-/* Messages that want the host of the object that their first argument names. */
-static const char *const vm_messages[] = {"VM.pause", "VM.unpause", "VM.suspend",
-	"VM.clean_shutdown", "VM.hard_shutdown", "VM.shutdown", "VM.clean_reboot", "VM.hard_reboot",
-	"VM.migrate_send", "VM.snapshot", "VM.checkpoint", "VM.clone", "VM.copy", "VM.provision",
-	"VM.revert", "VM.set_VCPUs_number_live", "VM.set_memory_dynamic_range",
-	"VM.set_memory_dynamic_max", "VM.set_memory_dynamic_min", "VM.set_memory_limits",
-	"VM.set_memory", "VM.set_memory_target_live", "VM.wait_memory_target_live", "VM.send_sysrq",
-	"VM.send_trigger", "VM.call_plugin", "VM.get_data_sources", "VM.record_data_source",
-	"VM.query_data_source", "VM.forget_data_source_archives", "VM.get_cooperative",
-	"VM.add_to_VCPUs_params_live", "VM.call_host_plugin", "VM.pool_migrate",
-	"VM.set_shadow_multiplier_live", "VM.restart_device_models", "VM.set_uefi_mode",
-	"VM.get_secureboot_readiness", NULL};
-static const char *const host_messages[] = {"host.dmesg", "host.dmesg_clear",
-	"host.send_debug_keys", "host.compute_free_memory", "host.compute_memory_overhead",
-	"host.call_plugin", "host.call_extension", "host.has_extension", "host.get_servertime",
-	"host.get_server_localtime", "host.get_data_sources", "host.record_data_source",
-	"host.query_data_source", "host.forget_data_source_archives", "host.get_log",
-	"host.get_server_certificate", "host.install_server_certificate",
-	"host.refresh_server_certificate", "host.reset_server_certificate",
-	"host.syslog_reconfigure", "host.set_hostname_live", "host.restart_agent",
-	"host.get_uncooperative_resident_VMs", "host.shutdown", "host.reboot", "PUSB.scan",
-	"host.backup_rrds", "host.set_numa_affinity_policy", NULL};
-static const char *const sr_messages[] = {"SR.scan", "SR.destroy", "SR.update", "SR.forget",
-	"SR.get_data_sources", "SR.record_data_source", "SR.query_data_source",
-	"SR.forget_data_source_archives", NULL};
-static const char *const vdi_messages[] = {"VDI.snapshot", "VDI.clone", "VDI.copy", "VDI.resize",
-	"VDI.resize_online", "VDI.update", "VDI.forget", "VDI.set_name_label",
-	"VDI.set_name_description", "VDI.set_read_only", "VDI.set_sharable", "VDI.get_nbd_info",
-	"VDI.enable_cbt", "VDI.disable_cbt", "VDI.data_destroy", "VDI.list_changed_blocks", NULL};
-
-static bool is_among(const char *const *list, const char *name)
-{
-	for (; *list; list++)
-		if (!strcmp(*list, name))
-			return true;
-	return false;
-}
-
 /* The argument NAME of an explicit message; NULL: it has none. */
 static const char *arg_named(const struct method *m, const void *in, const char *name)
 {
@@ -294,26 +256,6 @@ static struct err *choose(const char *ref, const char **out)
 
 /* ---- messages ---- */
 
-/* What is forgotten of a host that is away is forgotten here. */
-static const char *host_if_there(const char *host)
-{
-	return host && is_there(host) ? host : NULL;
-}
-
-static struct err *place_vm(
-	const char *name, const struct method *m, const void *in, const char **out)
-{
-	if (!strcmp(name, "VM.start") || !strcmp(name, "VM.resume"))
-		return choose(first_arg(m, in), out);
-	if (!strcmp(name, "VM.start_on") || !strcmp(name, "VM.resume_on"))
-		*out = arg_named(m, in, "host");
-	else if (!strcmp(name, "VM.power_state_reset"))
-		*out = host_if_there(host_of_vm(first_arg(m, in)));
-	else if (is_among(vm_messages, name))
-		*out = host_of_vm(first_arg(m, in));
-	return NULL;
-}
-
 struct err *place_vm_message(const char *message, const char *vm, const char **host)
 {
 	*host = NULL;
@@ -328,82 +270,69 @@ struct err *place_vm_message(const char *message, const char *vm, const char **h
 	return NULL;
 }
 
-static const char *host_of_device(const char *vm)
+static const char *host_of_device(const struct class *class, const void *device)
 {
-	const struct xenapi_vm *row = vm ? db_find(vm, vm) : NULL;
-
-	return row && !ref_is_null(row->resident_on) ? row->resident_on : NULL;
+	if (class == &xenapi_class_vbd)
+		return place_vm_at(((const struct xenapi_vbd *)device)->VM);
+	if (class == &xenapi_class_vif)
+		return place_vm_at(((const struct xenapi_vif *)device)->VM);
+	if (class == &xenapi_class_vusb)
+		return place_vm_at(((const struct xenapi_vusb *)device)->VM);
+	return NULL;
 }
 
-static const char *place_device(const struct class *class, const char *ref)
+/* The host that has an object, NULL: every host has it. */
+static const char *host_of(const char *ref)
 {
-	if (class == &xenapi_class_vbd) {
-		const struct xenapi_vbd *vbd = db_find(vbd, ref);
+	const struct db_row *row = db_row(NULL, ref);
 
-		return host_of_device(vbd ? vbd->VM : NULL);
-	}
-	if (class == &xenapi_class_vusb) {
-		const struct xenapi_vusb *vusb = db_find(vusb, ref);
+	if (!row)
+		return NULL;
+	const struct class *class = db_class(row);
+	const struct field *host = db_field_named(class, "host");
 
-		return host_of_device(vusb ? vusb->VM : NULL);
-	}
-	const struct xenapi_vif *vif = db_find(vif, ref);
-	return host_of_device(vif ? vif->VM : NULL);
+	if (class == &xenapi_class_host)
+		return ref;
+	if (class == &xenapi_class_vm)
+		return host_of_vm(ref);
+	if (class == &xenapi_class_sr)
+		return host_of_sr(ref);
+	if (class == &xenapi_class_vdi)
+		return place_vdi(ref);
+	return host ? *(const char *const *)db_value(row, host)
+		    : host_of_device(class, db_record(row));
 }
 
-static const char *place_connection(const struct class *class, const char *ref)
+/* What is forgotten of a host that is away is forgotten here. */
+static const char *host_if_there(const char *host)
 {
-	if (class == &xenapi_class_pbd) {
-		const struct xenapi_pbd *pbd = db_find(pbd, ref);
-
-		return pbd ? pbd->host : NULL;
-	}
-	const struct xenapi_pif *pif = db_find(pif, ref);
-	return pif ? pif->host : NULL;
-}
-
-static const char *host_of_pci(const char *ref)
-{
-	const struct xenapi_pci *pci = db_find(pci, ref);
-
-	return pci ? pci->host : NULL;
+	return host && is_there(host) ? host : NULL;
 }
 
 /* A part of a call that a member runs, or a task that a client was sent there with: the member
  * has it. */
-static const char *place_task(const char *name, const char *ref)
+static const char *host_of_task(const char *ref)
 {
 	const struct xenapi_task *task = db_find(task, ref);
 
-	return task && !strcmp(name, "task.cancel") ? task->resident_on : NULL;
+	return task ? task->resident_on : NULL;
 }
 
-static struct err *place_explicit(const struct message *m, const void *in, const char **out)
+/* What its mark in the data model does not tell: where a VM goes that is nowhere yet. */
+static struct err *place_explicit(const struct method *m, const void *in, const char **out)
 {
-	const char *name = m->method->name, *ref = first_arg(m->method, in);
-	const struct class *c = m->class;
+	const char *ref = first_arg(m, in);
 
-	if (c == &xenapi_class_vm)
-		return place_vm(name, m->method, in, out);
-	if (!ref)
-		return NULL;
-	if (c == &xenapi_class_vbd || c == &xenapi_class_vif || c == &xenapi_class_vusb)
-		*out = place_device(c, ref);
-	else if (c == &xenapi_class_pbd || c == &xenapi_class_pif)
-		*out = place_connection(c, ref);
-	else if (c == &xenapi_class_pci)
-		*out = host_of_pci(ref);
-	else if (!strcmp(name, "host.management_reconfigure"))
-		*out = place_connection(&xenapi_class_pif, ref);
-	else if (c == &xenapi_class_task)
-		*out = place_task(name, ref);
-	else if (is_among(host_messages, name) || !strcmp(name, "SR.create") ||
-		!strcmp(name, "SR.probe"))
-		*out = db_find(host, ref) ? ref : NULL;
-	else if (is_among(sr_messages, name))
-		*out = host_of_sr(ref);
-	else if (is_among(vdi_messages, name))
-		*out = place_vdi(ref);
+	if (!strcmp(m->name, "VM.start") || !strcmp(m->name, "VM.resume"))
+		return choose(ref, out);
+	if (!strcmp(m->name, "VM.start_on") || !strcmp(m->name, "VM.resume_on"))
+		*out = arg_named(m, in, "host");
+	else if (!strcmp(m->name, "VM.power_state_reset"))
+		*out = host_if_there(host_of_vm(ref));
+	else if (!strcmp(m->name, "task.cancel"))
+		*out = host_of_task(ref);
+	else if (m->flags & METHOD_RESIDENT)
+		*out = ref ? host_of(ref) : NULL;
 	return NULL;
 }
 
@@ -425,7 +354,7 @@ MAY_WAIT struct err *place_message(
 	if (db_count(host) < 2)
 		return NULL;
 	if (c->message->method)
-		TRY(place_explicit(c->message, in, host));
+		TRY(place_explicit(c->message->method, in, host));
 	else
 		*host = place_implicit(c->message, args);
 	if (*host && (ref_is_null(*host) || !db_find(host, *host)))
