@@ -693,36 +693,61 @@ class Limits(Door):
         self.ask(GET + "\r\n", s)
         self.assertEqual(s.recv(1), b"")  # else this hangs
 
+    def held(self):
+        """A call that is answered when release() says so."""
+        return call("test.hold", str(self.dir / "released"))
+
+    def release(self):
+        (self.dir / "released").touch()
+        self.addCleanup((self.dir / "released").unlink)
+
+    def await_read(self, s):
+        """Until the door has read all that was sent."""
+        ends = f":{self.port:04X}", f":{s.getsockname()[1]:04X}"
+        deadline = time.monotonic() + HANG
+        while True:
+            rows = [row.split() for row in pathlib.Path("/proc/net/tcp").read_text().splitlines()]
+            [queues] = [r[4] for r in rows[1:] if (r[1][-5:], r[2][-5:]) == ends]
+            if queues.endswith(":00000000"):
+                return
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.005)
+
     def test_slow_ones_make_room(self):
         """Whose request is on its way the longest goes first; one that is served is not touched."""
         served = self.connect()
-        served.sendall(call("test.sleep", 1500))
+        served.sendall(self.held())
+        self.await_read(served)
         half = call("test.sleep", 0)
         slow = [self.connect() for _ in range(3)]
         for s, n in zip(slow, (5, len(half) - 5, 5)):
             s.sendall(half[:n])
-            time.sleep(0.1)  # their order
+            self.await_read(s)
         others = []
         for s in slow[:2]:
             others.append(self.connect())
-            others[-1].sendall(call("test.sleep", 1500))
+            others[-1].sendall(self.held())
             self.assertEqual(s.recv(1), b"")
+            self.await_read(others[-1])
         slow[2].sendall(half[5:])
-        for s in (slow[2], served, *others):
-            self.assertIn(b"slept", self.answer(s)[2])
+        self.assertIn(b"slept", self.answer(slow[2])[2])
+        self.release()
+        for s in (served, *others):
+            self.assertIn(b"held", self.answer(s)[2])
 
     def test_busy_ones_stay(self):
         busy = [self.connect() for _ in range(4)]
         for s in busy:
-            s.sendall(call("test.sleep", 1500))
-        time.sleep(0.2)
+            s.sendall(self.held())
+            self.await_read(s)
         turned_away = self.connect()
         try:
             self.assertEqual(turned_away.recv(1), b"")
         except ConnectionResetError:
             pass
+        self.release()
         for s in busy:
-            self.assertIn(b"slept", self.answer(s)[2])
+            self.assertIn(b"held", self.answer(s)[2])
 
 
 class Crowd(Door):

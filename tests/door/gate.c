@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A gate for tests of the door (xapid/gate/gate.h): test.echo answers its first parameter,
- * test.fail fails, test.sleep waits so many milliseconds, test.peer says who asks, test.large
- * answers so many bytes. The session "good" may do everything, "weak" nothing.
+ * test.fail fails, test.sleep waits so many milliseconds, test.hold until there is such a file,
+ * test.peer says who asks, test.large answers so many bytes. The session "good" may do everything,
+ * "weak" nothing.
  */
 #include "xapid/gate/gate.h"
 
@@ -14,6 +15,7 @@
 #include "xenapi.gen.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct err *doord_failure(void)
 {
@@ -70,6 +72,16 @@ static MAY_WAIT struct err *call_sleep(const struct gate_request *rq, struct gat
 	return answer_string(rq, "slept", out);
 }
 
+static MAY_WAIT struct err *call_hold(const struct gate_request *rq, struct gate_result *out)
+{
+	const char *path;
+
+	TRY(read_param(rq, 0, &type_string, &path));
+	while (access(path, F_OK))
+		TRY(fiber_sleep(5 * NS_PER_MS));
+	return answer_string(rq, "held", out);
+}
+
 static struct err *call_peer(const struct gate_request *rq, struct gate_result *out)
 {
 	static const char *const origins[] = {
@@ -91,6 +103,8 @@ MAY_WAIT struct err *gate_call(const struct gate_request *rq, struct gate_result
 		return call_large(rq, out);
 	if (!strcmp(rq->method, "test.sleep"))
 		return call_sleep(rq, out);
+	if (!strcmp(rq->method, "test.hold"))
+		return call_hold(rq, out);
 	if (!strcmp(rq->method, "test.peer"))
 		return call_peer(rq, out);
 	if (!strcmp(rq->method, "test.hello"))
