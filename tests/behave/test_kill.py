@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """kill -9 of xapid at random moments while clients write: what was acknowledged is there
-afterwards, and of what was not there is all or nothing. Most kills come between a request and its
-answer."""
+afterwards, and of what was not there is all or nothing. Every second kill is a writer's own, who
+has sent a request and not looked at the answer; so that it comes amid a write however quick the
+disk, and however slow the test."""
 
 import threading
 import time
@@ -32,6 +33,7 @@ class Writer:
         self.pending = None  # the write that has no answer
         self.sent = None  # when its request was under way
         self.n_answered = 0
+        self.kills = None  # called, with how long to wait, when the next request is under way
 
     def label(self):
         self.n += 1
@@ -140,12 +142,18 @@ class Writer:
         """Until the connection breaks."""
         try:
             with Pipeline(url) as line:
+                took = 0  # the write before
                 while True:
                     self.sent = None
                     self.pending = method, args, after = self.next_write()
                     line.socket.sendall(line.request(method, [session, *args]))
                     self.sent = time.monotonic()
+                    if self.kills and self.n_answered:
+                        self.kills(self.dice.random() * took)
+                        self.kills = None
+                        return
                     answer = line.response()
+                    took = time.monotonic() - self.sent
                     if "error" in answer:
                         case.problems.append((method, args, answer["error"]))
                         return
@@ -213,21 +221,29 @@ class Kill(unittest.TestCase):
         self.assertEqual(metrics, sorted(all_of["VM_metrics"]))
         self.assertEqual(all_of["task"], {})
 
-    def one(self, dice, writers):
-        """Whether the kill came between a request and its answer."""
+    def kill_after(self, seconds):
+        time.sleep(seconds)
+        self.killed = time.monotonic()
+        self.xapid.kill()
+
+    def one(self, dice, writers, is_own):
+        """Whether the kill came between a request and its answer. IS_OWN: a writer's own."""
         threads = [
             threading.Thread(target=w.run, args=(self, self.session.url, self.session.ref))
             for w in writers
         ]
         for thread in threads:
             thread.start()
-        time.sleep(dice.random() ** 2 * 0.1)
-        killed = time.monotonic()
-        self.xapid.kill()
+        moment = dice.random() ** 2 * 0.1
+        if is_own:
+            time.sleep(moment)
+            dice.choice(writers).kills = self.kill_after
+        else:
+            self.kill_after(moment)
         for thread in threads:
             thread.join(HANG)
         self.assertEqual(self.problems, [])
-        is_amid = any(w.pending and w.sent and w.sent < killed for w in writers)
+        is_amid = any(w.pending and w.sent and w.sent < self.killed for w in writers)
         if dice.random() < 0.2:
             self.xapid.spawn()
             time.sleep(dice.random() * 0.05)
@@ -246,7 +262,7 @@ class Kill(unittest.TestCase):
         (pool,) = self.session.json("pool.get_all_records").values()
         for writer in writers:
             writer.pool_uuid = pool["uuid"]
-        amid = [self.one(budget.dice, writers) for _ in budget]
+        amid = [self.one(budget.dice, writers, i % 2 == 0) for i in budget]
         answered = sum(writer.n_answered for writer in writers)
         print(f"# {sum(amid)} of {len(amid)} kills amid a write, {answered} writes answered")
         self.assertGreaterEqual(sum(amid), LEAST_AMID * len(amid))
