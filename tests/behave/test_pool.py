@@ -2,6 +2,7 @@
 """Pools of several hosts: how they form, run VMs, and lose hosts."""
 
 import base64
+import contextlib
 import http.client
 import os
 import pathlib
@@ -454,6 +455,60 @@ class Masters(TwoHosts):
         self.assertEqual(self.x("VM.get_record", vm)["power_state"], "Halted")
         self.assertEqual(self.x("pool.get_master", self.x("pool.get_all")[0]), self.member)
         self.x("VM.start", vm, False, False)
+
+
+    def write(self, index, told):
+        """Until the master is gone; TOLD has what was answered."""
+        with contextlib.suppress(OSError, Failure, http.client.HTTPException):
+            by = Session.of(self.a.env())
+            vm = by("VM.create", {**pool.VM, "name_label": str(index)})
+            for count in range(1 << 20):
+                told[vm] = count
+                self.begun.release()
+                by("VM.set_name_label", vm, f"{index} {count + 1}")
+
+    def test_what_was_told_outlives_the_master(self):
+        """It dies amid writes, and no other word of it comes."""
+        self.begun, told = threading.Semaphore(0), {}
+        threads = [threading.Thread(target=self.write, args=(i, told)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(100):
+            self.assertTrue(self.begun.acquire(timeout=HANG))
+        self.end_for_good(self.a)
+        for thread in threads:
+            thread.join()
+        local = Local(self.b.env())
+        self.until(lambda: local("host.is_in_emergency_mode"), "an emergency")
+        local("pool.emergency_transition_to_master")
+        self.x = self.as_master(self.b)
+        names = {vm: self.x("VM.get_name_label", vm).split() for vm in told}
+        for vm, count in told.items():
+            self.assertIn(int((names[vm] + ["0"])[1]), (count, count + 1))
+
+    def end_for_good(self, stack):
+        """kill -9 of its xapid, which nobody starts again before the test's end."""
+        pid = stack.status("xapid")["pid"]
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        supervisor = int(stat.rpartition(")")[2].split()[1])
+        os.kill(supervisor, signal.SIGSTOP)
+        self.addCleanup(os.kill, supervisor, signal.SIGCONT)
+        os.kill(pid, signal.SIGKILL)
+
+    def test_nothing_is_lost_when_the_part_is_given_away(self):
+        self.begun, told = threading.Semaphore(0), {}
+        threads = [threading.Thread(target=self.write, args=(i, told)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(50):
+            self.assertTrue(self.begun.acquire(timeout=HANG))
+        self.x("pool.designate_new_master", self.member)
+        for thread in threads:
+            thread.join()
+        self.x = self.as_master(self.b)
+        for vm, count in told.items():
+            name = (self.x("VM.get_name_label", vm).split() + ["0"])[1]
+            self.assertIn(int(name), (count, count + 1))
 
 
 class Web(TwoHosts):

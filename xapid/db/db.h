@@ -256,11 +256,17 @@ void db_wake(void);
 /* ---- durability ---- */
 
 /*
- * Waits until everything that has changed up to now is in the file. SINCE is the generation when
- * the caller began to read or write what it is about to tell: STORE_READ_ONLY when something newer
- * was taken back. Returns at once when nothing is on its way.
+ * Waits until everything that has changed up to now is in the file, and in copies. SINCE is the
+ * generation when the caller began to read or write what it is about to tell: STORE_READ_ONLY when
+ * something newer was taken back. Returns at once when nothing is on its way.
  */
 MAY_WAIT must_check struct err *db_barrier(uint64_t since, int64_t deadline);
+/* In this host's file alone, for who makes copies. */
+MAY_WAIT must_check struct err *db_barrier_here(uint64_t since, int64_t deadline);
+/* AWAIT_COPIES is asked at the end of every barrier but that: it waits until the copies of this
+ * database have what is kept, as it was at this generation. */
+void db_set_await_copies(
+	MAY_WAIT struct err *(*await_copies)(uint64_t generation, int64_t deadline));
 /* NULL while it can be written, else why not. */
 const char *db_read_only(void);
 

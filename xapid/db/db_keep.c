@@ -238,6 +238,7 @@ void db_keep_again(struct db_row *row)
 
 void db_keep_add(const struct db_delta *d)
 {
+	db.kept = db.generation;
 	if (!db.store || db.is_undoing) {
 		struct db_delta done = *d;
 
@@ -346,7 +347,7 @@ static bool is_undone_since(uint64_t since)
 	return false;
 }
 
-struct err *db_barrier(uint64_t since, int64_t deadline)
+struct err *db_barrier_here(uint64_t since, int64_t deadline)
 {
 	db_keep_flush();
 	if (db_is_copy()) {
@@ -365,6 +366,20 @@ struct err *db_barrier(uint64_t since, int64_t deadline)
 	if (is_undone_since(since))
 		return err(STORE_READ_ONLY, store_read_only(db.store) ?: "a change was taken back");
 	return NULL;
+}
+
+struct err *db_barrier(uint64_t since, int64_t deadline)
+{
+	uint64_t kept = db.kept;
+
+	TRY(db_barrier_here(since, deadline));
+	return db.await_copies ? db.await_copies(kept, deadline) : NULL;
+}
+
+void db_set_await_copies(
+	MAY_WAIT struct err *(*await_copies)(uint64_t generation, int64_t deadline))
+{
+	db.await_copies = await_copies;
 }
 
 const char *db_read_only(void)

@@ -120,6 +120,8 @@ struct db {
 	struct list unkept; /* struct db_row.unkept */
 	struct db_batch *batch; /* of this turn, or NULL */
 	struct list batches; /* on their way */
+	uint64_t kept; /* generation of the newest delta of what is kept */
+	MAY_WAIT struct err *(*await_copies)(uint64_t generation, int64_t deadline); /* or NULL */
 	bool is_undoing;
 	bool is_following; /* the consequences of a deletion, which is noted itself */
 	struct db_undone {

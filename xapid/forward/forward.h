@@ -56,6 +56,12 @@ const char *member_problem(void);
 struct rpc_conn *master_member(const char *host);
 /* Waits until the member has all that is in the database now. HOST_OFFLINE. */
 MAY_WAIT must_check struct err *master_await_copy(const char *host, int64_t deadline);
+/* This host is about to leave its part to HOST: from now on nobody is told of a change that HOST
+ * does not have, but HOST_IS_SLAVE. Waits until it has all that there is. HOST_OFFLINE. */
+MAY_WAIT must_check struct err *master_hand_over(
+	const char *host, const char *address, int64_t deadline);
+/* It stays the master. */
+void master_keep(void);
 
 /* ---- dial.c ---- */
 

@@ -3,6 +3,9 @@
  * The master's side (forward.h): the members that have called, and a fiber each that tells them
  * what has changed, as soon as it is durable. What a member wrote is done when it comes, and goes
  * back to it with the number of the write, whatever became of it; so the copies come to agree.
+ *
+ * Nobody is told of a change that a copy does not have yet: any member may have to be the next
+ * master. A member that does not keep up is not waited for again until it has caught up.
  */
 #define LOG_MODULE "pool"
 
@@ -38,10 +41,12 @@ struct begun {
 struct member {
 	struct list link;
 	char *host, *run; /* owned; the run of its xapid */
+	char *address; /* owned, or NULL; of the one that becomes the master */
 	struct rpc_conn *conn; /* NULL: it is away */
 	uint64_t epoch; /* counts when it called */
 	uint64_t number; /* of its newest write that was done */
 	uint64_t sent, seen; /* generations: told of, and known to be there */
+	bool keeps_up; /* the barrier waits for it */
 	bool is_full; /* it is told of everything, up to a message without `more` */
 	vec_of(char *) again; /* owned: to be told of whether it changed or not */
 	vec_of(struct begun) begun;
@@ -94,6 +99,7 @@ static void went_away(struct rpc_conn *conn, void *arg)
 	if (!m)
 		return;
 	m->conn = NULL;
+	m->keeps_up = false;
 	cond_broadcast(&m->told);
 	if (loop_is_stopping())
 		return;
@@ -192,7 +198,7 @@ static MAY_WAIT struct err *tell(struct member *m, uint64_t epoch)
 	auto_arena a = {0};
 	const struct peer_member_apply_in in = gather(m, &a);
 	size_t n_again = in.more ? 0 : m->again.n;
-	auto_err undone = db_barrier(m->sent, NEVER);
+	auto_err undone = db_barrier_here(m->sent, NEVER);
 
 	if (undone && !err_is(undone, &ERR_STORE_READ_ONLY))
 		return take(undone);
@@ -208,6 +214,7 @@ static MAY_WAIT struct err *tell(struct member *m, uint64_t epoch)
 		return NULL;
 	m->is_full = false;
 	m->seen = m->sent;
+	m->keeps_up = true;
 	cond_broadcast(&m->told);
 	return NULL;
 }
@@ -267,6 +274,64 @@ MAY_WAIT struct err *master_await_copy(const char *host, int64_t deadline)
 	while (m && m->conn && m->seen < generation)
 		TRY(cond_wait(&m->told, "a member's copy", deadline));
 	return m && m->conn ? NULL : err(HOST_OFFLINE, host);
+}
+
+/* ---- what it has ---- */
+
+/* Who becomes the master instead of this host: it must have what anybody is told of. */
+static const struct member *heir;
+
+static void fall_behind(struct member *m)
+{
+	if (!m->keeps_up)
+		return;
+	m->keeps_up = false;
+	cond_broadcast(&m->told);
+	log_warn("%s does not keep up: changes are not its before they are told of", m->host);
+}
+
+static MAY_WAIT struct err *await_copy(struct member *m, uint64_t generation, int64_t deadline)
+{
+	int64_t patience = deadline_in(xapid_conf.heartbeat_ns);
+
+	while (m->keeps_up && m->seen < generation) {
+		auto_err e = cond_wait(
+			&m->told, "a member's copy", deadline < patience ? deadline : patience);
+
+		if (!e)
+			continue;
+		if (!err_is(e, &ERR_TIMEOUT) || clock_mono_ns() < patience)
+			return take(e);
+		fall_behind(m);
+	}
+	return m == heir && m->seen < generation ? err(HOST_IS_SLAVE, m->address) : NULL;
+}
+
+static MAY_WAIT struct err *await_copies(uint64_t generation, int64_t deadline)
+{
+	list_for_each (m, &members, struct member, link)
+		TRY(await_copy(m, generation, deadline));
+	return NULL;
+}
+
+MAY_WAIT struct err *master_hand_over(const char *host, const char *address, int64_t deadline)
+{
+	struct member *m = member_of(host);
+
+	if (!m || !m->conn)
+		return err(HOST_OFFLINE, host);
+	free(m->address);
+	m->address = xstrdup(address);
+	heir = m;
+	struct err *e = master_await_copy(host, deadline);
+	if (e)
+		heir = NULL;
+	return e;
+}
+
+void master_keep(void)
+{
+	heir = NULL;
 }
 
 /* ---- it begins ---- */
@@ -334,6 +399,7 @@ MAY_WAIT struct err *peer_api_master_hello(
 	m->is_full = (uint64_t)in->since <= db_tombstones_from();
 	m->sent = m->is_full ? 0 : (uint64_t)in->since;
 	m->seen = 0;
+	m->keeps_up = false;
 	*out = (int64_t)m->number;
 	log_info("%s is there", host);
 	set_live(host, true);
@@ -473,6 +539,8 @@ void master_serve(void)
 		.fn = serve_link}};
 
 	door_add_routes(routes, ARRAY_LEN(routes));
+	if (!own_role.is_member)
+		db_set_await_copies(await_copies);
 }
 
 void master_stop(void)
@@ -490,6 +558,7 @@ void master_stop(void)
 		vec_fini(&m->begun);
 		cond_fini(&m->told);
 		free(m->host);
+		free(m->address);
 		free(m->run);
 		free(m);
 	}

@@ -184,12 +184,17 @@ MAY_WAIT struct err *plan_pool_designate(struct call *c, const char *host)
 		return NULL;
 	const char *address = arena_strdup(c->arena, row->address);
 	struct string_list others = other_hosts(c->arena);
-	TRY(master_await_copy(host, deadline_in(TELL_NS)));
-	TRY(role_write(address, certificate_at(address), own_role.host));
+	TRY(master_hand_over(host, address, deadline_in(TELL_NS)));
+	struct err *kept = role_write(address, certificate_at(address), own_role.host);
+	if (kept) {
+		master_keep();
+		return kept;
+	}
 	struct err *e = peer_call(master_member(host), PEER_METHOD_MEMBER_LEAD, NULL, c->arena,
 		NULL, deadline_in(TELL_NS));
 	if (e && !err_is(e, &ERR_CONNECTION_LOST)) {
 		TRY(role_write(NULL, "", own_role.host));
+		master_keep();
 		return e;
 	}
 	err_free(e);
