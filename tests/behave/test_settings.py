@@ -101,6 +101,7 @@ class Settings(Case):
         self.x("SR.forget", sr)
         self.fails("HANDLE_INVALID", "VDI.get_record", vdi)
         args = uuids[0], "again", "", "file", "user", False, {}
+        self.fails("INVALID_VALUE", "SR.introduce", "no uuid", *args[1:])
         again = self.x("SR.introduce", *args)
         record = {"SR": again, "host": self.host, "device_config": config, "other_config": {}}
         self.x("PBD.plug", self.x("PBD.create", record))

@@ -317,6 +317,77 @@ class Commands(Xe):
         self.assertTrue(figure == "nan" or float(figure) > 0, figure)
         self.assertEqual(self.xe("host-data-source-query", "data-source=none")[0], 1)
 
+    def test_what_is_one_message(self):
+        """Arguments of each type become parameters, and each kind of answer is printed."""
+        x = Session.of(self.env)
+        vm = x("VM.get_uuid", x("VM.create", {**VM, "name_label": "one message"}))
+        which = f"uuid={vm}"
+        self.good("vm-memory-set", which, "memory=300MiB")
+        self.assertEqual(
+            self.one("vm-param-get", which, "param-name=memory-static-max"), str(300 << 20)
+        )
+        self.good("vm-memory-dynamic-range-set", which, "min=290MiB", "max=295MiB")
+        self.good("vm-memory-target-set", which, "target=280MiB")
+        for field in ("memory-dynamic-min", "memory-dynamic-max"):
+            self.assertEqual(
+                self.one("vm-param-get", which, f"param-name={field}"), str(280 << 20)
+            )
+        self.assertGreater(int(self.one("vm-compute-memory-overhead", which)), 0)
+        most = ("vm-compute-maximum-memory", which, "total=1GiB")
+        self.assertGreater(int(self.one(*most)), int(self.one(*most, "approximate=true")))
+        self.bad("Error: No matching VMs found\n", "vm-memory-set", "memory=1", "name-label=none")
+        self.assertEqual(self.xe("vm-memory-set", which)[0], 1)
+        self.good("host-set-power-on-mode", "power-on-mode=none", "power-on-config:a=b")
+        host = self.one("host-list", "--minimal")
+        config = ("param-name=power-on-config", "param-key=a")
+        self.assertEqual(self.one("host-param-get", f"uuid={host}", *config), "b")
+        secret = self.one("secret-create", "value=hidden")
+        self.assertEqual(
+            self.one("secret-param-get", f"uuid={secret}", "param-name=value"), "hidden"
+        )
+        self.good("secret-destroy", f"uuid={secret}")
+        self.assertNotIn(secret, self.good("secret-list", "--minimal"))
+        self.assertEqual(self.good("session-subject-identifier-list"), "")
+        self.assertRegex(self.one("sdn-controller-introduce", "address=192.0.2.7"), UUID)
+
+    def test_disks_and_how_hosts_reach_them(self):
+        place = self.stack.dir / "copies"
+        config = f"device-config:location={place}"
+        sr = self.one("sr-create", "name-label=copies", "type=file", config)
+        disk = self.one("vdi-create", f"sr-uuid={sr}", "name-label=d", "virtual-size=1MiB")
+        snapshot = self.one("vdi-snapshot", f"uuid={disk}")
+        self.assertEqual(
+            self.one("vdi-param-get", f"uuid={snapshot}", "param-name=snapshot-of"), disk
+        )
+        for more in ((), ("--progress",)):
+            status, out, _ = self.xe("vdi-copy", f"uuid={disk}", f"sr-uuid={sr}", *more)
+            self.assertEqual(status, 0)
+            self.assertRegex(out.strip(), UUID)
+        self.assertEqual(len(self.one("vdi-list", f"sr-uuid={sr}", "--minimal").split(",")), 4)
+        pbd = self.one("pbd-list", f"sr-uuid={sr}", "--minimal")
+        self.good("pbd-unplug", f"uuid={pbd}")
+        self.good("sr-forget", f"uuid={sr}")
+        again = self.one("sr-introduce", f"uuid={sr}", "name-label=again", "type=file")
+        self.assertEqual(again, sr)
+        host = self.one("host-list", "--minimal")
+        pbd = self.one("pbd-create", f"host-uuid={host}", f"sr-uuid={sr}", config)
+        self.good("pbd-plug", f"uuid={pbd}")
+        self.good("sr-scan", f"uuid={sr}")
+        self.assertEqual(len(self.one("vdi-list", f"sr-uuid={sr}", "--minimal").split(",")), 4)
+
+    def test_nonsense_is_refused(self):
+        """By every command that needs to be told which object it is about."""
+        tried = 0
+        for command in self.one("help", "--minimal").split(","):
+            needed = re.search(r"reqd params     : (.+)", self.good("help", command))
+            if not needed or "uuid" not in needed[1] or "filename" in needed[1]:
+                continue
+            values = [f"{key}=\u2603" for key in needed[1].split(", ")]
+            status, _, err = self.xe(command, *values)
+            self.assertEqual((status, err != ""), (1, True), command)
+            tried += 1
+        self.assertGreater(tried, 40)
+
     def test_subjects(self):
         subject = self.one("subject-add", "subject-name=ann")
         self.assertRegex(subject, UUID)

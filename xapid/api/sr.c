@@ -2,6 +2,7 @@
 /*
  * SR and PBD: storage repositories, and this host's connections to them.
  */
+#include "common/uuid.h"
 #include "xapid/api/hooks.h"
 #include "xapid/db/db.h"
 #include "xapid/link/smd.h"
@@ -38,7 +39,10 @@ MAY_WAIT struct err *xapi_sr_introduce(
 	struct call *c, const struct xenapi_sr_introduce_in *in, const char **out)
 {
 	struct xenapi_sr sr = db_blank(sr);
+	struct uuid uuid;
 
+	if (*in->uuid && uuid_from_text(&uuid, in->uuid) < 0)
+		return err(INVALID_VALUE, "uuid", in->uuid);
 	if (db_find_uuid(sr, in->uuid))
 		return err(SR_UUID_EXISTS, in->uuid);
 	sr.uuid = in->uuid;

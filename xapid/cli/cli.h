@@ -7,7 +7,7 @@
  *
  * Reading order: cli_serve.c (from POST /cli to the exit status), cli_call.c, cli_class.c and
  * cli_value.c (what is known of classes and how values are shown), cli_list.c (the commands that
- * every class has), cmd_*.c.
+ * every class has), cli_message.c (those that are one message), cmd_*.c.
  */
 #ifndef XENITH_XAPID_CLI_CLI_H
 #define XENITH_XAPID_CLI_CLI_H
@@ -46,8 +46,9 @@ struct cli_command {
 	const char *name;
 	const char *required; /* parameters, with blanks between */
 	const char *optional;
-	cli_fn fn; /* NULL: MESSAGE of the object with the uuid */
-	const char *message; /* "VDI.destroy" */
+	cli_fn fn; /* NULL: it is MESSAGE */
+	const char *message; /* "VDI.copy" */
+	const char *args; /* its parameters (cli_message.c); NULL: the object with the uuid */
 	const char *doc;
 	bool is_local; /* for this host alone, whether its pool can be reached or not */
 };
@@ -138,6 +139,8 @@ MAY_WAIT must_check struct err *cli_arg_object(
 /* All objects of a class: an object of records by ref. EXPR (or NULL: all) chooses. */
 MAY_WAIT must_check struct err *cli_objects(
 	struct cli *c, const char *class, const char *expr, json_t **out);
+/* The host that is spoken to. */
+MAY_WAIT must_check struct err *cli_this_host(struct cli *c, const char **ref);
 /* One record; *OUT is NULL when there is no such object. */
 MAY_WAIT must_check struct err *cli_object(
 	struct cli *c, const char *class, const char *ref, json_t **out);
@@ -197,6 +200,8 @@ typedef MAY_WAIT struct err *(*cli_each_fn)(struct cli *c, const char *ref, cons
  * KNOWN are the command's own. WHAT: "VMs", for errors. */
 MAY_WAIT must_check struct err *cli_each(
 	struct cli *c, const char *class, const char *what, const char *known, cli_each_fn fn);
+/* The command that is a message. */
+MAY_WAIT must_check struct err *cli_run_message(struct cli *c, const struct cli_command *command);
 /* CLASS-list, CLASS-param-get and so on. */
 MAY_WAIT must_check struct err *cli_run_generated(
 	struct cli *c, const struct cli_class *k, const char *verb);

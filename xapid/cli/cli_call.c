@@ -235,3 +235,8 @@ MAY_WAIT struct err *cli_print_uuid(struct cli *c, const char *class, const char
 	cli_print(c, uuid);
 	return NULL;
 }
+
+MAY_WAIT struct err *cli_this_host(struct cli *c, const char **ref)
+{
+	return cli_call_string(c, "session.get_this_host", json_pack("[s]", c->session), ref);
+}

@@ -101,6 +101,15 @@ static MAY_WAIT struct err *keep_matching(struct cli *c, const struct cli_class 
 	return NULL;
 }
 
+/* Whether it is one of the command's own arguments: KEY, or PREFIX: of PREFIX:KEY. */
+static bool is_known(struct cli *c, const char *known, const char *key)
+{
+	const char *colon = strchr(key, ':');
+
+	return has_word(known, key) ||
+		(colon && has_word(known, arena_strndup(c->arena, key, (size_t)(colon + 1 - key))));
+}
+
 MAY_WAIT struct err *cli_choose(
 	struct cli *c, const struct cli_class *k, const char *known, json_t **out)
 {
@@ -110,11 +119,11 @@ MAY_WAIT struct err *cli_choose(
 	c->is_listing = true;
 	/* what is no field is said before anything is fetched */
 	vec_for_each (i, &c->args)
-		if (!has_word(known, c->args.v[i].key))
+		if (!is_known(c, known, c->args.v[i].key))
 			TRY(read_filter(c, k, &c->args.v[i], &f));
 	TRY(cli_objects(c, k->class->name, k->expr, &objects));
 	vec_for_each (i, &c->args) {
-		if (has_word(known, c->args.v[i].key))
+		if (is_known(c, known, c->args.v[i].key))
 			continue;
 		TRY(read_filter(c, k, &c->args.v[i], &f));
 		json_t *kept = json_object();

@@ -323,17 +323,6 @@ static struct err *check_required(const struct cli *c, const char *required)
 	return NULL;
 }
 
-/* The command is one message of the object with the uuid. */
-static MAY_WAIT struct err *run_message(struct cli *c, const struct cli_command *command)
-{
-	const char *ref;
-	const char *class =
-		arena_strndup(c->arena, command->message, strcspn(command->message, "."));
-
-	TRY(cli_arg_object(c, class, "uuid", &ref));
-	return cli_call_long(c, command->message, json_pack("[s]", ref), NULL);
-}
-
 static MAY_WAIT struct err *run_command(struct cli *c)
 {
 	const struct cli_command *command = cli_command_named(c->command);
@@ -347,7 +336,7 @@ static MAY_WAIT struct err *run_command(struct cli *c)
 	TRY(command && command->is_local ? cli_login_here(c) : cli_login(c));
 	if (!command)
 		return cli_run_generated(c, k, verb);
-	return command->fn ? command->fn(c) : run_message(c, command);
+	return command->fn ? command->fn(c) : cli_run_message(c, command);
 }
 
 /* ---- from the request to the end ---- */

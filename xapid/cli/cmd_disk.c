@@ -16,18 +16,8 @@ static const char *or_empty(const char *s)
 /* The host with host-uuid, or this one. */
 static MAY_WAIT struct err *the_host(struct cli *c, const char **ref)
 {
-	json_t *pools, *pool;
-	const char *unused;
-
-	if (cli_arg(c, "host-uuid"))
-		return cli_arg_object(c, "host", "host-uuid", ref);
-	TRY(cli_objects(c, "pool", NULL, &pools));
-	json_object_foreach(pools, unused, pool)
-	{
-		*ref = cli_string(pool, "master");
-		return NULL;
-	}
-	return cli_error("No host found");
+	return cli_arg(c, "host-uuid") ? cli_arg_object(c, "host", "host-uuid", ref)
+				       : cli_this_host(c, ref);
 }
 
 /* ---- VDI ---- */
@@ -142,6 +132,18 @@ const struct cli_command cli_disk_commands[] = {
 	{"vdi-resize", "uuid disk-size", "", vdi_resize, .doc = "Make a disk larger."},
 	{"vdi-clone", "uuid", "new-name-label driver-params:", vdi_clone,
 		.doc = "Clone a disk; the two share what they can."},
+	{"vdi-copy", "uuid", "sr-uuid base-vdi-uuid into-vdi-uuid", .message = "VDI.copy",
+		.args = "uuid sr-uuid base-vdi-uuid into-vdi-uuid",
+		.doc = "Copy a disk whole, to an SR or into another disk."},
+	{"vdi-snapshot", "uuid", "driver-params:", .message = "VDI.snapshot",
+		.args = "uuid driver-params:", .doc = "Keep a disk as it is now."},
+	{"vdi-introduce", "uuid sr-uuid type location",
+		"name-label name-description sharable read-only managed other-config: "
+		"xenstore-data: sm-config:",
+		.message = "VDI.introduce",
+		.args = "uuid name-label name-description sr-uuid type sharable read-only "
+			"other-config: location xenstore-data: sm-config: managed=true",
+		.doc = "Make a disk known that is in an SR."},
 	{"vdi-destroy", "uuid", "", .message = "VDI.destroy",
 		.doc = "Destroy a disk and what is on it."},
 	{"vdi-forget", "uuid", "", .message = "VDI.forget", .doc = "Forget a disk; its data stay."},
@@ -157,11 +159,17 @@ const struct cli_command cli_disk_commands[] = {
 		"name-description host-uuid device-config: shared physical-size content-type "
 		"sm-config:",
 		sr_create, .doc = "Make an SR, and attach it to its hosts."},
+	{"sr-introduce", "name-label type uuid",
+		"name-description shared content-type sm-config:", .message = "SR.introduce",
+		.args = "uuid name-label name-description type content-type shared sm-config:",
+		.doc = "Make an SR known that exists; pbd-create says how hosts reach it."},
 	{"sr-scan", "uuid", "", .message = "SR.scan", .doc = "Look at what is in an SR."},
 	{"sr-destroy", "uuid", "", .message = "SR.destroy",
 		.doc = "Destroy an SR and what is in it."},
 	{"sr-forget", "uuid", "", .message = "SR.forget", .doc = "Forget an SR; its data stay."},
 	{"sr-update", "uuid", "", .message = "SR.update", .doc = "Look at an SR's sizes anew."},
+	{"pbd-create", "host-uuid sr-uuid", "device-config:", .message = "PBD.create",
+		.args = "host-uuid sr-uuid device-config:", .doc = "Say how a host reaches an SR."},
 	{"pbd-plug", "uuid", "", .message = "PBD.plug", .doc = "Attach an SR to a host."},
 	{"pbd-unplug", "uuid", "", .message = "PBD.unplug", .doc = "Detach an SR from a host."},
 	{"pbd-destroy", "uuid", "", .message = "PBD.destroy",
