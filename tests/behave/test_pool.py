@@ -308,6 +308,12 @@ class Moving(TwoHosts):
     def test_there_and_back(self):
         self.x("VM.pool_migrate", self.vm, self.member, {"live": "true"})
         self.check_runs(self.member)
+        # Where its guest is its disks are snapshotted.
+        disk = self.x("VBD.get_VDI", self.vbd)
+        self.assertEqual(self.x("VDI.get_snapshot_of", self.x("VDI.snapshot", disk, {})), disk)
+        kept = self.x("VM.snapshot", self.vm, "kept", [])
+        self.assertEqual(self.x("VM.get_snapshot_of", kept), self.vm)
+        self.check_runs(self.member)
         self.x("VM.pool_migrate", self.vm, self.master, {})
         self.check_runs(self.master)
         self.x("VM.hard_shutdown", self.vm)

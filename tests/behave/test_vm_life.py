@@ -795,6 +795,82 @@ class Reverts(Checkpoints):
         self.fails("VM_REVERT_FAILED", "VM.revert", snapshot)
 
 
+class Live(Reverts):
+    """Snapshots of what a running guest writes to; it goes on."""
+
+    locals().update({name: None for name in dir(Reverts) if name.startswith("test_")})
+
+    def image(self):
+        """What the guest writes to."""
+        domain = self.simulator.call("Domain.stat", vm=self.uuid)
+        return next(d["backend"] for d in domain["devices"] if d["name"] == "xvda")
+
+    def test_of_a_vm(self):
+        self.assertIn("snapshot", self.x("VM.get_allowed_operations", self.vm))
+        for power in ("Running", "Paused"):
+            if power == "Paused":
+                self.x("VM.pause", self.vm)
+            before, disks = self.image(), self.disks()
+            snapshot = self.x("VM.snapshot", self.vm, "kept", [])
+            self.assertNotEqual(self.image(), before)
+            self.assertEqual(self.x("VM.get_power_state", self.vm), power)
+            record = self.x("VM.get_record", snapshot)
+            self.assertEqual(record["power_state"], "Halted")
+            self.assertEqual((record["snapshot_of"], record["domid"]), (self.vm, "-1"))
+            self.assertNotEqual(record["snapshot_time"].value[:4], "1970")
+            self.assertTrue(record["is_a_snapshot"] and record["is_a_template"])
+            (disk,) = self.disks() - disks
+            vbds = [self.x("VBD.get_record", vbd) for vbd in record["VBDs"]]
+            self.assertEqual({vbd["VDI"] for vbd in vbds}, {disk, NULL})
+            self.assertFalse([vbd for vbd in vbds if vbd["currently_attached"]])
+            kept = self.x("VDI.get_record", disk)
+            self.assertEqual((kept["snapshot_of"], kept["is_a_snapshot"]), (self.vdi, True))
+        # One that leaves the disk out lets the guest go on where it is.
+        before, disks = self.image(), self.disks()
+        settings = self.x("VM.snapshot", self.vm, "settings", [self.vdi])
+        self.assertTrue(self.x("VM.get_is_a_snapshot", settings))
+        self.assertEqual((self.image(), self.disks()), (before, disks))
+
+    def test_of_a_disk(self):
+        operations = self.x("VDI.get_allowed_operations", self.vdi)
+        self.assertIn("snapshot", operations)
+        self.assertIn("clone", operations)
+        self.assertNotIn("resize_online", operations)
+        before = self.image()
+        snapshot = self.x("VDI.snapshot", self.vdi, {})
+        self.assertEqual(self.x("VDI.get_snapshot_of", snapshot), self.vdi)
+        between = self.image()
+        clone = self.x("VDI.clone", self.vdi, {})
+        self.assertFalse(self.x("VDI.get_is_a_snapshot", clone))
+        self.assertEqual(len({before, between, self.image()}), 3)
+        self.check_goes_on()
+        self.x("VDI.destroy", snapshot)
+        self.x("VDI.destroy", clone)
+
+    def test_back_to_it(self):
+        snapshot = self.x("VM.snapshot", self.vm, "kept", [])
+        self.change()
+        self.x("VM.revert", snapshot)
+        self.check_reverted(snapshot, "Halted")
+        self.x("VM.start", self.vm, False, False)
+        self.assertEqual(len(self.datapaths()), 1)
+
+    def test_what_fails_leaves_nothing(self):
+        disks = self.disks()
+        for atom in ("vbd-freeze", "vbds-move", "freeze-end"):
+            self.simulator.call("Fault.add", fault={"atom": atom})
+            self.fails("INTERNAL_ERROR", "VM.snapshot", self.vm, "kept", [])
+            self.simulator.call("Fault.clear")
+            self.check_goes_on()
+            self.assertEqual(self.x("VM.get_current_operations", self.vm), {})
+        self.assertEqual((self.disks(), self.x("VM.get_snapshots", self.vm)), (disks, []))
+        for daemon in ("xenopsd", "smd", "xapid"):
+            self.kill(daemon)
+            self.x("VM.snapshot", self.vm, daemon, [])
+            self.check_goes_on()
+        self.assertEqual(len(self.x("VM.get_snapshots", self.vm)), 3)
+
+
 class Guests(LifeTest):
     """What a running guest is asked to do."""
 
@@ -1246,16 +1322,6 @@ class Copies(LifeTest):
         self.fails("HANDLE_INVALID", "VDI.get_record", copy)
         self.x("SR.scan", sr)
         self.assertTrue(self.x("VDI.get_by_uuid", uuid))
-
-    def test_what_a_vm_writes_to_is_not_imaged_yet(self):
-        vm = self.make_whole_vm()
-        self.x("VM.start", vm, False, False)
-        self.fails("NOT_IMPLEMENTED", "VDI.snapshot", self.vdi)
-        self.fails("NOT_IMPLEMENTED", "VM.snapshot", vm, "no")
-        self.assertNotIn("snapshot", self.x("VDI.get_allowed_operations", self.vdi))
-        self.x("VM.hard_shutdown", vm)
-        self.assertIn("snapshot", self.x("VDI.get_allowed_operations", self.vdi))
-        self.assertTrue(self.x("VM.get_is_a_snapshot", self.x("VM.snapshot", vm, "yes")))
 
     def test_an_sr_is_unplugged_forgotten_or_destroyed(self):
         sr = self.make_sr()

@@ -11,6 +11,7 @@
 #include "xapid/gate/task.h"
 #include "xapid/host/memory.h"
 #include "xapid/host/role.h"
+#include "xapid/plan/freeze.h"
 
 #include "core.gen.h"
 #include "xenapi.gen.h"
@@ -303,6 +304,15 @@ static const char *host_of(const char *ref)
 		    : host_of_device(class, db_record(row));
 }
 
+/* The host whose guest writes to the VDI; where none does, one that sees it. */
+static const char *host_of_writer(const char *vdi)
+{
+	const struct xenapi_vbd *vbd = db_find(vbd, freeze_writer(vdi));
+	const char *host = vbd ? place_vm_at(vbd->VM) : NULL;
+
+	return host ? host : place_vdi(vdi);
+}
+
 /* What is forgotten of a host that is away is forgotten here. */
 static const char *host_if_there(const char *host)
 {
@@ -329,6 +339,8 @@ static struct err *place_explicit(const struct method *m, const void *in, const 
 		*out = arg_named(m, in, "host");
 	else if (!strcmp(m->name, "VM.power_state_reset"))
 		*out = host_if_there(host_of_vm(ref));
+	else if (!strcmp(m->name, "VDI.snapshot") || !strcmp(m->name, "VDI.clone"))
+		*out = host_of_writer(ref);
 	else if (!strcmp(m->name, "task.cancel"))
 		*out = host_of_task(ref);
 	else if (m->flags & METHOD_RESIDENT)

@@ -169,9 +169,12 @@ MAY_WAIT must_check struct err *plan_pif_unplug(const char *pif);
 MAY_WAIT must_check struct err *plan_vdi_create(
 	struct call *c, const struct xenapi_vdi *what, const char **out);
 MAY_WAIT must_check struct err *plan_vdi_destroy(struct call *c, const char *vdi);
-/* OP is clone or snapshot; the name is that of the original. */
+/* OP is clone or snapshot; the name is that of the original. A guest that writes to it goes on. */
 MAY_WAIT must_check struct err *plan_vdi_clone(
 	struct call *c, const char *vdi, enum xenapi_vdi_operations op, const char **out);
+/* The same of what was frozen already (freeze.h); NULL: nobody writes to it. */
+MAY_WAIT must_check struct err *plan_vdi_clone_frozen(struct call *c, const char *vdi,
+	enum xenapi_vdi_operations op, const char *frozen, const char **out);
 /* Into another SR, or the same (SR is REF_NULL). */
 MAY_WAIT must_check struct err *plan_vdi_copy(
 	struct call *c, const char *vdi, const char *sr, const char **out);

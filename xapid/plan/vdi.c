@@ -7,6 +7,7 @@
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/link/smd.h"
+#include "xapid/plan/freeze.h"
 #include "xapid/plan/metadata.h"
 #include "xapid/plan/plan.h"
 #include "xapid/rules/rules.h"
@@ -125,15 +126,17 @@ MAY_WAIT struct err *plan_vdi_destroy(struct call *c, const char *vdi)
 
 /* ---- another one of it ---- */
 
-static MAY_WAIT struct err *ask_for_clone(
-	struct call *c, const struct place *place, enum xenapi_vdi_operations op, const char **task)
+static MAY_WAIT struct err *ask_for_clone(struct call *c, const struct place *place,
+	enum xenapi_vdi_operations op, const char *frozen, const char **task)
 {
 	if (op == VDI_OP(SNAPSHOT)) {
-		const struct storage_vdi_snapshot_in in = {.sr = place->sr, .vdi = place->vdi};
+		const struct storage_vdi_snapshot_in in = {
+			.sr = place->sr, .vdi = place->vdi, .frozen = frozen};
 
 		return storage_vdi_snapshot(link_smd.client, &in, c->arena, task, plan_soon());
 	}
-	const struct storage_vdi_clone_in in = {.sr = place->sr, .vdi = place->vdi};
+	const struct storage_vdi_clone_in in = {
+		.sr = place->sr, .vdi = place->vdi, .frozen = frozen};
 
 	return storage_vdi_clone(link_smd.client, &in, c->arena, task, plan_soon());
 }
@@ -154,24 +157,50 @@ static struct err *add_offspring(struct call *c, const char *vdi, const char *sr
 	return db_write(vdi, *out, type, original->type);
 }
 
+/* The operations are under way. */
+static MAY_WAIT struct err *clone(struct call *c, const char *vdi, const struct place *place,
+	enum xenapi_vdi_operations op, const char *frozen, const char **out)
+{
+	bool is_snapshot = op == VDI_OP(SNAPSHOT);
+	const struct link_work work = work_of(c, is_snapshot ? "VDI.snapshot" : "VDI.clone");
+	struct storage_vdi made;
+	const char *task;
+
+	TRY(plan_commit());
+	TRY(link_error(ask_for_clone(c, place, op, frozen, &task), NULL));
+	TRY(plan_await_storage(&work, task, &storage_type_vdi, c->arena, &made));
+	return add_offspring(c, vdi, place->sr_ref, &made, is_snapshot, out);
+}
+
+static MAY_WAIT struct err *begin_clone(struct call *c, struct plan_ops *ops, const char *vdi,
+	enum xenapi_vdi_operations op, struct place *place)
+{
+	TRY(place_of(vdi, c->arena, place));
+	TRY(plan_op(ops, &sr_rules, place->sr_ref,
+		op == VDI_OP(SNAPSHOT) ? SR_OP(SNAPSHOT) : SR_OP(CLONE), c));
+	return plan_op(ops, &vdi_rules, vdi, (int)op, c);
+}
+
+MAY_WAIT struct err *plan_vdi_clone_frozen(struct call *c, const char *vdi,
+	enum xenapi_vdi_operations op, const char *frozen, const char **out)
+{
+	AUTO(plan_ops_end) struct plan_ops ops = {0};
+	struct place place;
+
+	TRY(begin_clone(c, &ops, vdi, op, &place));
+	return clone(c, vdi, &place, op, frozen, out);
+}
+
 MAY_WAIT struct err *plan_vdi_clone(
 	struct call *c, const char *vdi, enum xenapi_vdi_operations op, const char **out)
 {
 	AUTO(plan_ops_end) struct plan_ops ops = {0};
-	bool is_snapshot = op == VDI_OP(SNAPSHOT);
-	const struct link_work work = work_of(c, is_snapshot ? "VDI.snapshot" : "VDI.clone");
-	struct storage_vdi made;
 	struct place place;
-	const char *task;
+	const char *frozen;
 
-	TRY(place_of(vdi, c->arena, &place));
-	TRY(plan_op(
-		&ops, &sr_rules, place.sr_ref, is_snapshot ? SR_OP(SNAPSHOT) : SR_OP(CLONE), c));
-	TRY(plan_op(&ops, &vdi_rules, vdi, (int)op, c));
-	TRY(plan_commit());
-	TRY(link_error(ask_for_clone(c, &place, op, &task), NULL));
-	TRY(plan_await_storage(&work, task, &storage_type_vdi, c->arena, &made));
-	return add_offspring(c, vdi, place.sr_ref, &made, is_snapshot, out);
+	TRY(begin_clone(c, &ops, vdi, op, &place));
+	TRY(freeze_disk(c, vdi, &frozen));
+	return clone(c, vdi, &place, op, frozen, out);
 }
 
 MAY_WAIT struct err *plan_vdi_copy(

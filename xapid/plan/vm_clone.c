@@ -11,6 +11,7 @@
 #include "xapid/gate/call.h"
 #include "xapid/plan/clone.h"
 #include "xapid/plan/firmware.h"
+#include "xapid/plan/freeze.h"
 #include "xapid/plan/mac.h"
 #include "xapid/plan/metadata.h"
 #include "xapid/plan/plan.h"
@@ -32,12 +33,14 @@ static bool is_shared(const struct xenapi_vbd *vbd, const struct xenapi_vdi *vdi
 	return vbd->type == XENAPI_VBD_TYPE_CD || (vdi->read_only && vdi->sharable);
 }
 
-static MAY_WAIT struct err *make_disk(struct cloning *k, const char *vdi, const char **out)
+static MAY_WAIT struct err *make_disk(
+	struct cloning *k, const char *vdi, const char *frozen, const char **out)
 {
 	if (k->how->op == XENAPI_VM_OPERATIONS_COPY)
 		return plan_vdi_copy(k->call, vdi, k->how->sr, out);
-	return plan_vdi_clone(k->call, vdi,
-		is_snapshot(k) ? XENAPI_VDI_OPERATIONS_SNAPSHOT : XENAPI_VDI_OPERATIONS_CLONE, out);
+	return plan_vdi_clone_frozen(k->call, vdi,
+		is_snapshot(k) ? XENAPI_VDI_OPERATIONS_SNAPSHOT : XENAPI_VDI_OPERATIONS_CLONE,
+		frozen, out);
 }
 
 static bool is_left_out(const struct cloning *k, const char *vdi)
@@ -48,14 +51,33 @@ static bool is_left_out(const struct cloning *k, const char *vdi)
 	return false;
 }
 
+/* Of its VBDs those that have a disk which is made anew. */
+static struct string_list disks_of(const struct cloning *k, const struct string_list *vbds)
+{
+	struct string_list out = {arena_calloc(k->call->arena, vbds->n, sizeof(*out.v)), 0};
+
+	for (size_t i = 0; i < vbds->n; i++) {
+		const struct xenapi_vbd *vbd = db_find(vbd, vbds->v[i]);
+		const struct xenapi_vdi *vdi = vbd ? db_find(vdi, vbd->VDI) : NULL;
+
+		if (vdi && !is_left_out(k, vbd->VDI) && !is_shared(vbd, vdi))
+			out.v[out.n++] = vbds->v[i];
+	}
+	return out;
+}
+
+/* Those that the guest writes to are what they were at one moment. */
 static MAY_WAIT struct err *make_disks(struct cloning *k)
 {
 	struct arena *a = k->call->arena;
 	const struct xenapi_vm *vm = db_find(vm, k->how->vm);
 	struct string_list vbds = metadata_list(&vm->VBDs, a);
+	struct string_list disks = disks_of(k, &vbds);
+	struct string_map frozen;
 
 	k->disks = arena_calloc(a, vbds.n, sizeof(*k->disks));
 	k->made = arena_calloc(a, vbds.n + 1, sizeof(*k->made));
+	TRY(freeze_disks(k->call, k->how->vm, &disks, &frozen));
 	for (size_t i = 0; i < vbds.n; i++) {
 		const struct xenapi_vbd *vbd;
 
@@ -67,7 +89,7 @@ static MAY_WAIT struct err *make_disks(struct cloning *k)
 		*disk = (struct clone_disk){vbds.v[i], arena_strdup(a, vbd->VDI)};
 		if (!vdi || is_shared(vbd, vdi))
 			continue;
-		TRY(make_disk(k, disk->vdi, &disk->vdi));
+		TRY(make_disk(k, disk->vdi, freeze_of(k->call, &frozen, disk->vbd), &disk->vdi));
 		k->made[k->n_made++] = disk->vdi;
 		call_progress(k->call, (double)(i + 1) / (double)(vbds.n + 1));
 	}
@@ -86,7 +108,7 @@ static MAY_WAIT struct err *make_memory(struct cloning *k)
 	const char *vdi = arena_strdup(k->call->arena, vm->suspend_VDI);
 	if (!db_find(vdi, vdi))
 		return err(VM_HAS_NO_SUSPEND_VDI, k->how->vm);
-	TRY(make_disk(k, vdi, &k->memory));
+	TRY(make_disk(k, vdi, NULL, &k->memory));
 	k->made[k->n_made++] = k->memory;
 	return NULL;
 }

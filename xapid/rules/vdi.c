@@ -41,20 +41,9 @@ static const uint64_t beside_writer = BIT(SNAPSHOT) | BIT(RESIZE_ONLINE) | BIT(B
 	BIT(CLONE) | BIT(REVERT_TO) | BIT(MIRROR) | BIT(ENABLE_CBT) | BIT(DISABLE_CBT) |
 	BIT(DATA_DESTROY);
 
-/* Of these, what smd cannot do yet with a disk that is open. */
-static const uint64_t waits_for_smd = BIT(SNAPSHOT) | BIT(CLONE) | BIT(RESIZE_ONLINE);
-
-/* A suspended VM keeps its disks, but does not have them open. */
-static bool is_suspended(const char *ref)
-{
-	const struct xenapi_vm *vm = db_find(vm, ref);
-
-	return vm && vm->power_state == XENAPI_VM_POWER_STATE_SUSPENDED;
-}
-
 static struct err *check_users(const char *ref, const struct xenapi_vdi *vdi, int op)
 {
-	bool is_held = false, is_written = false, is_open = false;
+	bool is_held = false, is_written = false;
 
 	for (size_t i = 0; i < vdi->VBDs.n; i++) {
 		const struct xenapi_vbd *vbd = db_find(vbd, vdi->VBDs.v[i]);
@@ -65,14 +54,12 @@ static struct err *check_users(const char *ref, const struct xenapi_vdi *vdi, in
 			continue;
 		is_held = true;
 		is_written |= vbd->mode == XENAPI_VBD_MODE_RW;
-		is_open |= vbd->mode == XENAPI_VBD_MODE_RW &&
-			(op == OP(RESIZE_ONLINE) || !is_suspended(vbd->VM));
 	}
 	uint64_t beside = beside_writer | (is_written ? 0 : BIT(COPY));
 	if (is_held && !(beside & OP_BIT(op)))
 		return err(VDI_IN_USE, ref, op_name(&vdi_rules, op));
-	if (is_open && (waits_for_smd & OP_BIT(op)))
-		return err(NOT_IMPLEMENTED, "another image of a disk that a VM writes to");
+	if (is_written && op == OP(RESIZE_ONLINE))
+		return err(NOT_IMPLEMENTED, "another size of a disk that a VM writes to");
 	return NULL;
 }
 
