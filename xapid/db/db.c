@@ -82,6 +82,7 @@ void db_close(void)
 	loop_defer_cancel(&db.wake);
 	db_classes_fini();
 	map_fini(&db.names);
+	memset(db.recent, 0, sizeof(db.recent));
 	cond_fini(&db.watchers);
 	cond_fini(&db.woken);
 	arena_fini(&db.arena);

@@ -17,9 +17,38 @@ struct db_name *db_name_of(const char *text)
 	return text == null_text ? NULL : container_of(text, struct db_name, text);
 }
 
+/* Where a reference is among the recent ones: the first two letters of its uuid tell. */
+static struct db_name **recent_of(const char *ref)
+{
+	size_t at = 0;
+
+	if (!strncmp(ref, "OpaqueRef:", 10) && ref[10])
+		at = (unsigned char)ref[10] * 5U + (unsigned char)ref[11];
+	return &db.recent[at % DB_RECENT_NAMES];
+}
+
+/* One call asks for the same few objects again and again: to compare a text costs less than to
+ * hash it. */
 struct db_name *db_name_find(const char *ref)
 {
-	return ref_is_null(ref) ? NULL : map_get(&db.names, ref);
+	if (ref_is_null(ref))
+		return NULL;
+	struct db_name **recent = recent_of(ref);
+	if (*recent && ((*recent)->text == ref || !strcmp((*recent)->text, ref)))
+		return *recent;
+	struct db_name *n = map_get(&db.names, ref);
+	if (n)
+		*recent = n;
+	return n;
+}
+
+/* It is about to go. */
+static void forget_recent(const struct db_name *n)
+{
+	struct db_name **recent = recent_of(n->text);
+
+	if (*recent == n)
+		*recent = NULL;
 }
 
 struct db_name *db_name_make(const char *ref)
@@ -52,6 +81,7 @@ void db_name_drop(const char *text)
 		return;
 	if (--n->n_uses)
 		return;
+	forget_recent(n);
 	map_remove(&db.names, n->text);
 	vec_fini(&n->users);
 	db_bury(n);

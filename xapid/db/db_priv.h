@@ -108,6 +108,8 @@ struct db_batch {
 	vec_of(struct db_delta) deltas;
 };
 
+#define DB_RECENT_NAMES 64
+
 struct db {
 	bool is_open;
 	struct store *store; /* or NULL */
@@ -115,6 +117,7 @@ struct db {
 	struct db_class *classes; /* owned, in the order of the interface */
 	size_t n_classes;
 	struct map names; /* reference -> struct db_name */
+	struct db_name *recent[DB_RECENT_NAMES]; /* found last, by what their text has */
 	uint64_t generation;
 	struct list changed; /* struct db_row.changed */
 	struct list unkept; /* struct db_row.unkept */

@@ -29,6 +29,7 @@ struct op_map {
 } __attribute__((__may_alias__));
 
 static op_elsewhere_fn elsewhere; /* of a member */
+static bool is_listing; /* nobody reads why something may not be done; nothing waits meanwhile */
 
 static const struct op_map *current_of(const struct op_rules *rules, const char *ref)
 {
@@ -62,9 +63,12 @@ struct err *op_check_others(const struct op_rules *rules, const char *ref, uint6
 	for (size_t i = 0; current && i < current->n; i++) {
 		const struct op_map_entry *other = &current->v[i];
 
-		if (set & OP_BIT(other->value))
-			return err(OTHER_OPERATION_IN_PROGRESS, rules->class->name, ref,
-				op_name(rules, other->value), other->key);
+		if (!(set & OP_BIT(other->value)))
+			continue;
+		if (is_listing)
+			return err_new(NULL, 0, ERR_OTHER_OPERATION_IN_PROGRESS.code, 0, NULL);
+		return err(OTHER_OPERATION_IN_PROGRESS, rules->class->name, ref,
+			op_name(rules, other->value), other->key);
 	}
 	return NULL;
 }
@@ -83,6 +87,7 @@ void op_list_one(const struct op_rules *rules, const char *ref)
 	if (!db_find_record(rules->class, ref))
 		return;
 	candidates = rules->candidates(ref);
+	is_listing = true;
 	for (int what = 0; what < (int)rules->operations->n; what++) {
 		if (!(candidates & OP_BIT(what)))
 			continue;
@@ -90,6 +95,7 @@ void op_list_one(const struct op_rules *rules, const char *ref)
 		if (!e)
 			found[n++] = what;
 	}
+	is_listing = false;
 	const struct op_list list = {found, n};
 	auto_err e = db_write_at(rules->class, ref, rules->allowed, &list);
 	if (e)
