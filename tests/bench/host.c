@@ -27,6 +27,7 @@
 enum { MAX_DAEMONS = 5, WAIT_S = 60 };
 
 static char dir[64];
+static char run_dir[64]; /* what dir/run leads to, or "" */
 static const char *level; /* of the daemons' logs */
 static struct {
 	const char *name; /* borrowed */
@@ -57,6 +58,20 @@ const char *host_folder(void)
 	return access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
 }
 
+/* As on a host, where /run is in memory wherever the rest is. */
+static void make_run(const char *folder)
+{
+	auto_arena a = {0};
+	const char *memory = "/dev/shm";
+
+	run_dir[0] = 0;
+	if (!strcmp(folder, memory) || access(memory, W_OK))
+		return;
+	snprintf(run_dir, sizeof(run_dir), "%s/xenith-bench-XXXXXX", memory);
+	must_sys(mkdtemp(run_dir) && !chmod(run_dir, 0755), "making a folder");
+	must_sys(!symlink(run_dir, arena_printf(&a, "%s/run", dir)), "making a link");
+}
+
 void host_begin(const char *folder, const char *log_level)
 {
 	auto_arena a = {0};
@@ -66,6 +81,7 @@ void host_begin(const char *folder, const char *log_level)
 	snprintf(dir, sizeof(dir), "%s/xenith-bench-XXXXXX", folder);
 	must_sys(mkdtemp(dir), "making a folder");
 	must_sys(!mkdir(arena_printf(&a, "%s/etc", dir), 0755), "making a folder");
+	make_run(folder);
 }
 
 void host_start(const char *daemon, const char *conf)
@@ -136,6 +152,8 @@ void host_end(void)
 	if (simulator)
 		kill(simulator, SIGKILL);
 	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	if (*run_dir)
+		nftw(run_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- what the kernel says ---- */
