@@ -6,27 +6,28 @@
 #include "common/rpc.h"
 #include "core.gen.h"
 #include "xenopsd/atoms.h"
+#include "xenopsd/metadata.h"
 #include "xenopsd/plans.h"
 #include "xenopsd/queue.h"
 #include "xenopsd/xenopsd.h"
 
+#include <string.h>
+
 MAY_WAIT struct err *api_vm_start(struct call *c, const struct xenops_vm_start_in *in)
 {
 	AUTO(turn_end) struct turn turn = {0};
+	bool is_new = in->metadata && !vm_find(in->vm);
 
+	if (in->metadata)
+		TRY(metadata_check(in->metadata));
+	if (in->metadata && strcmp(in->metadata->vm.vm, in->vm) != 0)
+		return err(INVALID_VALUE, "metadata", "of another VM");
+	if (is_new)
+		TRY(metadata_add(in->metadata));
 	TRY(turn_begin(&turn, in->vm, "VM.start", TURN_WORK));
-	return vm_start(turn.vm, c->task);
-}
-
-static MAY_WAIT struct err *run_one(struct vm *vm, struct task *task, const struct atom *atom)
-{
-	AUTO(plan_fini) struct plan plan = {0};
-
-	plan_init(&plan, vm, task);
-	plan_add(&plan, atom, NULL);
-	struct err *e = plan_run(&plan);
-	vm_tell(vm);
-	return e;
+	if (in->metadata && !is_new)
+		TRY(metadata_apply(turn.vm, in->metadata));
+	return vm_start(turn.vm, in->runs, c->task);
 }
 
 MAY_WAIT struct err *api_vm_unpause(struct call *c, const struct xenops_vm_unpause_in *in)
@@ -40,7 +41,7 @@ MAY_WAIT struct err *api_vm_unpause(struct call *c, const struct xenops_vm_unpau
 		return NULL;
 	if (found != XENOPS_POWER_STATE_PAUSED)
 		return bad_power_state(found, XENOPS_POWER_STATE_PAUSED);
-	return run_one(turn.vm, c->task, &atom_vm_unpause);
+	return vm_do(turn.vm, &atom_vm_unpause, c->task);
 }
 
 MAY_WAIT struct err *api_vm_pause(struct call *c, const struct xenops_vm_pause_in *in)
@@ -54,7 +55,7 @@ MAY_WAIT struct err *api_vm_pause(struct call *c, const struct xenops_vm_pause_i
 		return NULL;
 	if (found != XENOPS_POWER_STATE_RUNNING)
 		return bad_power_state(found, XENOPS_POWER_STATE_RUNNING);
-	return run_one(turn.vm, c->task, &atom_vm_pause);
+	return vm_do(turn.vm, &atom_vm_pause, c->task);
 }
 
 MAY_WAIT struct err *api_vm_suspend(struct call *c, const struct xenops_vm_suspend_in *in)
@@ -138,7 +139,7 @@ MAY_WAIT struct err *api_vm_s3suspend(struct call *c, const struct xenops_vm_s3s
 
 	TRY(turn_begin(&turn, in->vm, "VM.s3suspend", TURN_WORK));
 	TRY(need_running(turn.vm));
-	return run_one(turn.vm, c->task, &atom_guest_s3suspend);
+	return vm_do(turn.vm, &atom_guest_s3suspend, c->task);
 }
 
 MAY_WAIT struct err *api_vm_s3resume(struct call *c, const struct xenops_vm_s3resume_in *in)
@@ -147,7 +148,7 @@ MAY_WAIT struct err *api_vm_s3resume(struct call *c, const struct xenops_vm_s3re
 
 	TRY(turn_begin(&turn, in->vm, "VM.s3resume", TURN_WORK));
 	TRY(need_running(turn.vm));
-	return run_one(turn.vm, c->task, &atom_guest_s3resume);
+	return vm_do(turn.vm, &atom_guest_s3resume, c->task);
 }
 
 MAY_WAIT struct err *api_vm_softreboot(struct call *c, const struct xenops_vm_softreboot_in *in)

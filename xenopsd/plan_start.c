@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The start of a VM: it is made, its devices come to it side by side, and it stays paused. A step
- * that fails undoes those before it, and the VM is halted as if nothing had been.
+ * The start of a VM: it is made, its devices come to it side by side, and it stays paused or is let
+ * run. A step that fails undoes those before it, and the VM is halted as if nothing had been.
  */
 #include "core.gen.h"
 #include "xenopsd/atoms.h"
@@ -101,12 +101,25 @@ struct err *plan_check_devices(const struct vm *vm)
 	return NULL;
 }
 
-struct err *vm_start(struct vm *vm, struct task *task)
+struct err *vm_do(struct vm *vm, const struct atom *atom, struct task *task)
+{
+	AUTO(plan_fini) struct plan plan = {0};
+
+	plan_init(&plan, vm, task);
+	plan_add(&plan, atom, NULL);
+	struct err *e = plan_run(&plan);
+	vm_tell(vm);
+	return e;
+}
+
+struct err *vm_start(struct vm *vm, bool runs, struct task *task)
 {
 	AUTO(plan_fini) struct plan plan = {0};
 	enum xenops_power_state found;
 
 	TRY(vm_power_state(vm, &found));
+	if (found == XENOPS_POWER_STATE_PAUSED && runs)
+		return vm_do(vm, &atom_vm_unpause, task);
 	if (found == XENOPS_POWER_STATE_RUNNING || found == XENOPS_POWER_STATE_PAUSED)
 		return NULL;
 	if (found != XENOPS_POWER_STATE_HALTED)
@@ -118,6 +131,8 @@ struct err *vm_start(struct vm *vm, struct task *task)
 	plan_init(&plan, vm, task);
 	plan.phase = XENOPSD_PHASE_STARTING;
 	plan_add_start(&plan);
+	if (runs)
+		plan_add(&plan, &atom_vm_unpause, NULL);
 	struct err *e = plan_run(&plan);
 	memory_release(vm);
 	if (e)

@@ -10,6 +10,8 @@
 #include "xenopsd/backend.h"
 #include "xenopsd/vm.h"
 
+struct atom;
+
 struct plan;
 
 /* ---- power.c ---- */
@@ -26,8 +28,10 @@ void vm_tell(const struct vm *vm);
 
 /* ---- plan_start.c ---- */
 
-/* Brings up a halted VM, paused. */
-MAY_WAIT must_check struct err *vm_start(struct vm *vm, struct task *task);
+/* A single step, and then the VM is told of. */
+MAY_WAIT must_check struct err *vm_do(struct vm *vm, const struct atom *atom, struct task *task);
+/* Brings up a halted VM, paused, or lets it run at once. */
+MAY_WAIT must_check struct err *vm_start(struct vm *vm, bool runs, struct task *task);
 /* Unimplemented where the backend knows nothing of a device that the VM has. */
 must_check struct err *plan_check_devices(const struct vm *vm);
 /* Puts the steps that do so into a plan. */

@@ -407,6 +407,24 @@ class Restarts(Case):
         metadata["vbds"] = []
         self.refuses("Device_is_connected", "VM.import_metadata", metadata=metadata)
 
+    def test_a_start_makes_like_and_lets_run(self):
+        self.add()
+        metadata = self.call("VM.export_metadata", vm="vm-1")
+        self.call("VM.remove", vm="vm-1")
+        self.fails("INVALID_VALUE", "VM.start", vm="vm-2", metadata=metadata)
+        self.assertEqual(self.call("VM.list"), [])
+        self.do("VM.start", vm="vm-1", metadata=metadata)
+        self.assertEqual(self.state()["power_state"], "paused")
+        self.do("VM.start", vm="vm-1", runs=True)
+        self.assertEqual(self.state()["power_state"], "running")
+        self.assertEqual(self.call("VM.export_metadata", vm="vm-1"), metadata)
+        fewer = {**metadata, "vbds": metadata["vbds"][:1]}
+        self.fails("Device_is_connected", "VM.start", vm="vm-1", metadata=fewer)
+        self.do("VM.shutdown", vm="vm-1")
+        self.do("VM.start", vm="vm-1", metadata=fewer, runs=True)
+        self.assertEqual(self.state()["power_state"], "running")
+        self.assertEqual(self.call("VM.export_metadata", vm="vm-1"), fewer)
+
 
 class Damage(Case):
     """A file that cannot be read is put aside, and everything else is served."""

@@ -20,6 +20,7 @@
 
 #define CANCEL_NS     (120 * NS_PER_S) /* that a daemon has to end what was cancelled */
 #define FIRST_LOOK_NS (20 * NS_PER_MS) /* at a task of which nothing is told */
+#define FORGET_NS     (10 * NS_PER_MS) /* after the end */
 
 /* One row of the table: a daemon's task, and the XenAPI's. On the stack of who waits. */
 struct link_bound {
@@ -174,16 +175,39 @@ static MAY_WAIT struct err *follow(struct link *l, const struct link_work *work,
 	return e;
 }
 
-static MAY_WAIT void forget(struct link *l, const char *task)
+/* A task that has ended is forgotten by the daemon. Nobody waits for that, and what is done
+ * meanwhile goes first. One that is missed stays for an hour. */
+struct ended {
+	struct link *link;
+	char *task; /* owned */
+};
+
+static MAY_WAIT void run_forget(void *arg)
 {
+	struct ended *ended = arg;
+	auto_str task = ended->task;
 	auto_arena arena = {0};
 	const struct core_task_destroy_in in = {task};
+	struct link *l = ended->link;
 
-	fiber_cancel_mask();
-	auto_err e = core_task_destroy(l->client, &in, &arena, deadline_in(LINK_CALL_NS));
-	fiber_cancel_unmask();
+	free(ended);
+	auto_err e = fiber_sleep(FORGET_NS);
+	if (!e)
+		e = core_task_destroy(l->client, &in, &arena, deadline_in(LINK_CALL_NS));
 	if (e && !err_is(e, &ERR_NO_SUCH_TASK))
 		log_err(LOG_DEBUG_, e, "forgetting %s", task);
+}
+
+static void forget(struct link *l, const char *task)
+{
+	struct ended *ended = xnew(struct ended);
+
+	*ended = (struct ended){l, xstrdup(task)};
+	auto_err e = fiber_spawn(NULL, run_forget, ended, "forget %s", task);
+	if (!e)
+		return;
+	free(ended->task);
+	free(ended);
 }
 
 static struct err *result_of(

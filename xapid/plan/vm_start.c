@@ -151,14 +151,19 @@ static struct err *find_memory(struct start *s, struct xenops_disk *out)
 
 static MAY_WAIT struct err *ask(struct start *s, const char **task)
 {
-	const struct xenops_vm_start_in start_in = {s->uuid, s->how->force};
+	struct rpc_client *client = link_xenopsd.client;
+	struct arena *a = s->call->arena;
+	const struct xenops_vm_start_in start_in = {
+		s->uuid, s->how->force, !s->how->paused, &s->metadata};
+	const struct xenops_vm_import_metadata_in metadata_in = {s->metadata};
 	struct xenops_vm_resume_in resume_in = {.vm = s->uuid};
+	const char *id;
 
 	if (!is_resume(s->how))
-		return xenops_vm_start(
-			link_xenopsd.client, &start_in, s->call->arena, task, plan_soon());
+		return xenops_vm_start(client, &start_in, a, task, plan_soon());
+	TRY(xenops_vm_import_metadata(client, &metadata_in, a, &id, plan_soon()));
 	TRY(find_memory(s, &resume_in.image));
-	return xenops_vm_resume(link_xenopsd.client, &resume_in, s->call->arena, task, plan_soon());
+	return xenops_vm_resume(client, &resume_in, a, task, plan_soon());
 }
 
 /* From here on the VM is what is there, and no longer what was written. */
@@ -168,26 +173,26 @@ static MAY_WAIT struct err *let_go_of_memory(struct start *s)
 	return plan_commit();
 }
 
+/* A guest that starts runs at once; one that goes on waits until its memory was let go of. */
 static MAY_WAIT struct err *bring_up(struct start *s)
 {
-	struct rpc_client *client = link_xenopsd.client;
-	struct arena *a = s->call->arena;
-	const struct xenops_vm_import_metadata_in metadata_in = {s->metadata};
 	const struct xenops_vm_unpause_in unpause_in = {s->uuid};
 	const struct link_work whole = {s->call, NULL, 0, 1};
-	const struct link_work start = {
-		s->call, is_resume(s->how) ? "VM.resume" : "VM.start", 0, 0.9};
+	const struct link_work start = {s->call, "VM.start", 0, 1};
+	const struct link_work resume = {s->call, "VM.resume", 0, 0.9};
 	const struct link_work unpause = {s->call, "VM.unpause", 0.9, 0.1};
-	const char *vm = s->how->vm, *id, *task;
+	const char *vm = s->how->vm, *task;
 
-	TRY(link_error(xenops_vm_import_metadata(client, &metadata_in, a, &id, plan_soon()), vm));
 	TRY(link_error(ask(s, &task), vm));
-	TRY(plan_await_vm(s->how->paused ? &whole : &start, task, vm));
-	if (is_resume(s->how))
-		TRY(let_go_of_memory(s));
+	if (!is_resume(s->how))
+		return plan_await_vm(s->how->paused ? &whole : &start, task, vm);
+	TRY(plan_await_vm(s->how->paused ? &whole : &resume, task, vm));
+	TRY(let_go_of_memory(s));
 	if (s->how->paused)
 		return NULL;
-	TRY(link_error(xenops_vm_unpause(client, &unpause_in, a, &task, plan_soon()), vm));
+	TRY(link_error(xenops_vm_unpause(link_xenopsd.client, &unpause_in, s->call->arena, &task,
+			       plan_soon()),
+		vm));
 	return plan_await_vm(&unpause, task, vm);
 }
 
