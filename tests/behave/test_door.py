@@ -607,6 +607,30 @@ class Unix(Door):
 class Consoles(Door):
     """CONNECT and WebSocket to a console that echoes, and ends at an exclamation mark."""
 
+    def connect_to(self, uuid):
+        s = self.connect()
+        s.sendall(f"CONNECT /console?uuid={uuid}&session_id=good HTTP/1.1\r\n\r\n".encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += s.recv(1)
+        return s, int(head.split()[1])
+
+    def test_one_session_of_some(self):
+        first, status = self.connect_to("one")
+        self.assertEqual(status, 200)
+        self.assertEqual(self.connect_to("one")[1], 429)
+        self.assertEqual(self.connect_to("other")[1], 200)
+        self.assertEqual(self.connect_to("other")[1], 200)
+        first.sendall(b"bye!")
+        while first.recv(100):
+            pass
+        # and whoever was refused has no share in it
+        self.assertEqual(self.connect_to("one")[1], 200)
+
+    def test_idle_ones_end(self):
+        s, status = self.connect_to("idle")
+        self.assertEqual((status, s.recv(100)), (200, b""))
+
     def test_connect(self):
         s = self.connect()
         s.sendall(b"CONNECT /console?uuid=1&session_id=good HTTP/1.0\r\n\r\nearly")

@@ -12,10 +12,11 @@ from xenapi import HANG, NULL, Failure, Session
 
 # What must have something in it for clients to show the object at all.
 FILLED = {
-    "pool": "uuid master cpu_info",
+    "pool": "uuid master cpu_info allowed_operations other_config",
     "host": """uuid name_label hostname address software_version capabilities cpu_info chipset_info
         bios_strings other_config metrics control_domain resident_VMs host_CPUs PIFs editions
-        license_params license_server sched_policy supported_bootloaders edition""",
+        license_params license_server sched_policy supported_bootloaders edition PCIs
+        allowed_operations virtual_hardware_platform_versions timezone""",
     "host_cpu": "uuid vendor host",
     "host_metrics": "uuid live memory_total",
     "PIF": "uuid device MAC network metrics host",
@@ -120,6 +121,9 @@ class FreshHost(unittest.TestCase):
             self.assertLessEqual(set(keys.split()), set(host[field]), field)
         for name in ("product_version", "platform_version"):
             self.assertRegex(host["software_version"][name], r"^\d+\.\d+\.\d+$")
+        time.strptime(host["software_version"]["date"], "%Y%m%dT%H:%M:%SZ")
+        zone = os.path.realpath("/etc/localtime").partition("zoneinfo/")[2]
+        self.assertIn(host["timezone"], (zone, "UTC"))
         time.strptime(host["license_params"]["expiry"], "%Y%m%dT%H:%M:%SZ")
         self.assertGreaterEqual((host["API_version_major"], host["API_version_minor"]), (2, 20))
         self.assertEqual(int(host["cpu_info"]["cpu_count"]), len(host["host_CPUs"]))

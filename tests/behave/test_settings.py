@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What is set of VMs, disks and SRs by messages of their own, and read again."""
 
+import socket
 import unittest
+import urllib.parse
 
 from jsonrpc import Client
 from pool import MIB, VM, Case
 from stack import Stack, free_port
-from xenapi import Failure
+from xenapi import HANG, Failure
 
 
 class Settings(Case):
@@ -45,6 +47,69 @@ class Settings(Case):
         self.x("VM.set_domain_type", vm, "hvm")
         self.assertEqual(self.x("VM.get_domain_type", vm), "hvm")
         self.assertIn("0", self.x("VM.get_allowed_VIF_devices", vm))
+
+    def console(self, vm):
+        """A client's session with it: the connection, and what it was answered."""
+        url = urllib.parse.urlsplit(self.x.url)
+        s = socket.create_connection((url.hostname, url.port), HANG)
+        self.addCleanup(s.close)
+        head = f"CONNECT /console?ref={vm}&session_id={self.x.ref} HTTP/1.1\r\n\r\n"
+        s.sendall(head.encode())
+        return s, int(s.recv(12).split()[1])
+
+    def test_sessions_with_consoles(self):
+        pool = self.x("pool.get_all")[0]
+        one, other = self.make_vm(), self.make_vm()
+        for vm in (one, other):
+            self.x("VM.start", vm, False, False)
+            self.until(lambda vm=vm: self.x("VM.get_consoles", vm), "a console")
+        first, status = self.console(one)
+        self.assertEqual(status, 200)
+        self.x("pool.set_limit_console_sessions", pool, True)
+        self.assertEqual(self.console(one)[1], 429)
+        self.assertEqual(self.console(other)[1], 200)
+        first.close()
+        self.until(lambda: self.console(one)[1] == 200, "that it is free")
+        self.x("pool.set_limit_console_sessions", pool, False)
+        self.x("pool.set_vm_console_idle_timeout", pool, "1")
+        idle, status = self.console(one)
+        self.assertEqual(status, 200)
+        while idle.recv(4096):
+            pass
+
+    def test_what_is_told_of_a_pool(self):
+        pool = self.x("pool.get_all")[0]
+        self.fails("WLB_NOT_INITIALIZED", "pool.set_wlb_enabled", pool, True)
+        self.x("pool.set_wlb_enabled", pool, False)
+        self.assertIs(self.x("pool.get_wlb_enabled", pool), False)
+        self.x("pool.set_wlb_verify_cert", pool, True)
+        self.assertIs(self.x("pool.get_wlb_verify_cert", pool), True)
+        self.assertIn("eject", self.x("pool.get_allowed_operations", pool))
+        for pif in self.x("PIF.get_all"):
+            self.x("PIF.set_disallow_unplug", pif, True)
+            self.assertIs(self.x("PIF.get_disallow_unplug", pif), True)
+        sr = self.make_sr()
+        blob = self.x("SR.create_new_blob", sr, "notes", "text/plain", False)
+        self.assertEqual(self.x("SR.get_blobs", sr), {"notes": blob})
+
+    def test_messages_are_destroyed(self):
+        uuid = self.x("pool.get_uuid", self.x("pool.get_all")[0])
+        for priority in (1, 2, 3, 3):
+            self.x("message.create", "NAME", str(priority), "Pool", uuid, "body")
+
+        def left():
+            records = self.x("message.get_all_records").values()
+            return sorted(int(r["priority"]) for r in records if r["name"] == "NAME")
+
+        for filters in ({"sort": "1"}, {"priority": "high"}, {"before": "yesterday"}):
+            self.fails("INVALID_VALUE", "message.destroy_all", filters)
+        self.x("message.destroy_all", {"before": "20200101T00:00:00Z"})
+        self.x("message.destroy_all", {"after": "2100-01-01T00:00:00Z", "priority": "3"})
+        self.assertEqual(left(), [1, 2, 3, 3])
+        self.x("message.destroy_all", {"priority": "3"})
+        self.assertEqual(left(), [1, 2])
+        self.x("message.destroy_all", {"after": "20200101T00:00:00Z"})
+        self.assertEqual(left(), [])
 
     def test_operations(self):
         vm = self.make_vm()

@@ -12,5 +12,7 @@
 
 /* An error with parameters that have to be escaped in every form. */
 must_check struct err *doord_failure(void);
+/* There is one already. */
+must_check struct err *doord_limit(void);
 
 #endif

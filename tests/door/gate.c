@@ -22,6 +22,11 @@ struct err *doord_failure(void)
 	return err(HANDLE_INVALID, "V<M>", "Opaque\"Ref");
 }
 
+struct err *doord_limit(void)
+{
+	return err(LIMIT_EXCEEDED, "sessions", "1");
+}
+
 static struct err *read_param(
 	const struct gate_request *rq, size_t i, const struct type *t, void *out)
 {

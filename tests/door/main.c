@@ -139,19 +139,23 @@ static void echo(void *arg)
 	close(fd);
 }
 
-/* A console that answers with what it is sent. */
-static MAY_WAIT struct err *find_console(struct exchange *x, struct stream **out)
+/* A console that answers with what it is sent: "one" to one client at a time, "idle" to one that
+ * says something. */
+static MAY_WAIT struct err *find_console(struct exchange *x, struct door_console *out)
 {
 	const char *uuid = http_query(&x->request, x->arena, "uuid");
 	int fds[2];
 
 	if (!uuid)
 		return doord_failure();
+	if (!door_console_claim(out, uuid, !strcmp(uuid, "one")))
+		return doord_limit();
+	out->idle_ns = strcmp(uuid, "idle") ? 0 : 50 * NS_PER_MS;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		abort();
 	int *arg = xnew(int);
 	*arg = fds[1];
-	*out = stream_new(fds[0]);
+	out->stream = stream_new(fds[0]);
 	return fiber_spawn(NULL, echo, arg, "console");
 }
 

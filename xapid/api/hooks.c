@@ -33,6 +33,7 @@ static const struct hook hooks[] = {
 	{&xenapi_class_caller, MESSAGE_DESTROY, NULL, hook_caller_destroy},
 	{&xenapi_class_rate_limit, MESSAGE_CREATE, NULL, hook_rate_limit_create},
 	{&xenapi_class_rate_limit, MESSAGE_DESTROY, NULL, hook_rate_limit_destroy},
+	{&xenapi_class_pool, MESSAGE_SET, "wlb_enabled", hook_pool_set_wlb_enabled},
 	{NULL, MESSAGE_EXPLICIT, NULL, NULL},
 };
 

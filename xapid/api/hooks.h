@@ -46,6 +46,8 @@ MAY_WAIT struct err *hook_vmss_create(struct xapi_call *c, const void *const *ar
 MAY_WAIT struct err *hook_vmss_destroy(struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_caller_create(struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_caller_destroy(struct xapi_call *c, const void *const *args, void *out);
+MAY_WAIT struct err *hook_pool_set_wlb_enabled(
+	struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_rate_limit_create(
 	struct xapi_call *c, const void *const *args, void *out);
 MAY_WAIT struct err *hook_rate_limit_destroy(

@@ -4,6 +4,7 @@
  */
 #include "common/clock.h"
 #include "common/fiber.h"
+#include "xapid/api/hooks.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
 #include "xapid/link/host_state.h"
@@ -51,6 +52,19 @@ MAY_WAIT struct err *xapi_pool_apply_edition(
 	db_for_each (host, row)
 		TRY(db_write(host, db_ref(row), edition, in->edition));
 	return NULL;
+}
+
+/* There is nobody who would balance. */
+MAY_WAIT struct err *hook_pool_set_wlb_enabled(
+	struct xapi_call *c, const void *const *args, void *out)
+{
+	const char *self = *(const char *const *)args[0];
+	const struct xenapi_pool *pool;
+
+	TRY(db_get(pool, self, &pool));
+	if (*(const bool *)args[1] && !*pool->wlb_url)
+		return err(WLB_NOT_INITIALIZED);
+	return db_write(pool, self, wlb_enabled, *(const bool *)args[1]);
 }
 
 /* ---- archives ---- */

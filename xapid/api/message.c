@@ -5,6 +5,7 @@
  */
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/datetime.h"
 #include "xapid/api/implicit.h"
 #include "xapid/db/db.h"
 #include "xapid/gate/call.h"
@@ -12,6 +13,8 @@
 #include "core.gen.h"
 #include "xenapi.gen.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_KEPT 10000
@@ -65,6 +68,46 @@ MAY_WAIT struct err *xapi_message_destroy_many(
 {
 	for (size_t i = 0; i < in->messages.n; i++)
 		TRY(db_delete(message, in->messages.v[i]));
+	return NULL;
+}
+
+/* Which messages go, of all that there are. */
+struct chosen {
+	int64_t after, before, priority; /* NEVER: any priority */
+};
+
+static struct err *read_filter(const char *key, const char *value, struct chosen *out)
+{
+	bool is_priority = !strcmp(key, "priority"), is_after = !strcmp(key, "after");
+	char *end;
+
+	if (!is_priority && !is_after && strcmp(key, "before") != 0)
+		return err(INVALID_VALUE, "filters", key);
+	if (is_priority) {
+		errno = 0;
+		out->priority = strtoll(value, &end, 10);
+		return *value && !*end && !errno ? NULL : err(INVALID_VALUE, key, value);
+	}
+	if (!datetime_read(value, strlen(value), is_after ? &out->after : &out->before))
+		return err(INVALID_VALUE, key, value);
+	return NULL;
+}
+
+MAY_WAIT struct err *xapi_message_destroy_all(
+	struct call *c, const struct xenapi_message_destroy_all_in *in)
+{
+	struct chosen chosen = {INT64_MIN, INT64_MAX, NEVER};
+
+	for (size_t i = 0; i < in->filters.n; i++)
+		TRY(read_filter(in->filters.v[i].key, in->filters.v[i].value, &chosen));
+	db_for_each (message, row) {
+		const struct xenapi_message *m = db_record(row);
+
+		if (m->timestamp <= chosen.after || m->timestamp >= chosen.before)
+			continue;
+		if (chosen.priority == NEVER || m->priority == chosen.priority)
+			TRY(db_delete(message, db_ref(row)));
+	}
 	return NULL;
 }
 

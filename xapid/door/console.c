@@ -4,6 +4,7 @@
  * GET that asks for WebSocket in its messages. Two fibers, one each way; when either side ends, so
  * does the other.
  */
+#include "common/clock.h"
 #include "common/fiber.h"
 #include "common/stream.h"
 #include "core.gen.h"
@@ -11,18 +12,41 @@
 #include "xapid/door/websocket.h"
 #include "xenapi.gen.h"
 
+#include <string.h>
+
 #define UNREAD_MAX ((size_t)256 * 1024)
 
 static door_console_fn find_console;
+static struct list sessions; /* that were claimed */
 
 void door_on_console(door_console_fn fn)
 {
 	find_console = fn;
 }
 
+bool door_console_claim(struct door_console *c, const char *of, bool alone)
+{
+	if (!sessions.next)
+		list_init(&sessions);
+	list_for_each (s, &sessions, struct door_console, link)
+		if (alone && !strcmp(s->of, of))
+			return false;
+	c->of = of;
+	list_push_back(&sessions, &c->link);
+	return true;
+}
+
+static void console_end(struct door_console *c)
+{
+	if (c->of)
+		list_remove(&c->link);
+	stream_free(c->stream);
+}
+
 struct relay {
 	struct stream *client; /* borrowed */
-	struct stream *console; /* owned */
+	struct stream *console; /* borrowed */
+	int64_t idle_ns;
 	struct websocket *websocket; /* owned; NULL: bytes as they are */
 	struct fiber_group group;
 };
@@ -66,7 +90,8 @@ static MAY_WAIT struct err *client_to_console(struct relay *r)
 			return NULL;
 		stream_flush_later(r->console);
 		TRY(stream_drain(r->console, UNWRITTEN_MAX, NEVER));
-		TRY(stream_fill(r->client, UNREAD_MAX, &is_end, NEVER));
+		TRY(stream_fill(r->client, UNREAD_MAX, &is_end,
+			r->idle_ns ? deadline_in(r->idle_ns) : NEVER));
 	}
 	return NULL;
 }
@@ -113,30 +138,37 @@ static MAY_WAIT void relay_run(struct relay *r)
 	err_free(e);
 	err_free(fiber_group_wait(&r->group));
 	websocket_free(r->websocket);
-	stream_free(r->console);
 }
 
-static MAY_WAIT struct err *connect_console(struct exchange *x, struct stream **console)
+static unsigned status_of(const struct err *e)
+{
+	if (err_is(e, &ERR_LIMIT_EXCEEDED))
+		return 429;
+	return err_is(e, &ERR_RBAC_PERMISSION_DENIED) ? 403 : 404;
+}
+
+/* Where there is no stream afterwards, the client has been told why. */
+static MAY_WAIT void connect_console(struct exchange *x, struct door_console *console)
 {
 	if (!find_console) {
 		exchange_refuse(x, 404, "no consoles are served here");
-		return NULL;
+		return;
 	}
 	auto_err e = find_console(x, console);
 	if (e && !x->is_begun)
-		exchange_refuse(
-			x, err_is(e, &ERR_RBAC_PERMISSION_DENIED) ? 403 : 404, "%s", err_text(e));
-	return NULL;
+		exchange_refuse(x, status_of(e), "%s", err_text(e));
 }
 
 static MAY_WAIT struct err *serve_connect(struct exchange *x)
 {
-	struct stream *console = NULL;
+	AUTO(console_end) struct door_console console = {0};
 
-	TRY(connect_console(x, &console));
-	if (!console)
+	connect_console(x, &console);
+	if (!console.stream)
 		return NULL;
-	struct relay r = {.client = exchange_take_over(x), .console = console};
+	struct relay r = {.client = exchange_take_over(x),
+		.console = console.stream,
+		.idle_ns = console.idle_ns};
 	sbuf_adds(stream_out(r.client), "HTTP/1.1 200 OK\r\n\r\n");
 	stream_flush_later(r.client);
 	relay_run(&r);
@@ -146,7 +178,7 @@ static MAY_WAIT struct err *serve_connect(struct exchange *x)
 static MAY_WAIT struct err *serve_websocket(struct exchange *x)
 {
 	auto_sbuf head = {0};
-	struct stream *console = NULL;
+	AUTO(console_end) struct door_console console = {0};
 
 	unsigned status = websocket_is_wanted(&x->request)
 		? websocket_accept(&x->request, x->arena, &head)
@@ -157,10 +189,12 @@ static MAY_WAIT struct err *serve_websocket(struct exchange *x)
 		exchange_refuse(x, status, "a console is reached by WebSocket, version 13");
 		return NULL;
 	}
-	TRY(connect_console(x, &console));
-	if (!console)
+	connect_console(x, &console);
+	if (!console.stream)
 		return NULL;
-	struct relay r = {.client = exchange_take_over(x), .console = console};
+	struct relay r = {.client = exchange_take_over(x),
+		.console = console.stream,
+		.idle_ns = console.idle_ns};
 	r.websocket =
 		websocket_new(stream_in(r.client), stream_out(r.client), stream_out(r.console));
 	sbuf_add(stream_out(r.client), sbuf_data(&head), sbuf_len(&head));

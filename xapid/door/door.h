@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "common/list.h"
 #include "xapid/door/http.h"
 #include "xapid/gate/gate.h"
 
@@ -140,8 +141,18 @@ void door_add_routes(const struct route *routes, size_t n);
 
 /* ---- consoles ---- */
 
-/* Connects to the console that the request's query names; *OUT is the caller's. */
-typedef MAY_WAIT struct err *(*door_console_fn)(struct exchange *x, struct stream **out);
+/* A client's session with a console. */
+struct door_console {
+	struct stream *stream; /* the console's side; the door's from then on */
+	int64_t idle_ns; /* it ends when the client says nothing for so long; 0: it does not */
+	struct list link; /* of door_console_claim */
+	const char *of;
+};
+/* Connects to the console that the request's query names. LIMIT_EXCEEDED: 429. */
+typedef MAY_WAIT struct err *(*door_console_fn)(struct exchange *x, struct door_console *out);
+/* For such a function, before it connects: from now on until its end the session is one of OF's,
+ * which lives as long as the exchange. Where ALONE, false if there is another one. */
+bool door_console_claim(struct door_console *c, const char *of, bool alone);
 /* Without such a function /console answers 404. */
 void door_on_console(door_console_fn fn);
 

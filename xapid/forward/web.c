@@ -178,7 +178,20 @@ static MAY_WAIT struct err *connect_there(
 
 /* ---- both ---- */
 
-static MAY_WAIT struct err *find_console(struct exchange *x, struct stream **out)
+/* What the pool says of sessions with VMs' consoles; one that is open stays as it was. */
+static struct err *claim(struct exchange *x, const char *vm, struct door_console *out)
+{
+	const struct xenapi_pool *pool = db_first(pool);
+
+	if (pool && pool->vm_console_idle_timeout > 0)
+		out->idle_ns = pool->vm_console_idle_timeout * NS_PER_S;
+	if (!door_console_claim(
+		    out, arena_strdup(x->arena, vm), pool && pool->limit_console_sessions))
+		return err(LIMIT_EXCEEDED, "sessions with the consoles of a VM", "1");
+	return NULL;
+}
+
+static MAY_WAIT struct err *find_console(struct exchange *x, struct door_console *out)
 {
 	const char *name = http_query(&x->request, x->arena, "ref");
 	const struct xenapi_vm *vm;
@@ -190,11 +203,12 @@ static MAY_WAIT struct err *find_console(struct exchange *x, struct stream **out
 	console = arena_strdup(x->arena, console);
 	TRY(check_vm(x, console, &vm));
 	const char *host = arena_strdup(x->arena, vm->resident_on);
+	TRY(claim(x, db_find(console, console)->VM, out));
 	if (is_here(host))
-		return connect_here(x, console, out);
+		return connect_here(x, console, &out->stream);
 	if (http_header_has(&x->request, "via", VIA))
 		return err(HANDLE_INVALID, "console", console);
-	return connect_there(x, host, console, out);
+	return connect_there(x, host, console, &out->stream);
 }
 
 void web_serve(void)

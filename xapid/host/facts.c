@@ -158,6 +158,17 @@ static void read_memory(struct arena *a, struct host_facts *out)
 	out->memory_free = meminfo(text, "MemAvailable:");
 }
 
+/* What the C library takes for local time: a link into its list of time zones. */
+static const char *read_timezone(struct arena *a)
+{
+	char target[256];
+	ssize_t n = readlink("/etc/localtime", target, sizeof(target) - 1);
+
+	target[n < 0 ? 0 : n] = '\0';
+	const char *name = strstr(target, "zoneinfo/");
+	return name ? arena_strdup(a, name + strlen("zoneinfo/")) : "UTC";
+}
+
 static void read_names(struct arena *a, struct host_facts *out)
 {
 	const char *stat = read_text(a, "/proc/stat");
@@ -166,6 +177,7 @@ static void read_names(struct arena *a, struct host_facts *out)
 
 	out->boot_time = at ? to_int(at + strlen("btime ")) : 0;
 	out->hostname = hostname_read(a);
+	out->timezone = read_timezone(a);
 	out->kernel = arena_strdup(a, uname(&uts) == 0 ? uts.release : "");
 }
 

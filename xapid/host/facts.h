@@ -28,6 +28,7 @@ struct nic_facts {
 
 struct host_facts {
 	const char *hostname, *kernel;
+	const char *timezone; /* "Europe/Berlin" */
 	int64_t boot_time; /* seconds since 1970 */
 	int64_t memory_total, memory_free; /* bytes */
 	int64_t n_sockets, n_nodes, threads_per_core;

@@ -9,6 +9,7 @@
 #include "xapid/host/host.h"
 
 #include "common/clock.h"
+#include "common/datetime.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/version.h"
@@ -25,6 +26,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* What clients take for the version of the platform: they decide by it what they may ask for. */
 #define PRODUCT_VERSION  "8.4.0"
@@ -49,6 +51,15 @@ static const char *kept(const char *ref, const char *key, struct arena *a)
 	return "";
 }
 
+/* When this xapid was built, which its package has kept as the time of the file; "": unknown. */
+static const char *build_date(struct arena *a)
+{
+	char *out = arena_alloc(a, DATETIME_SIZE);
+	struct stat st;
+
+	return stat("/proc/self/exe", &st) < 0 ? "" : datetime_put_basic(st.st_mtime, out);
+}
+
 static struct err *note_software(const char *host, const struct host_facts *facts, struct arena *a)
 {
 	struct string_map_entry v[] = {
@@ -63,7 +74,7 @@ static struct err *note_software(const char *host, const struct host_facts *fact
 		{"xapi_build", "26.17.0"},
 		{"xenith", XENITH_VERSION},
 		{"git_id", ""},
-		{"date", ""},
+		{"date", build_date(a)},
 		{"hostname", facts->hostname},
 		{"xen", kept(host, "xen", a)},
 		{"hypervisor", kept(host, "hypervisor", a)},
@@ -250,6 +261,7 @@ static struct err *note(const struct host_facts *facts, struct arena *a)
 	TRY(note_enabled(host));
 	TRY(db_write(host, host, address, address_of(facts)));
 	TRY(db_write(host, host, hostname, facts->hostname));
+	TRY(db_write(host, host, timezone, facts->timezone));
 	TRY(pci_scan(xapid_conf.sys, xapid_conf.pci_ids));
 	TRY(usb_scan(xapid_conf.sys));
 	return fresh_networks(facts, host);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const struct op_rules *const all[] = {&host_rules, &network_rules, &sr_rules, &vdi_rules,
-	&vbd_rules, &vif_rules, &vm_rules, &appliance_rules};
+	&vbd_rules, &vif_rules, &vm_rules, &appliance_rules, &pool_rules};
 
 const struct op_rules *rules_of(const char *class)
 {

@@ -11,7 +11,7 @@
 #include "xenapi.gen.h"
 
 extern const struct op_rules vm_rules, vbd_rules, vif_rules, vdi_rules, sr_rules, network_rules,
-	host_rules, appliance_rules;
+	host_rules, appliance_rules, pool_rules;
 
 /* The power states (OP_BIT of each) of VMs that an operation on their appliance is for. */
 uint64_t appliance_states(enum xenapi_vm_appliance_operation op);

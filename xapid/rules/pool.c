@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What may be done with the pool. Nothing of it is ever in the way of another: whoever does it
+ * looks itself whether it can be done now.
+ */
+#include "xapid/rules/rules.h"
+
+#define BIT(name) OP_BIT(XENAPI_POOL_ALLOWED_OPERATIONS_##name)
+
+static struct err *check(const char *ref, int op, bool really)
+{
+	return NULL;
+}
+
+static uint64_t candidates(const char *ref)
+{
+	return BIT(DESIGNATE_NEW_MASTER) | BIT(EJECT) | BIT(TLS_VERIFICATION_ENABLE) |
+		BIT(CERT_REFRESH);
+}
+
+const struct op_rules pool_rules = {
+	.class = &xenapi_class_pool,
+	.operations = &xenapi_type_pool_allowed_operations,
+	.allowed = offsetof(struct xenapi_pool, allowed_operations),
+	.current = offsetof(struct xenapi_pool, current_operations),
+	.check = check,
+	.candidates = candidates,
+};
