@@ -6,7 +6,8 @@ $(eval $(call optional,HAS_NL,$(nl_packages),networkd))
 
 ifeq ($(HAS_NL),yes)
 nl_libs := $(shell $(PKG_CONFIG) --libs $(nl_packages))
-nl_users := $(call objects,$(networkd_src)) $(patsubst %.c,$(B)/tidy/%.ok,$(networkd_src))
+nl_users := $(call objects,$(networkd_src)) \
+	$(foreach d,tidy warned,$(patsubst %.c,$(B)/$(d)/%.ok,$(networkd_src)))
 $(nl_users): override CPPFLAGS += $(shell $(PKG_CONFIG) --cflags $(nl_packages))
 $(eval $(call program,networkd,$(networkd_src),$(nl_libs)))
 $(eval $(call installs,$(B)/bin/networkd,sbin))
