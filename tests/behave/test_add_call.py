@@ -14,7 +14,6 @@ import unittest
 from jsonrpc import Client, Failed
 from test_build import TOP, tracked
 
-MARKS = ("plain",)
 
 DECLARED = """
 ## The sum of some numbers.

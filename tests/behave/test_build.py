@@ -13,7 +13,6 @@ import tempfile
 import time
 import unittest
 
-MARKS = ("plain",)
 TOP = pathlib.Path(os.environ.get("XENITH_TOP", pathlib.Path(__file__).parents[2]))
 
 

@@ -8,7 +8,6 @@ import subprocess
 import tempfile
 import unittest
 
-MARKS = ("plain",)
 TOP = pathlib.Path(os.environ.get("XENITH_TOP", pathlib.Path(__file__).parents[2]))
 
 

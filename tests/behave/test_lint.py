@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 import unittest
 
-MARKS = ("plain",)
 TOP = pathlib.Path(os.environ.get("XENITH_TOP", pathlib.Path(__file__).parents[2]))
 LINT = TOP / "tests/lint"
 C_HEAD = (

@@ -12,7 +12,6 @@ import tempfile
 import time
 import unittest
 
-MARKS = ("plain",)
 TOP = pathlib.Path(os.environ.get("XENITH_TOP", pathlib.Path(__file__).parents[2]))
 SH = "#!/bin/bash\n"
 
@@ -180,6 +179,15 @@ class Z(unittest.TestCase):
                               "    def test_a(self): pass")
         self.behave("test_z", "class Z(unittest.TestCase):\n    def test_a(self): pass")
         self.check("1 passed, 0 failed, 0 skipped", words=("--marked", "threads"))
+
+    def test_what_runs_in_the_plain_build_alone(self):
+        self.behave("test_y", "class Y(unittest.TestCase):\n    def test_a(self): pass")
+        self.behave("test_z", "class Z(unittest.TestCase):\n    def test_a(self): self.fail()")
+        self.write("tests/once.txt", "# why\nbehave/test_z # it need not\n")
+        words = ("--build", "build/other")
+        self.check("1 passed, 0 failed, 0 skipped", words=words)
+        self.check("0 passed, 1 failed, 0 skipped", words=(*words, "behave/test_z"))
+        self.check("1 passed, 1 failed, 0 skipped")
 
     def test_what_is_required_in_ci(self):
         self.unit("a/x", 'echo "1..1"; echo "not ok 1 # SKIP one"\n')

@@ -6,7 +6,6 @@ import pathlib
 import subprocess
 import unittest
 
-MARKS = ("plain",)
 TOP = pathlib.Path(os.environ.get("XENITH_TOP", pathlib.Path(__file__).parents[2]))
 SOURCE = """#include "common/log.h"
 #include "common/schema.h"

@@ -25,7 +25,7 @@ XEN = "console=com1 com1=115200,8n1 dom0_mem=768M,max:768M dom0_max_vcpus=1 logl
 LINUX = "console=hvc0 quiet net.ifnames=0 mitigations=off"
 DISKS = ("snapshot.qcow2", "scratch.qcow2")  # dom0's vda and vdb
 AGENT, HTTP, HTTPS = 8000, 80, 443  # ports of dom0 that the host reaches
-HANG = 120  # seconds; only to catch what hangs
+HANG = 300  # seconds; only to catch what hangs
 
 
 class Failed(Exception):
