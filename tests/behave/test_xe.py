@@ -103,7 +103,7 @@ class Lists(Xe):
         names = self.one("help", "--minimal").split(",")
         lists = [n for n in names if n.endswith("-list") and not n.endswith("-param-list")]
         # these want a VM, or list what is measured; messages are no rows of the database
-        others = ("vm-disk-list", "vm-vif-list", "message-list")
+        others = ("vm-disk-list", "vm-cd-list", "vm-vif-list", "message-list")
         lists = [n for n in lists if n not in others and "-data-source-" not in n]
         self.assertIn("vm-list", lists)
         for name in lists:
@@ -217,6 +217,8 @@ class Commands(Xe):
             )
         )
         self.assertEqual(self.good("help", "bogus"), "Unknown command 'bogus'\n")
+        self.assertIn("vm-start, ", self.good("help"))
+        self.assertEqual(self.good("help", "--all"), self.good("help"))
 
     def test_vms(self):
         self.bad("Error: No matching VMs found\n", "vm-start", "uuid=bogus")
@@ -374,6 +376,53 @@ class Commands(Xe):
         self.good("pbd-plug", f"uuid={pbd}")
         self.good("sr-scan", f"uuid={sr}")
         self.assertEqual(len(self.one("vdi-list", f"sr-uuid={sr}", "--minimal").split(",")), 4)
+
+    def test_drives(self):
+        place = self.stack.dir / "isos"
+        place.mkdir()
+        for name in ("a.iso", "b.iso"):
+            (place / name).write_bytes(bytes(4096))
+        config = f"device-config:location={place}", "device-config:legacy_mode=true"
+        sr = self.one("sr-create", "name-label=isos", "type=iso", "content-type=iso", *config)
+        self.assertEqual(len(self.one("cd-list", "--minimal").split(",")), 2)
+        self.assertEqual(self.good("cd-list", "params=name-label").count(".iso\n"), 2)
+        x = Session.of(self.env)
+        vm = x("VM.get_uuid", x("VM.create", {**VM, "name_label": "drives"}))
+        which = f"uuid={vm}"
+        self.bad("Error: No CDs found\n", "vm-cd-eject", which)
+        self.bad("Error: CD c.iso not found!\n", "vm-cd-add", which, "cd-name=c.iso", "device=3")
+        self.good("vm-cd-add", which, "cd-name=a.iso", "device=3")
+        self.assertIn("name-label ( RW): a.iso\n", self.good("vm-cd-list", which))
+        self.good("vm-cd-eject", which)
+        text = self.good("vm-cd-list", which)
+        self.assertRegex(text, r"^CD 0 VBD:\nuuid \( RO\) +: [0-9a-f-]+\n")
+        self.assertIn("            empty ( RO): true\n", text)
+        self.assertNotIn("VDI", text)
+        self.good("vm-cd-insert", which, "cd-name=b.iso")
+        self.assertIn("b.iso", self.good("vm-cd-list", which, "vdi-params=name-label"))
+        self.bad("Error: CD a.iso not found!\n", "vm-cd-remove", which, "cd-name=a.iso")
+        self.good("vm-cd-remove", which, "cd-name=b.iso")
+        self.assertEqual(self.good("vm-cd-list", which), "")
+        self.disks(which)
+        self.good("pbd-unplug", f"uuid={self.one('pbd-list', f'sr-uuid={sr}', '--minimal')}")
+        self.good("sr-forget", f"uuid={sr}")
+
+    def disks(self, which):
+        """More of them, and fewer."""
+        config = f"device-config:location={self.stack.dir / 'disks'}"
+        sr = self.one("sr-create", "name-label=disks", "type=file", config)
+        more = ("vm-disk-add", which, "disk-size=1MiB", f"sr-uuid={sr}")
+        self.good(*more, "device=0")
+        self.assertEqual(self.xe(*more, "device=0")[0], 1)  # and its disk is not left there
+        vbd, vdi = self.one("vm-disk-list", which, "--minimal").split(",")
+        self.assertEqual(self.one("vdi-list", f"sr-uuid={sr}", "--minimal"), vdi)
+        self.assertEqual(
+            self.good("vm-disk-list", which, "vbd-params=uuid", "vdi-params=uuid"),
+            f"Disk 0 VBD:\nuuid ( RO)    : {vbd}\n\n\nDisk 0 VDI:\nuuid ( RO)    : {vdi}\n\n\n",
+        )
+        self.good("vm-disk-remove", which, "device=0")
+        self.bad("Error: Disk not found: 0\n", "vm-disk-remove", which, "device=0")
+        self.assertEqual(self.good("vdi-list", f"sr-uuid={sr}", "--minimal").strip(), "")
 
     def test_nonsense_is_refused(self):
         """By every command that needs to be told which object it is about."""

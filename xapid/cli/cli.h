@@ -54,9 +54,11 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_vm_commands[], cli_disk_commands[], cli_host_commands[],
-	cli_other_commands[], cli_pool_commands[], cli_snapshot_commands[], cli_file_commands[];
+	cli_other_commands[], cli_pool_commands[], cli_snapshot_commands[], cli_file_commands[],
+	cli_drive_commands[];
 extern const size_t n_cli_vm_commands, n_cli_disk_commands, n_cli_host_commands,
-	n_cli_other_commands, n_cli_pool_commands, n_cli_snapshot_commands, n_cli_file_commands;
+	n_cli_other_commands, n_cli_pool_commands, n_cli_snapshot_commands, n_cli_file_commands,
+	n_cli_drive_commands;
 
 /* NULL: none of this name. */
 const struct cli_command *cli_command_named(const char *name);
@@ -205,6 +207,12 @@ MAY_WAIT must_check struct err *cli_run_message(struct cli *c, const struct cli_
 /* CLASS-list, CLASS-param-get and so on. */
 MAY_WAIT must_check struct err *cli_run_generated(
 	struct cli *c, const struct cli_class *k, const char *verb);
+/* The fields PARAMS (names with blanks between; NULL: the usual ones) of an object, or the first of
+ * them of each object. */
+MAY_WAIT must_check struct err *cli_print_object(struct cli *c, const struct cli_class *k,
+	const char *ref, json_t *record, const char *params);
+MAY_WAIT must_check struct err *cli_print_objects_minimal(
+	struct cli *c, const struct cli_class *k, json_t *objects, const char *params);
 /* Whether there is such a verb: list, param-list, … */
 bool cli_is_generated(const char *verb);
 

@@ -156,7 +156,7 @@ static const char *field_title(struct cli *c, const struct cli_class *k, const s
 		f->flags & CLI_DEPRECATED ? " [DEPRECATED]" : "");
 }
 
-static MAY_WAIT struct err *print_object(struct cli *c, const struct cli_class *k, const char *ref,
+MAY_WAIT struct err *cli_print_object(struct cli *c, const struct cli_class *k, const char *ref,
 	json_t *record, const char *params)
 {
 	const char **names = arena_calloc(c->arena, k->n_fields, sizeof(*names));
@@ -183,7 +183,7 @@ static const struct cli_field *first_shown(const struct cli_class *k, const char
 	return NULL;
 }
 
-static MAY_WAIT struct err *list_minimal(
+MAY_WAIT struct err *cli_print_objects_minimal(
 	struct cli *c, const struct cli_class *k, json_t *objects, const char *params)
 {
 	const struct cli_field *f = first_shown(k, params);
@@ -216,10 +216,10 @@ static MAY_WAIT struct err *run_list(struct cli *c, const struct cli_class *k)
 		params = copy;
 	}
 	if (c->is_minimal)
-		return list_minimal(c, k, objects, params);
+		return cli_print_objects_minimal(c, k, objects, params);
 	json_object_foreach(objects, ref, record)
 	{
-		TRY(print_object(c, k, ref, record, params));
+		TRY(cli_print_object(c, k, ref, record, params));
 	}
 	return NULL;
 }
@@ -253,7 +253,7 @@ static MAY_WAIT struct err *run_param_list(struct cli *c, const struct cli_class
 	json_t *record;
 
 	TRY(the_object(c, k, &ref, &record));
-	return print_object(c, k, ref, record, "all");
+	return cli_print_object(c, k, ref, record, "all");
 }
 
 static MAY_WAIT struct err *run_param_get(struct cli *c, const struct cli_class *k)

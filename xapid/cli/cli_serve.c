@@ -286,6 +286,7 @@ static const struct {
 	{cli_vm_commands, &n_cli_vm_commands},
 	{cli_snapshot_commands, &n_cli_snapshot_commands},
 	{cli_disk_commands, &n_cli_disk_commands},
+	{cli_drive_commands, &n_cli_drive_commands},
 	{cli_host_commands, &n_cli_host_commands},
 	{cli_file_commands, &n_cli_file_commands},
 	{cli_pool_commands, &n_cli_pool_commands},

@@ -193,8 +193,10 @@ static void help_on_all(struct cli *c)
 
 static MAY_WAIT struct err *help(struct cli *c)
 {
-	if (!c->args.n)
+	if (!c->args.n || cli_switch(c, "all")) {
 		help_on_all(c);
+		return NULL;
+	}
 	vec_for_each (i, &c->args)
 		help_on(c, c->args.v[i].key);
 	return NULL;

@@ -328,32 +328,13 @@ static MAY_WAIT struct err *vm_memory_limits_set(struct cli *c)
 
 /* ---- what a VM has ---- */
 
-/* Lists the objects of a class that belong to the VM, as CLASS-list does. */
-static MAY_WAIT struct err *list_parts(
-	struct cli *c, const char *class, const char *uuid, const char *type)
+static MAY_WAIT struct err *list_vifs(struct cli *c, const char *ref, const json_t *vm)
 {
-	const struct cli_arg of_vm = {"vm-uuid", uuid}, of_type = {"type", type};
+	const struct cli_arg of_vm = {"vm-uuid", cli_string(vm, "uuid")};
 
 	c->args.n = 0;
 	vec_push(&c->args, of_vm);
-	if (type)
-		vec_push(&c->args, of_type);
-	return cli_run_generated(c, cli_class_named(class), "list");
-}
-
-static MAY_WAIT struct err *list_disks(struct cli *c, const char *ref, const json_t *vm)
-{
-	return list_parts(c, "vbd", cli_string(vm, "uuid"), "Disk");
-}
-
-static MAY_WAIT struct err *vm_disk_list(struct cli *c)
-{
-	return each_vm(c, "vbd-params vdi-params", list_disks);
-}
-
-static MAY_WAIT struct err *list_vifs(struct cli *c, const char *ref, const json_t *vm)
-{
-	return list_parts(c, "vif", cli_string(vm, "uuid"), NULL);
+	return cli_run_generated(c, cli_class_named("vif"), "list");
 }
 
 static MAY_WAIT struct err *vm_vif_list(struct cli *c)
@@ -415,7 +396,6 @@ const struct cli_command cli_vm_commands[] = {
 		.args = "<vm> host-uuid", .doc = "Give VMs the BIOS strings of a host."},
 	{"vm-restart-device-models", "", "<vm-selectors>", .message = "VM.restart_device_models",
 		.args = "<vm>", .doc = "Start the device models of running VMs anew."},
-	{"vm-disk-list", "", "<vm-selectors>", vm_disk_list, .doc = "List the disks of a VM."},
 	{"vm-vif-list", "", "<vm-selectors>", vm_vif_list, .doc = "List the interfaces of a VM."},
 };
 const size_t n_cli_vm_commands = ARRAY_LEN(cli_vm_commands);
