@@ -759,6 +759,14 @@ class Limits(Door):
         for s in (served, *others):
             self.assertIn(b"held", self.answer(s)[2])
 
+    def test_empty_lines_are_no_request(self):
+        """Who sends nothing else keeps nobody out."""
+        empty = [self.connect() for _ in range(4)]
+        for s in empty:
+            s.sendall(b"\r\n")
+        time.sleep(0.1)
+        self.assertEqual(self.ask(GET + "\r\n")[0], 200)
+
     def test_busy_ones_stay(self):
         busy = [self.connect() for _ in range(4)]
         for s in busy:
@@ -808,6 +816,26 @@ class Stopping(Door):
                 self.assertEqual(s.recv(1), b"")
             except ConnectionResetError:
                 pass
+
+class Answering(Door):
+    """SIGTERM, with requests in hand."""
+
+    def test_they_are_answered(self):
+        body = b'{"jsonrpc": "2.0", "id": 1, "method": "test.sleep", "params": [60000]}'
+        head = (
+            "POST /jsonrpc HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        go_on = b"HTTP/1.1 100 Continue\r\n\r\n"
+        asked = [self.connect(), self.connect_tls(), self.connect_unix()]
+        for s in asked:
+            s.sendall(head.encode())
+            self.assertEqual(self.read_n(s, len(go_on)), go_on)
+            s.sendall(body)
+        self.daemon.send_signal(signal.SIGTERM)
+        for s in asked:
+            self.assertRegex(self.read_all(s), rb"^HTTP/1\.1 \d\d\d ")
+        self.assertEqual(self.daemon.wait(HANG), 0)
 
 
 if __name__ == "__main__":

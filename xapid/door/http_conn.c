@@ -193,8 +193,7 @@ static MAY_WAIT struct err *fill_head(struct http_conn *c, size_t *size)
 		*size = http_head_size(sbuf_data(in), sbuf_len(in), &scanned);
 		if (*size)
 			return NULL;
-		if (scanned)
-			http_conn_receives(c);
+		http_conn_receives(c);
 		TRY(stream_fill(c->stream, HTTP_HEAD_MAX, &is_end, deadline));
 		if (is_end)
 			return sbuf_len(in) ? err(CONNECTION_LOST, "closed within a request")
@@ -289,6 +288,17 @@ static MAY_WAIT bool serve_requests(struct http_conn *c)
 	}
 }
 
+/* When the daemon ends, other waits are over; this one goes on for as long as it gives. */
+static MAY_WAIT struct err *drain_to_the_end(struct http_conn *c)
+{
+	if (!is_closing)
+		return stream_drain(c->stream, 0, NEVER);
+	fiber_cancel_mask();
+	struct err *e = stream_drain(c->stream, 0, NEVER);
+	fiber_cancel_unmask();
+	return e;
+}
+
 /*
  * What was answered is to arrive although the client may still be sending: a close with unread
  * bytes would be a reset, which takes the answer with it.
@@ -299,7 +309,7 @@ static MAY_WAIT struct err *last_words(struct http_conn *c)
 	bool is_end = false;
 	size_t n = 0;
 
-	TRY(stream_drain(c->stream, 0, NEVER));
+	TRY(drain_to_the_end(c));
 	shutdown(stream_fd(c->stream), SHUT_WR);
 	while (!is_end && n < LINGER_BYTES) {
 		n += sbuf_len(stream_in(c->stream));
@@ -312,14 +322,14 @@ static MAY_WAIT struct err *last_words(struct http_conn *c)
 static void serve(void *arg)
 {
 	struct http_conn *c = arg;
-	bool stays = serve_requests(c);
+	bool stays = serve_requests(c) && !is_closing;
 
 	c->fiber = NULL;
 	if (!stays && c->stream && !stream_broken(c->stream))
 		err_free(last_words(c));
 	list_remove(&c->link);
 	n_busy--;
-	if (stays && !is_closing)
+	if (stays)
 		go_idle(c, c->has_asked ? &idle : &fresh);
 	else
 		conn_free(c);
