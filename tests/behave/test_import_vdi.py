@@ -169,6 +169,9 @@ class Import(unittest.TestCase):
         vdi = self.make_vdi()
         task = self.x("task.create", "import", "")
         self.begin(vdi, task)
+        # whoever names it too does not take it away
+        self.assertEqual(self.put(b"x" * 512, vdi=self.make_vdi(), task_id=task), (200, ""))
+        self.assertEqual(self.x("task.get_status", task), "pending")
         self.x("task.cancel", task)
         self.assertEqual(self.ended(task), "cancelled")
         self.check_nobody_has_it(vdi)

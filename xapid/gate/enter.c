@@ -106,6 +106,13 @@ static bool take_task(const char *ref)
 	return !e;
 }
 
+/* Whether the request completes the task that it names: one that a client made for it, and not
+ * that of a call or of another request, which have their own end. */
+static bool claims(const char *ref)
+{
+	return xtask_is_pending(ref) ? xtask_is_free(ref) : take_task(ref);
+}
+
 static void cancel_request(const char *ref, void *arg)
 {
 	struct entered *x = arg;
@@ -124,7 +131,7 @@ static struct err *choose_task(struct entered *x)
 		.arg = x,
 	};
 
-	x->owns_task = !task_id || !(xtask_is_pending(task_id) || take_task(task_id));
+	x->owns_task = !task_id || !claims(task_id);
 	if (x->owns_task)
 		return xtask_create(&spec, x->c.call.arena, &x->c.task);
 	x->c.task = arena_strdup(x->c.call.arena, task_id);

@@ -319,6 +319,13 @@ bool xtask_is_pending(const char *ref)
 	return pending(ref);
 }
 
+bool xtask_is_free(const char *ref)
+{
+	const struct xtask *t = pending(ref);
+
+	return t && !t->cancel;
+}
+
 bool xtask_is_cancelling(const char *ref)
 {
 	const struct xtask *t = pending(ref);

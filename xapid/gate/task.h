@@ -58,6 +58,8 @@ must_check struct err *xtask_set_cancel(
 void xtask_uncancellable(const char *ref);
 
 bool xtask_is_pending(const char *ref);
+/* Whether it is pending and nobody is at work on it who could be told to stop. */
+bool xtask_is_free(const char *ref);
 /* Whether task.cancel was called and the task has not ended yet. */
 bool xtask_is_cancelling(const char *ref);
 /* Notes it, as asked for by the task BY, and calls what the task was made with. */
