@@ -16,11 +16,13 @@
 #include "core.gen.h"
 #include "xenapi.gen.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
-#define NOTES_MAX 10000
-#define DEPTH_MAX 8
+#define NOTES_MAX    10000
+#define DEPTH_MAX    8
+#define NAME_MAX_LEN 128
 
 /* ---- notes and refusals ---- */
 
@@ -125,20 +127,32 @@ static void read_fields(struct table *t, const struct xmldb_row *row, const stru
 	}
 }
 
+/* Names of objects stand in quotes, in paths and in names of files, everywhere. */
+static bool is_name(const char *text)
+{
+	for (const char *at = text; *at; at++)
+		if (!isalnum((unsigned char)*at) && !strchr("-_:", *at))
+			return false;
+	return *text && strlen(text) <= NAME_MAX_LEN;
+}
+
 static struct err *read_row(struct table *t, const struct xml_node *node)
 {
 	const char *ref = xml_attr_value(node, "ref") ?: xml_attr_value(node, "_ref");
+	const char *uuid = xml_attr_value(node, "uuid");
 	struct xmldb_row row = {.class = t->class, .line = node->line};
 
 	if (strcmp(node->name, "row") != 0)
 		return refuse(node, "a table has rows, and nothing else");
 	if (!ref || !*ref)
 		return refuse(node, "a row without a reference");
+	if (!is_name(ref) || (uuid && *uuid && !is_name(uuid)))
+		return refuse(node, "a reference or a uuid that is none");
 	if (node->first)
 		return refuse(node, "a row has attributes, and nothing else");
 	if (t->db->arena.used > XMLDB_MEMORY_MAX)
 		return err(LIMIT_EXCEEDED, "memory of a database", "512 MiB");
-	row.ref = arena_strdup(&t->db->arena, xmldb_get_attr(ref, &t->db->arena));
+	row.ref = arena_strdup(&t->db->arena, ref);
 	row.record = arena_alloc(&t->db->arena, t->class->record->size);
 	memcpy(row.record, t->blank, t->class->record->size);
 	read_fields(t, &row, node);

@@ -185,6 +185,12 @@ static void what_is_no_database_is_refused_with_its_line(void **state)
 			"line 3: a row has attributes, and nothing else"},
 		{MANIFEST("1") "<table name='VM'>\n\n<row ref='x' ref='y'/></table></database>",
 			"line 5"},
+		{MANIFEST("1") "<table name='VM'>\n<row ref='%xFF'/></table></database>",
+			"line 4: a reference or a uuid that is none"},
+		{MANIFEST("1") "<table name='VM'>\n<row ref='a&quot;b'/></table></database>",
+			"line 4: a reference or a uuid that is none"},
+		{MANIFEST("1") "<table name='VM'>\n<row ref='a' uuid='../x'/></table></database>",
+			"line 4: a reference or a uuid that is none"},
 		{MANIFEST("1") "<table name='VM'>", "line 3"},
 		{"<!DOCTYPE a [\n<!ENTITY b \"c\">]>\n<database/>", "DOCTYPE"},
 		{MANIFEST("1") "<table name='&lol;'/></database>", "line 3"}};
