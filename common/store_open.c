@@ -469,6 +469,7 @@ struct err *store_look(const char *path, const char *table, store_row_fn fn, voi
 	TRY(take_lock(f));
 	AUTO(free_file) struct store_file *copied = new_file(copy, &options);
 	TRY(copy_file(f->path, copied->path));
+	unlink(copied->log_path); /* of one that was killed */
 	struct err *e = exists(f->log_path) ? copy_file(f->log_path, copied->log_path) : NULL;
 	if (!e)
 		e = look(copied, table, fn, arg);

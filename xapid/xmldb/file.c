@@ -8,6 +8,7 @@
 
 #include "xapid/xmldb/xmldb.h"
 
+#include "common/file.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/store.h"
@@ -18,6 +19,7 @@
 #include "xenapi.gen.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,11 +153,15 @@ struct err *xmldb_make_restored(const char *path, const struct xmldb_content *co
 	auto_str restored = restored_name(path);
 
 	TRY(xmldb_make_file(new_path, content));
-	if (!rename(new_path, restored))
-		return NULL;
-	struct err *e = err_errno(errno, "rename %s", new_path);
-	unlink(new_path);
-	return e;
+	if (rename(new_path, restored)) {
+		struct err *e = err_errno(errno, "rename %s", new_path);
+
+		unlink(new_path);
+		return e;
+	}
+	auto_str copy = xstrdup(path);
+	int r = dir_sync(dirname(copy));
+	return r ? err_errno(-r, "sync the folder of %s", restored) : NULL;
 }
 
 struct err *xmldb_take_restored(const char *path)
