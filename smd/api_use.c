@@ -106,8 +106,9 @@ MAY_WAIT struct err *api_dp_attach_info(struct call *c, const struct storage_dp_
 
 	if (!dp)
 		return err(Does_not_exist, "dp", in->dp);
+	/* It may go while the SR is waited for. */
 	const char *vdi = arena_strdup(c->arena, dp->value.vdi);
-	TRY(sr_hold(&h, dp->value.sr));
+	TRY(sr_hold(&h, arena_strdup(c->arena, dp->value.sr)));
 	return h.sr->backend->vdi_ways(h.sr, vdi, c->arena, out);
 }
 
