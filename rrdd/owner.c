@@ -320,6 +320,9 @@ MAY_WAIT struct err *owner_rows(struct owner *o, int64_t row_s, int64_t from_s, 
 	auto_str path = archive_path(o);
 	struct job job = {.path = path, .row_s = row_s, .from_s = from_s, .to_s = to_s, .out = out};
 
+	/* It may have gone while the caller waited for other rows. */
+	if (o->is_gone)
+		return err(No_such_owner, *o->uuid ? o->uuid : o->kind);
 	if (row_s <= MINUTE_S) {
 		short_rows(o, row_s, from_s, to_s, a, out);
 		return NULL;

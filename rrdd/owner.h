@@ -46,7 +46,8 @@ void owner_unref(struct owner *o);
 MAY_WAIT must_check struct err *owner_feed(struct owner *o);
 MAY_WAIT must_check struct err *owners_feed_all(void);
 
-/* The rows of ROW_S that end in (FROM_S, TO_S], of all its columns; the names are the arena's. */
+/* The rows of ROW_S that end in (FROM_S, TO_S], of all its columns; the names are the arena's.
+ * No_such_owner: it was removed meanwhile. */
 MAY_WAIT must_check struct err *owner_rows(struct owner *o, int64_t row_s, int64_t from_s,
 	int64_t to_s, struct arena *a, struct table *out);
 

@@ -13,4 +13,7 @@ $(eval $(call installs,$(B)/bin/rrd-cli,bin))
 # What the unit tests of rrdd need beside the archives.
 $(B)/tests/unit/rrdd/series: $(B)/obj/rrdd/series.o
 $(B)/tests/unit/rrdd/sources: $(B)/obj/rrdd/source_host.o $(B)/obj/rrdd/source_vm.o
-$(B)/tests/unit/rrdd/rrd_file: LDLIBS += $(rrd_libs)
+$(B)/tests/unit/rrdd/rrd_file $(B)/tests/unit/rrdd/owner: LDLIBS += $(rrd_libs)
+ifeq ($(HAS_RRD),yes)
+$(B)/tests/unit/rrdd/owner: $(addprefix $(B)/obj/rrdd/,owner.o series.o rrd_file.o)
+endif

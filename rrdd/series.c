@@ -138,8 +138,8 @@ static const char *problem(const struct series *s, size_t size)
 
 	if (memcmp(head->magic, MAGIC, sizeof(head->magic)) || head->form != FORM)
 		return "it is of another form";
-	if (!head->capacity || head->capacity > 2 * MAX_COLUMNS ||
-		size != size_for(head->capacity) || head->n_columns > head->capacity)
+	if (!head->capacity || head->capacity > MAX_COLUMNS || size != size_for(head->capacity) ||
+		head->n_columns > head->capacity)
 		return "its size is not right";
 	for (size_t i = 0; i < head->n_columns; i++) {
 		const struct column *c = &head->columns[i];

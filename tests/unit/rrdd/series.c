@@ -265,6 +265,19 @@ static void a_damaged_file_is_made_anew(void **state)
 			series_value(s, series_last(s), i);
 		series_close(s);
 	}
+	/* Whole, but with more columns than a sample has room for. */
+	uint32_t capacity = 2 * MAX_COLUMNS, n_columns = capacity - 1;
+	size_t a_column = sizeof(struct column) + 2 * ROWS * sizeof(double);
+	size_t large = n + (capacity - 32) * a_column;
+	auto_str many = xmalloc(large);
+	memset(many, 0, large);
+	memcpy(many, bytes, 12);
+	memcpy(many + 12, &capacity, sizeof(capacity));
+	memcpy(many + 16, &n_columns, sizeof(n_columns));
+	assert_int_equal(file_write(PATH, many, large, 0600, 0), 0);
+	s = begin();
+	assert_int_equal(series_n_columns(s), 0);
+	series_close(s);
 	assert_int_equal(file_write(PATH, bytes, n - 1, 0600, 0), 0);
 	s = begin();
 	assert_int_equal(series_n_columns(s), 0);
