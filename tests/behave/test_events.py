@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How a client hears of changes: event.from and the older event.next."""
 
+import subprocess
 import threading
+import time
 import unittest
 
+from stack import BUILD
 from xapid import Xapid
-from xenapi import Failure
+from xenapi import HANG, Failure
 
 PASSWORD = "secret of root"
 
@@ -257,6 +260,29 @@ class Next(EventsTest):
         with self.assertRaises(Failure) as caught:
             self.client("event.next")
         self.assertEqual(caught.exception.error[0], "SESSION_NOT_REGISTERED")
+
+    def waits(self):
+        cli = [BUILD / "bin" / "xapid-cli", "--dir", self.xapid.dir, "fibers"]
+        said = subprocess.run(cli, capture_output=True, text=True, check=True, timeout=HANG)
+        return "a change of the database" in said.stdout
+
+    def test_what_is_given_up_amid_a_wait(self):
+        """The call goes on with what was registered when it came."""
+        refs = [self.make(label) for label in ("a", "b")]
+        names = [f"VM_appliance/{ref}" for ref in refs]
+        self.client("event.register", names[:1])
+        self.assertFalse(self.waits())
+        answer = []
+        call = threading.Thread(target=lambda: answer.append(self.client.json("event.next")))
+        call.start()
+        end = time.monotonic() + HANG
+        while not self.waits():
+            self.assertLess(time.monotonic(), end)
+        self.client("event.unregister", names[:1])
+        self.client("event.register", names[1:])
+        self.client("VM_appliance.set_name_label", refs[0], "c")
+        call.join(HANG)
+        self.assertEqual([[event["ref"] for event in events] for events in answer], [refs[:1]])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
  * is collected goes out as the bytes that the database keeps of each record.
  */
 #include "common/clock.h"
+#include "common/codec.h"
 #include "common/mem.h"
 #include "core.gen.h"
 #include "xapid/api/event_text.h"
@@ -167,8 +168,9 @@ MAY_WAIT struct err *xapi_event_unregister(
 	return NULL;
 }
 
-/* What the session has registered, looked at anew after each wait: it may change meanwhile. */
-static struct err *read_registered(const char *session, struct subscription *out, uint64_t *since)
+/* What the session has registered now; of copies, since it may let go of it while we wait. */
+static struct err *read_registered(
+	const char *session, struct arena *a, struct subscription *out, uint64_t *since)
 {
 	const struct session *s = session_find(session);
 
@@ -177,8 +179,10 @@ static struct err *read_registered(const char *session, struct subscription *out
 	if (!s->registered.n)
 		return err(SESSION_NOT_REGISTERED, session);
 	*since = s->told;
-	const struct string_list classes = {
+	const struct string_list registered = {
 		.v = (const char **)s->registered.v, .n = s->registered.n};
+	struct string_list classes;
+	codec_copy(&type_list_string, &registered, a, &classes);
 	return subscription_read(&classes, out);
 }
 
@@ -188,7 +192,7 @@ MAY_WAIT struct err *xapi_event_next(struct call *c, struct xenapi_event_list *o
 	AUTO(subscription_fini) struct subscription s = {0};
 	uint64_t since, newest;
 
-	TRY(read_registered(x->session, &s, &since));
+	TRY(read_registered(x->session, c->arena, &s, &since));
 	TRY(wait_for_events(x->session, &s, since, NEVER, &newest));
 	x->wire = event_text_list(&s, since, x->form, c->arena);
 	session_find(x->session)->told = newest;
