@@ -211,6 +211,13 @@ static const struct conf_key keys[] = {
 		.max = 600 * NS_PER_S,
 		.doc = "So often the master of a pool says something to each member; who is silent "
 		       "for three times as long is taken for gone. The same on all hosts."},
+	{.name = "evacuation_batch_size",
+		.kind = CONF_INT,
+		.offset = offsetof(struct xapid_conf, evacuation_batch),
+		.standard = "10",
+		.min = 1,
+		.max = 1000,
+		.doc = "host.evacuate moves so many VMs at once, where the call does not say."},
 	{.name = "withheld",
 		.kind = CONF_STRING,
 		.offset = offsetof(struct xapid_conf, withheld),
@@ -318,6 +325,7 @@ static MAY_WAIT void stop(void)
 {
 	door_close();
 	db_copy_give_up();
+	links_give_up();
 }
 
 static void fini(void)

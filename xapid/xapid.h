@@ -39,7 +39,8 @@ struct xapid_conf {
 	int64_t audit_files; /* older ones that are kept */
 	int64_t cache_size; /* bytes for the wire forms of records */
 	int64_t backup_ns; /* between copies of the database */
-	int64_t heartbeat_ns; /* between the hosts of a pool */
+	int64_t heartbeat_ns;
+	int64_t evacuation_batch; /* between the hosts of a pool */
 	char *withheld; /* a message that is answered as if it were not built; "": none */
 };
 

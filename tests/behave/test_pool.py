@@ -356,6 +356,47 @@ class Moving(TwoHosts):
                    self.x("VM.get_memory_static_max", vm) == str(1 << 50))
         self.fails("HOST_NOT_ENOUGH_FREE_MEMORY", "VM.assert_can_boot_here", big, self.member)
 
+    def hang_at_connect(self, client):
+        for _ in range(4):  # each is for one: the first that comes to it
+            client.call("Fault.add", fault={"atom": "migrate-connect", "action": "hang"})
+
+    def test_several_go_at_once(self):
+        vms = [self.vm, *(self.make_vm(f"vm{i}", affinity=self.master) for i in range(3))]
+        for vm in vms[1:]:
+            self.x("VM.start", vm, False, False)
+
+        def are_at_it(client, count):
+            self.until(lambda: sum(f["hanging"] for f in client.call("Fault.list")) == count,
+                       f"{count} to go")
+            records = self.x("VM.get_all_records").values()
+            busy = [r for r in records if "pool_migrate" in r["current_operations"].values()]
+            self.assertEqual(len(busy), count)
+
+        with simulator(self.a) as client:
+            self.hang_at_connect(client)
+            task = self.x("Async.host.evacuate", self.master, NULL, "2")
+            are_at_it(client, 2)
+            names = [self.x("task.get_name_label", t) for t in self.x("task.get_subtasks", task)]
+            self.assertEqual(names, ["VM.pool_migrate"] * 2)
+            self.fails("OTHER_OPERATION_IN_PROGRESS", "host.evacuate", self.master)
+            self.x("task.cancel", task)
+            client.call("Fault.clear")
+            self.until(lambda: self.x("task.get_status", task) == "cancelled", "the task's end")
+            self.assertEqual({self.x("VM.get_resident_on", vm) for vm in vms}, {self.master})
+            self.hang_at_connect(client)
+            task = self.x("Async.host.evacuate", self.master)
+            are_at_it(client, 4)
+            client.call("Fault.clear")
+        self.until(lambda: self.x("task.get_status", task) != "pending", "the end of it")
+        self.assertEqual(self.x("task.get_error_info", task), [])
+        self.assertEqual(self.x("task.get_progress", task), 1.0)
+        self.assertEqual({self.x("VM.get_resident_on", vm) for vm in vms}, {self.member})
+        with simulator(self.b) as client:
+            client.call("Fault.add", fault={"atom": "migrate-connect", "nth": 2, "action": "fail"})
+            self.fails("INTERNAL_ERROR", "host.evacuate", self.member, NULL, "1")
+        self.assertEqual(len(self.x("host.get_resident_VMs", self.master)), 2)  # and dom0
+        self.agree()
+
     def test_sent_within_the_pool(self):
         network = self.x("VIF.get_network", self.vif)
         dest = self.x("host.migrate_receive", self.member, network, {})

@@ -117,7 +117,7 @@ MAY_WAIT struct err *xapi_host_evacuate(struct call *c, const struct xenapi_host
 	TRY(guests_of(in->host, c->arena, &vms));
 	for (size_t i = 0; i < vms.n; i++)
 		TRY(check_can_leave(vms.v[i]));
-	return plan_host_evacuate(c, in->host, &vms);
+	return plan_host_evacuate(c, in->host, &vms, in->evacuate_batch_size);
 }
 
 static struct string_list words_of(const struct err *e, struct arena *a)

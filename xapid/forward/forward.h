@@ -20,6 +20,7 @@
 #include "common/arena.h"
 #include "common/err.h"
 #include "common/json_value.h"
+#include "common/list.h"
 #include "common/schema.h"
 #include "common/tls.h"
 #include "xapid/db/db.h"
@@ -122,6 +123,14 @@ const char *place_vm_at(const char *vm);
 must_check struct err *place_check(const char *host, const char *vm);
 /* The best host that a VM which runs can move to; why there is none. */
 must_check struct err *place_move(const char *vm, const char **host);
+/* That a VM goes to a host, before it is noted in the database: its memory is not free any more.
+ * Borrows the texts; a zeroed one is none. */
+struct place_promise {
+	struct list link;
+	const char *vm, *host;
+};
+void place_promise(struct place_promise *p, const char *vm, const char *host);
+void place_promise_end(struct place_promise *p);
 /* An SR of the VM's disks that the host does not see; NULL: none. */
 const char *place_missing_sr(const char *host, const struct xenapi_vm *vm);
 

@@ -133,6 +133,31 @@ static const char *host_of_vm(const char *ref)
 
 /* ---- memory ---- */
 
+static struct list promises = LIST_INIT(promises);
+
+void place_promise(struct place_promise *p, const char *vm, const char *host)
+{
+	p->vm = vm;
+	p->host = host;
+	list_push_back(&promises, &p->link);
+}
+
+void place_promise_end(struct place_promise *p)
+{
+	if (p->host)
+		list_remove(&p->link);
+}
+
+/* What is not noted of the VM itself yet. */
+static int64_t promised_memory(const struct place_promise *p)
+{
+	const struct xenapi_vm *vm = db_find(vm, p->vm);
+	bool is_noted = !vm || !strcmp(vm->scheduled_to_be_resident_on, p->host) ||
+		!strcmp(vm->resident_on, p->host);
+
+	return is_noted ? 0 : vm->memory_static_max;
+}
+
 /* What the host has free but for what is promised to VMs that are about to start there. */
 static int64_t free_memory(const char *ref)
 {
@@ -146,6 +171,8 @@ static int64_t free_memory(const char *ref)
 		if (!strcmp(vm->scheduled_to_be_resident_on, ref))
 			free -= vm->memory_static_max;
 	}
+	list_for_each (p, &promises, struct place_promise, link)
+		free -= strcmp(p->host, ref) ? 0 : promised_memory(p);
 	return free;
 }
 

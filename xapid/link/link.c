@@ -158,11 +158,19 @@ void links_stop(void)
 	vec_fini(&links);
 }
 
+void links_give_up(void)
+{
+	vec_for_each (i, &links)
+		cond_broadcast(&links.v[i]->changed);
+}
+
 MAY_WAIT struct err *link_wait_up(struct link *l)
 {
 	int64_t deadline = deadline_in(UP_NS);
 
 	while (!l->is_up) {
+		if (loop_is_stopping())
+			return err(SHUTTING_DOWN);
 		auto_err e = cond_wait(&l->changed, l->spec->daemon, deadline);
 		if (!e)
 			continue;

@@ -54,6 +54,8 @@ void link_close(struct link *l);
 /* All links of xapid; RUN is the folder of the sockets. */
 must_check struct err *links_start(const char *run);
 void links_stop(void);
+/* At the daemon's end: who waits for one of the daemons waits no more, masked or not. */
+void links_give_up(void);
 
 /* Waits until the daemon is there and compared, for a moment at least; else CONNECTION_REFUSED. */
 MAY_WAIT must_check struct err *link_wait_up(struct link *l);

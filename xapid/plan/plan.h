@@ -66,9 +66,10 @@ MAY_WAIT must_check struct err *plan_vm_pause(struct call *c, const char *vm);
 MAY_WAIT must_check struct err *plan_vm_unpause(struct call *c, const char *vm);
 /* Moves a running VM from this host to another one. */
 MAY_WAIT must_check struct err *plan_vm_migrate(struct call *c, const char *vm, const char *host);
-/* Its VMs go to the hosts that suit them best, one after the other. */
+/* Its VMs go to the hosts that suit them best, AT_ONCE of them at a time; 0: as many as xapid.conf
+ * says. */
 MAY_WAIT must_check struct err *plan_host_evacuate(
-	struct call *c, const char *host, const struct string_list *vms);
+	struct call *c, const char *host, const struct string_list *vms, int64_t at_once);
 /* At the other one: what is there of the VM is how it is. */
 MAY_WAIT must_check struct err *plan_vm_arrived(const char *vm);
 /* Writes a running VM's memory to a new VDI and takes it down. */
