@@ -26,12 +26,21 @@ SIGNS = (" bug ", "bug:", "Sanitizer", "runtime error:", "Assertion", "died (sig
          "died (signal 6)", "did not end in time")
 
 
+claims = []  # on ports, while this process lives
+
+
 def free_port():
-    """A TCP port for a stack; none that the kernel gives to connections meanwhile."""
+    """A TCP port for a stack; none that the kernel gives to connections meanwhile, nor one that a
+    test beside this one has been given and does not listen on yet."""
     while True:
         port = random.randrange(20000, 32000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        claim = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError):
+            claim.bind(f"\0xenith-test-port-{port}")
+            with socket.create_server(("127.0.0.1", port)):
+                claims.append(claim)
+                return port
+        claim.close()
 
 
 def variables(text):
