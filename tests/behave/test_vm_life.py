@@ -13,7 +13,7 @@ import unittest
 import xmlrpc.client
 
 from budget import Budget
-from jsonrpc import Client
+from jsonrpc import Client, Failed
 from pool import MIB, NO_QOS, NULL, Case, Failure
 from stack import BUILD, HANG, Stack, free_port
 
@@ -1560,8 +1560,9 @@ class Kills(LifeTest):
         "Running": ["VM.pause", "VM.suspend", "VM.clean_shutdown", "VM.hard_shutdown",
                     "VM.shutdown", "VM.clean_reboot", "VM.hard_reboot", "VM.checkpoint",
                     "VM.set_VCPUs_number_live", "VM.set_memory_dynamic_range", "VBD.unplug",
-                    "VBD.plug", "VIF.unplug", "VIF.plug", "VBD.insert", "VBD.eject"],
-        "Paused": ["VM.unpause", "VM.hard_shutdown", "VM.hard_reboot"],
+                    "VBD.plug", "VIF.unplug", "VIF.plug", "VBD.insert", "VBD.eject",
+                    "VM.snapshot", "VDI.snapshot"],
+        "Paused": ["VM.unpause", "VM.hard_shutdown", "VM.hard_reboot", "VM.snapshot"],
         "Suspended": ["VM.resume", "VM.resume_on", "VM.hard_shutdown"],
     }  # fmt: skip
 
@@ -1572,6 +1573,8 @@ class Kills(LifeTest):
             return [self.cd] + ([self.disc] if method == "VBD.insert" else [])
         if method.startswith("VBD."):
             return [self.second]
+        if method.startswith("VDI."):
+            return [self.x("VBD.get_VDI", self.second)]
         more = {
             "VM.start": [False, False],
             "VM.start_on": [self.host, False, False],
@@ -1602,7 +1605,22 @@ class Kills(LifeTest):
         vbds = [self.x("VBD.get_record", ref) for ref in record["VBDs"]]
         vifs = [self.x("VIF.get_record", ref) for ref in record["VIFs"]]
         told = {device["device"] for device in vbds + vifs if device["currently_attached"]}
-        return None if here == told else f"{here}, {told}"
+        return self.other_image(domain) if here == told else f"{here}, {told}"
+
+    def other_image(self, domain):
+        """What the guest has in a drive that smd does not, or None."""
+        with Client(self.stack.dir / "run" / "smd.sock") as smd:
+            for device in domain["devices"]:
+                if device["kind"] != "vbd" or not device["backend"]:
+                    continue
+                dp = f"{domain['spec']['vm']}/{device['name']}"
+                try:
+                    path = smd.call("DP.attach_info", dp=dp)[0]["file"]["path"]
+                except Failed as failed:
+                    return f"{dp}: {failed}"
+                if path != device["backend"]:
+                    return f"{dp}: {device['backend']}, {path}"
+        return None
 
     def test_a_kill_amid_any_operation(self):
         sr = self.make_sr()
