@@ -319,6 +319,39 @@ class Commands(Xe):
         self.assertTrue(figure == "nan" or float(figure) > 0, figure)
         self.assertEqual(self.xe("host-data-source-query", "data-source=none")[0], 1)
 
+    def test_callers_and_their_limits(self):
+        caller = self.one("caller-create", "user-agent=slow/*", "name-label=slow")
+        other = self.one("caller-create", "client-ip=192.0.2.1")
+        limit = self.one("rate-limit-create", "burst-size=5", "fill-rate=0.5",
+                         f"caller-uuids={caller},{other}")  # fmt: skip
+        which = f"uuid={limit}"
+        self.good("rate-limit-remove-caller", which, f"caller-uuid={other}")
+        x = Session.of(self.env)
+        refs = x("Rate_limit.get_callers", x("Rate_limit.get_by_uuid", limit))
+        self.assertEqual([x("Caller.get_uuid", ref) for ref in refs], [caller])
+        self.good("rate-limit-add-caller", which, f"caller-uuid={other}")
+        self.good("rate-limit-param-set", which, "burst-size=7", "fill-rate=2.5")
+        self.assertEqual(
+            float(self.one("rate-limit-param-get", which, "param-name=fill-rate")), 2.5
+        )
+        self.good("caller-param-add", f"uuid={caller}", "param-name=groups", "param-key=ours")
+        groups = ("caller-param-get", f"uuid={caller}", "param-name=groups")
+        self.assertEqual(self.one(*groups), "ours")
+        unused = "tokens: 0.000\ncalls: 0\n"
+        self.assertEqual(self.good("caller-query-usage", "group=ours"), unused)
+        self.assertEqual(self.good("caller-query-usage", f"uuid={other}"), unused)
+        self.assertEqual(self.xe("caller-query-usage")[0], 1)
+        rows = self.good("caller-list-usage")
+        self.assertIn(caller, rows)
+        self.assertIn("slow", rows)
+        self.good("caller-param-remove", f"uuid={caller}", "param-name=groups", "param-key=ours")
+        self.assertEqual(self.good(*groups).strip(), "")
+        self.assertEqual(self.xe("rate-limit-create", "burst-size=x", "fill-rate=1")[0], 1)
+        self.good("rate-limit-destroy", which)
+        for uuid in (caller, other):
+            self.good("caller-destroy", f"uuid={uuid}")
+        self.assertEqual(self.good("caller-list", "--minimal").strip(), "")
+
     def test_what_is_one_message(self):
         """Arguments of each type become parameters, and each kind of answer is printed."""
         x = Session.of(self.env)

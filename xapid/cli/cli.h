@@ -55,10 +55,10 @@ struct cli_command {
 
 extern const struct cli_command cli_vm_commands[], cli_disk_commands[], cli_host_commands[],
 	cli_other_commands[], cli_pool_commands[], cli_snapshot_commands[], cli_file_commands[],
-	cli_drive_commands[];
+	cli_drive_commands[], cli_limit_commands[];
 extern const size_t n_cli_vm_commands, n_cli_disk_commands, n_cli_host_commands,
 	n_cli_other_commands, n_cli_pool_commands, n_cli_snapshot_commands, n_cli_file_commands,
-	n_cli_drive_commands;
+	n_cli_drive_commands, n_cli_limit_commands;
 
 /* NULL: none of this name. */
 const struct cli_command *cli_command_named(const char *name);

@@ -552,6 +552,26 @@ static const struct cli_field secret_fields[] = {
 	{.name = "value"},
 };
 
+static const struct cli_field caller_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "user-agent"},
+	{.name = "client-ip"},
+	{.name = "last-access"},
+	{.name = "groups", .label = "SRW"},
+	{.name = "rate-limit"},
+};
+
+static const struct cli_field rate_limit_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "callers"},
+	{.name = "burst-size", .label = " RW"},
+	{.name = "fill-rate", .label = " RW"},
+};
+
 static const struct cli_field pci_fields[] = {
 	{.name = "uuid"},
 	{.name = "vendor-name"},
@@ -636,6 +656,11 @@ const struct cli_class cli_classes[] = {
 		.columns = "uuid vm-uuid vm-name-label protocol location",
 		FIELDS(console)},
 	{.name = "message", .class = &xenapi_class_message, FIELDS(message)},
+	{.name = "caller", .class = &xenapi_class_caller, FIELDS(caller)},
+	{.name = "rate-limit",
+		.class = &xenapi_class_rate_limit,
+		.columns = "uuid name-label callers burst-size fill-rate",
+		FIELDS(rate_limit)},
 	{.name = "secret", .class = &xenapi_class_secret, FIELDS(secret)},
 	{.name = "subject",
 		.class = &xenapi_class_subject,

@@ -5,6 +5,7 @@
  */
 #include "core.gen.h"
 #include "xapid/cli/cli.h"
+#include "xapid/gate/message.h"
 
 #include <string.h>
 
@@ -297,8 +298,12 @@ static struct err *must_be_writable(const struct cli_class *k, const struct cli_
 static MAY_WAIT struct err *send_change(struct cli *c, const struct cli_class *k, const char *verb,
 	const struct field *f, json_t *params)
 {
-	return cli_call(
-		c, arena_printf(c->arena, "%s.%s_%s", k->class->name, verb, f->name), params, NULL);
+	char *name = arena_printf(c->arena, "%s.%s_%s", k->class->name, verb, f->name);
+
+	/* a message of the class's own is about one of them: add_group to groups */
+	if (!message_resolve(name))
+		name[strlen(name) - 1] = '\0';
+	return cli_call(c, name, params, NULL);
 }
 
 static MAY_WAIT struct err *put_key(struct cli *c, const struct cli_class *k, const char *ref,

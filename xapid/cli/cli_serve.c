@@ -290,6 +290,7 @@ static const struct {
 	{cli_host_commands, &n_cli_host_commands},
 	{cli_file_commands, &n_cli_file_commands},
 	{cli_pool_commands, &n_cli_pool_commands},
+	{cli_limit_commands, &n_cli_limit_commands},
 	{cli_other_commands, &n_cli_other_commands},
 };
 
