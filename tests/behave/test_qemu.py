@@ -468,8 +468,11 @@ class Snapshots(Case):
         (pid,) = self.qemu_pids()
         found = set()
         for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-            path = os.readlink(f"/proc/{pid}/fd/{info.name}")
-            flags = int(re.search(r"flags:\s*(\d+)", info.read_text()).group(1), 8)
+            try:
+                path = os.readlink(f"/proc/{pid}/fd/{info.name}")
+                flags = int(re.search(r"flags:\s*(\d+)", info.read_text()).group(1), 8)
+            except OSError:
+                continue  # closed meanwhile
             if path.startswith(str(self.folder)) and flags & os.O_ACCMODE != os.O_RDONLY:
                 found.add(path)
         return found
