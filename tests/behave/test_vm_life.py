@@ -855,6 +855,16 @@ class Live(Reverts):
         self.x("VM.start", self.vm, False, False)
         self.assertEqual(len(self.datapaths()), 1)
 
+    def test_what_is_refused_moves_nobody(self):
+        second = self.make_vdi(self.x("VDI.get_SR", self.vdi))
+        self.x("VDI.set_sharable", second, True)
+        self.x("VBD.plug", self.make_vbd(self.vm, second, "1"))
+        before, disks = self.image(), self.disks()
+        self.fails("VDI_IS_SHARABLE", "VM.snapshot", self.vm, "no", [])
+        self.assertEqual((self.image(), self.disks()), (before, disks))
+        self.x("VM.snapshot", self.vm, "yes", [second])
+        self.assertNotEqual(self.image(), before)
+
     def test_what_fails_leaves_nothing(self):
         disks = self.disks()
         for atom in ("vbd-freeze", "vbds-move", "freeze-end"):

@@ -33,14 +33,18 @@ static bool is_shared(const struct xenapi_vbd *vbd, const struct xenapi_vdi *vdi
 	return vbd->type == XENAPI_VBD_TYPE_CD || (vdi->read_only && vdi->sharable);
 }
 
+static int disk_op(const struct cloning *k)
+{
+	return is_snapshot(k) ? XENAPI_VDI_OPERATIONS_SNAPSHOT : XENAPI_VDI_OPERATIONS_CLONE;
+}
+
 static MAY_WAIT struct err *make_disk(
 	struct cloning *k, const char *vdi, const char *frozen, const char **out)
 {
 	if (k->how->op == XENAPI_VM_OPERATIONS_COPY)
 		return plan_vdi_copy(k->call, vdi, k->how->sr, out);
-	return plan_vdi_clone_frozen(k->call, vdi,
-		is_snapshot(k) ? XENAPI_VDI_OPERATIONS_SNAPSHOT : XENAPI_VDI_OPERATIONS_CLONE,
-		frozen, out);
+	return plan_vdi_clone_frozen(
+		k->call, vdi, (enum xenapi_vdi_operations)disk_op(k), frozen, out);
 }
 
 static bool is_left_out(const struct cloning *k, const char *vdi)
@@ -66,18 +70,34 @@ static struct string_list disks_of(const struct cloning *k, const struct string_
 	return out;
 }
 
+/* What is refused is refused before the guest goes over to anything; what only has to wait for its
+ * turn waits when it comes. */
+static MAY_WAIT struct err *freeze(
+	struct cloning *k, const struct string_list *vbds, struct string_map *frozen)
+{
+	struct string_list disks = disks_of(k, vbds);
+
+	for (size_t i = 0; i < disks.n && k->how->op != XENAPI_VM_OPERATIONS_COPY; i++) {
+		const struct xenapi_vbd *vbd = db_find(vbd, disks.v[i]);
+		auto_err e = vdi_rules.check(vbd->VDI, disk_op(k), false);
+
+		if (e && !op_is_in_the_way(e))
+			return take(e);
+	}
+	return freeze_disks(k->call, k->how->vm, &disks, frozen);
+}
+
 /* Those that the guest writes to are what they were at one moment. */
 static MAY_WAIT struct err *make_disks(struct cloning *k)
 {
 	struct arena *a = k->call->arena;
 	const struct xenapi_vm *vm = db_find(vm, k->how->vm);
 	struct string_list vbds = metadata_list(&vm->VBDs, a);
-	struct string_list disks = disks_of(k, &vbds);
 	struct string_map frozen;
 
 	k->disks = arena_calloc(a, vbds.n, sizeof(*k->disks));
 	k->made = arena_calloc(a, vbds.n + 1, sizeof(*k->made));
-	TRY(freeze_disks(k->call, k->how->vm, &disks, &frozen));
+	TRY(freeze(k, &vbds, &frozen));
 	for (size_t i = 0; i < vbds.n; i++) {
 		const struct xenapi_vbd *vbd;
 
