@@ -14,6 +14,7 @@
 #include "common/fiber.h"
 #include "common/map.h"
 #include "common/rpc.h"
+#include "common/vec.h"
 
 struct core_update;
 
@@ -37,6 +38,8 @@ struct link {
 	struct cond changed; /* of is_up */
 	struct cond found; /* somebody has connected to the daemon */
 	struct map tasks; /* of link_bound by the daemon's task id */
+	vec_of(char *) ended; /* tasks that the daemon is to forget; owned */
+	bool is_forgetting; /* a fiber sees to that */
 	struct map objects; /* of link_object: told of and not yet looked at, owned */
 	struct list due; /* those that nobody looks at, oldest first */
 	unsigned n_looking; /* fibers that look */

@@ -20,7 +20,8 @@
 
 #define CANCEL_NS     (120 * NS_PER_S) /* that a daemon has to end what was cancelled */
 #define FIRST_LOOK_NS (20 * NS_PER_MS) /* at a task of which nothing is told */
-#define FORGET_NS     (10 * NS_PER_MS) /* after the end */
+#define FORGET_NS     (100 * NS_PER_MS) /* after the first of a burst */
+#define FORGET_MAX    32 /* at once */
 
 /* One row of the table: a daemon's task, and the XenAPI's. On the stack of who waits. */
 struct link_bound {
@@ -175,39 +176,73 @@ static MAY_WAIT struct err *follow(struct link *l, const struct link_work *work,
 	return e;
 }
 
-/* A task that has ended is forgotten by the daemon. Nobody waits for that, and what is done
- * meanwhile goes first. One that is missed stays for an hour. */
-struct ended {
+/* ---- forgetting ---- */
+
+/*
+ * A task that has ended is forgotten by the daemon. Nobody waits for that, and what is done
+ * meanwhile goes first: a burst of them costs little more than one. One that is missed stays for an
+ * hour.
+ */
+struct forgotten {
 	struct link *link;
 	char *task; /* owned */
 };
 
+static MAY_WAIT struct err *forget_one(void *arg)
+{
+	const struct forgotten *f = arg;
+	auto_arena arena = {0};
+	const struct core_task_destroy_in in = {f->task};
+	auto_err e = core_task_destroy(f->link->client, &in, &arena, deadline_in(LINK_CALL_NS));
+
+	if (e && !err_is(e, &ERR_NO_SUCH_TASK))
+		log_err(LOG_DEBUG_, e, "forgetting %s", f->task);
+	return NULL;
+}
+
+static MAY_WAIT void forget_some(struct link *l)
+{
+	struct forgotten some[FORGET_MAX];
+	struct fiber_group group;
+	struct err *e = NULL;
+	size_t n = 0;
+
+	fiber_group_init(&group);
+	while (n < FORGET_MAX && l->ended.n && !e) {
+		some[n] = (struct forgotten){l, vec_pop(&l->ended)};
+		e = fiber_group_spawn(&group, forget_one, &some[n], "forget %s", some[n].task);
+		n++;
+	}
+	err_free(e);
+	err_free(fiber_group_wait(&group));
+	while (n)
+		free(some[--n].task);
+}
+
 static MAY_WAIT void run_forget(void *arg)
 {
-	struct ended *ended = arg;
-	auto_str task = ended->task;
-	auto_arena arena = {0};
-	const struct core_task_destroy_in in = {task};
-	struct link *l = ended->link;
-
-	free(ended);
+	struct link *l = arg;
 	auto_err e = fiber_sleep(FORGET_NS);
-	if (!e)
-		e = core_task_destroy(l->client, &in, &arena, deadline_in(LINK_CALL_NS));
-	if (e && !err_is(e, &ERR_NO_SUCH_TASK))
-		log_err(LOG_DEBUG_, e, "forgetting %s", task);
+
+	while (!e && l->ended.n) {
+		forget_some(l);
+		e = fiber_check();
+	}
+	while (l->ended.n)
+		free(vec_pop(&l->ended));
+	vec_fini(&l->ended);
+	l->is_forgetting = false;
 }
 
 static void forget(struct link *l, const char *task)
 {
-	struct ended *ended = xnew(struct ended);
-
-	*ended = (struct ended){l, xstrdup(task)};
-	auto_err e = fiber_spawn(NULL, run_forget, ended, "forget %s", task);
-	if (!e)
-		return;
-	free(ended->task);
-	free(ended);
+	if (!l->is_forgetting) {
+		auto_err e = fiber_spawn(NULL, run_forget, l, "forget %s", l->spec->daemon);
+		if (e)
+			return;
+	}
+	l->is_forgetting = true;
+	vec_push(&l->ended, xstrdup(task));
 }
 
 static struct err *result_of(
