@@ -35,27 +35,35 @@ static void init_state(const struct vm *vm, struct arena *a, struct xenops_vm_st
 	}
 }
 
-/* The domain may go while it is looked at: then the VM is told as halted. */
+/* Domain_not_built: the domain went while it was looked at. */
+static MAY_WAIT struct err *look_and_stat(
+	struct vm *vm, struct domain_look *look, struct arena *a, struct xenops_vm_state *out)
+{
+	if (xenopsd.backend->vm_look_and_stat)
+		return xenopsd.backend->vm_look_and_stat(vm, look, a, out);
+	TRY(xenopsd.backend->vm_look(vm, look));
+	if (!look->is_there || power_state_of(vm, look) == XENOPS_POWER_STATE_HALTED)
+		return NULL;
+	return xenopsd.backend->vm_stat(vm, a, out);
+}
+
 static MAY_WAIT struct err *fill_domain(struct vm *vm, struct arena *a, struct xenops_vm_state *out)
 {
 	struct domain_look look = {0};
 	struct xenops_vm_state seen = *out;
+	auto_err e = look_and_stat(vm, &look, a, &seen);
 
-	TRY(xenopsd.backend->vm_look(vm, &look));
+	if (e && !err_is(e, &ERR_Domain_not_built))
+		return take(e);
 	out->power_state = power_state_of(vm, &look);
-	if (!look.is_there || out->power_state == XENOPS_POWER_STATE_HALTED)
+	if (e || !look.is_there || out->power_state == XENOPS_POWER_STATE_HALTED)
 		return NULL;
 	seen.power_state = out->power_state;
 	seen.domids.n = 1;
 	seen.domids.v = arena_new(a, int64_t);
 	seen.domids.v[0] = look.domid;
 	seen.uncooperative = memory_is_uncooperative(vm);
-	struct err *e = xenopsd.backend->vm_stat(vm, a, &seen);
-	if (!err_is(e, &ERR_Domain_not_built)) {
-		*out = seen;
-		return e;
-	}
-	err_free(e);
+	*out = seen;
 	return NULL;
 }
 

@@ -108,6 +108,10 @@ struct backend_ops {
 	 * the config has it are xenopsd's to fill. */
 	MAY_WAIT struct err *(*vm_stat)(
 		struct vm *vm, struct arena *a, struct xenops_vm_state *out);
+	/* Both at once, where that asks less; OUT is left alone if there is nothing to tell. NULL:
+	 * they are called one after the other. */
+	MAY_WAIT struct err *(*vm_look_and_stat)(struct vm *vm, struct domain_look *look,
+		struct arena *a, struct xenops_vm_state *out);
 
 	/* Bytes of the host that the VM takes when it is started with so many for the guest, all
 	 * overhead included. A backend that starts guests with all that they may ever have tells

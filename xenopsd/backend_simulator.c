@@ -131,18 +131,25 @@ static enum guest_end end_of(const enum simulator_guest_end *end)
 	return GUEST_CRASHED;
 }
 
+static struct domain_look look_of(const struct simulator_domain *d)
+{
+	if (!d)
+		return (struct domain_look){.is_there = false};
+	return (struct domain_look){
+		.is_there = true,
+		.domid = (int)d->domid,
+		.is_paused = d->power == SIMULATOR_DOMAIN_POWER_PAUSED || d->held,
+		.end = end_of(d->end),
+	};
+}
+
 static MAY_WAIT struct err *vm_look(struct vm *vm, struct domain_look *out)
 {
 	auto_arena a = {0};
 	struct simulator_domain *d;
 
 	TRY(domain_of(vm, &a, &d));
-	*out = (struct domain_look){.is_there = d != NULL};
-	if (d) {
-		out->is_paused = d->power == SIMULATOR_DOMAIN_POWER_PAUSED || d->held;
-		out->end = end_of(d->end);
-		out->domid = (int)d->domid;
-	}
+	*out = look_of(d);
 	return NULL;
 }
 
@@ -159,13 +166,9 @@ static struct string_map buttons(const struct vm *vm, const struct simulator_dom
 	return (struct string_map){acpi, ARRAY_LEN(acpi)};
 }
 
-static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenops_vm_state *out)
+static void fill_state(struct vm *vm, const struct simulator_domain *d, struct arena *a,
+	struct xenops_vm_state *out)
 {
-	struct simulator_domain *d;
-
-	TRY(domain_of(vm, a, &d));
-	if (!d)
-		return err(Domain_not_built);
 	out->domain_type = d->spec.type;
 	out->vcpus = d->vcpus;
 	out->memory_actual_bytes = d->memory_bytes;
@@ -188,6 +191,28 @@ static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenop
 		*out->consoles.v = (struct xenops_console){
 			.protocol = XENOPS_CONSOLE_PROTOCOL_VT100, .path = d->console};
 	}
+}
+
+static MAY_WAIT struct err *vm_stat(struct vm *vm, struct arena *a, struct xenops_vm_state *out)
+{
+	struct simulator_domain *d;
+
+	TRY(domain_of(vm, a, &d));
+	if (!d)
+		return err(Domain_not_built);
+	fill_state(vm, d, a, out);
+	return NULL;
+}
+
+static MAY_WAIT struct err *vm_look_and_stat(
+	struct vm *vm, struct domain_look *look, struct arena *a, struct xenops_vm_state *out)
+{
+	struct simulator_domain *d;
+
+	TRY(domain_of(vm, a, &d));
+	*look = look_of(d);
+	if (d)
+		fill_state(vm, d, a, out);
 	return NULL;
 }
 
@@ -635,6 +660,7 @@ const struct backend_ops xenopsd_backend = {
 	.figures = figures,
 	.vm_look = vm_look,
 	.vm_stat = vm_stat,
+	.vm_look_and_stat = vm_look_and_stat,
 	.vm_memory_bytes = vm_memory_bytes,
 	.vm_create = vm_create,
 	.vm_build = vm_build,
