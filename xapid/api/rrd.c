@@ -85,11 +85,11 @@ static bool read_query(struct exchange *x, struct rrd_rrd_updates_in *in)
 	return true;
 }
 
-static const char *host_uuid(void)
+static const char *host_uuid(struct arena *a)
 {
 	const struct xenapi_host *host = db_find(host, host_here());
 
-	return host ? host->uuid : "";
+	return arena_strdup(a, host ? host->uuid : "");
 }
 
 static MAY_WAIT struct err *serve_updates(struct exchange *x)
@@ -100,7 +100,7 @@ static MAY_WAIT struct err *serve_updates(struct exchange *x)
 	if (!read_query(x, &in))
 		return NULL;
 	in.format = format_of(x);
-	in.host_uuid = host_uuid();
+	in.host_uuid = host_uuid(x->arena);
 	struct err *e = rrd_rrd_updates(
 		link_rrdd.client, &in, x->arena, &document, deadline_in(LINK_CALL_NS));
 	return answer(x, in.format, document, e);

@@ -40,7 +40,7 @@ MAY_WAIT struct err *xapi_vm_get_cooperative(
 	TRY(db_get(vm, in->self, &vm));
 	if (vm->power_state != XENAPI_VM_POWER_STATE_RUNNING)
 		return NULL;
-	const struct xenops_vm_stat_in ask = {vm->uuid};
+	const struct xenops_vm_stat_in ask = {arena_strdup(c->arena, vm->uuid)};
 	struct err *e = xenops_vm_stat(link_xenopsd.client, &ask, c->arena, &stat, plan_soon());
 	if (!err_is(e, &ERR_Does_not_exist)) {
 		*out = e || !stat.state.uncooperative;
