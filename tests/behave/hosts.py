@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A pool of several hosts: a stack each, on an address of its own, the same ports."""
 
+import functools
 import json
+import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import time
@@ -117,6 +120,15 @@ class TwoHosts(pool.Case):
         vm = self.make_vm(**changes)
         self.vbd = self.make_vbd(vm, self.make_vdi(sr), "0")
         return vm
+
+    def end_xapid(self, stack):
+        """kill -9, and nobody starts it again before what this returns is called."""
+        pid = stack.status("xapid")["pid"]
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        supervisor = int(stat.rpartition(")")[2].split()[1])
+        os.kill(supervisor, signal.SIGSTOP)
+        os.kill(pid, signal.SIGKILL)
+        return functools.partial(os.kill, supervisor, signal.SIGCONT)
 
     def domains(self, stack):
         with simulator(stack) as client:

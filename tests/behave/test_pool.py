@@ -522,7 +522,7 @@ class Masters(TwoHosts):
             thread.start()
         for _ in range(100):
             self.assertTrue(self.begun.acquire(timeout=HANG))
-        self.end_for_good(self.a)
+        self.addCleanup(self.end_xapid(self.a))
         for thread in threads:
             thread.join()
         local = Local(self.b.env())
@@ -532,15 +532,6 @@ class Masters(TwoHosts):
         names = {vm: self.x("VM.get_name_label", vm).split() for vm in told}
         for vm, count in told.items():
             self.assertIn(int((names[vm] + ["0"])[1]), (count, count + 1))
-
-    def end_for_good(self, stack):
-        """kill -9 of its xapid, which nobody starts again before the test's end."""
-        pid = stack.status("xapid")["pid"]
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-        supervisor = int(stat.rpartition(")")[2].split()[1])
-        os.kill(supervisor, signal.SIGSTOP)
-        self.addCleanup(os.kill, supervisor, signal.SIGCONT)
-        os.kill(pid, signal.SIGKILL)
 
     def test_nothing_is_lost_when_the_part_is_given_away(self):
         self.begun, told = threading.Semaphore(0), {}
