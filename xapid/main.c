@@ -15,6 +15,7 @@
 #include "xapid/api/import_vdi.h"
 #include "xapid/api/report.h"
 #include "xapid/api/rrd.h"
+#include "xapid/api/unbuilt.h"
 #include "xapid/api/vmss.h"
 #include "xapid/cli/cli.h"
 #include "xapid/db/db.h"
@@ -304,6 +305,7 @@ static MAY_WAIT struct err *init(void)
 	run_serve();
 	migrate_serve();
 	web_serve();
+	unbuilt_serve();
 	move_set_tell(tell_arrived);
 	if (own_role.is_member)
 		TRY(forward_start(begin_as_member));

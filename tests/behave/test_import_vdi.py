@@ -122,6 +122,7 @@ class Import(unittest.TestCase):
             got, text = self.put(b"x" * 512, **query)
             self.assertEqual(got, status, text)
             self.assertIn(says, text)
+        self.assert_tasks_fail(vdi)
         self.check(vdi, bytes(4 * MIB))
         snapshot = self.x("VDI.snapshot", vdi)
         self.assertIn("VDI_READONLY", self.put(b"x" * 512, vdi=snapshot)[1])
@@ -130,6 +131,34 @@ class Import(unittest.TestCase):
         self.x("VM.start", vm, False, False)
         self.assertIn("VDI_IN_USE", self.put(b"x" * 512, vdi=disk)[1])
         self.x("VM.hard_shutdown", vm)
+
+    def ask(self, method, path, **query):
+        """The status of the answer, without sending a body or its length, and the task's record."""
+        task = self.x("task.create", path, "")
+        query |= {"session_id": self.x.ref, "task_id": task}
+        connection = http.client.HTTPConnection(ADDRESS, self.port, timeout=HANG)
+        connection.putrequest(method, f"{path}?{urllib.parse.urlencode(query)}")
+        connection.endheaders()
+        status = connection.getresponse().status
+        connection.close()
+        return status, self.x("task.get_record", task)
+
+    def assert_tasks_fail(self, vdi):
+        """Whoever watches the task of a request learns that it was refused, whoever refuses it."""
+        for status, method, path, query in (
+            (404, "PUT", "/import_raw_vdi", {"vdi": vdi, "format": "x"}),
+            (411, "PUT", "/import_raw_vdi", {"vdi": vdi}),
+            (404, "GET", "/blob", {"ref": "OpaqueRef:no"}),
+            (400, "GET", "/rrd_updates", {}),
+            (400, "GET", "/audit_log", {"since": "x"}),
+        ):
+            got, record = self.ask(method, path, **query)
+            self.assertEqual((got, record["status"]), (status, "failure"), path)
+            self.assertEqual(record["error_info"][0], "INTERNAL_ERROR")
+        for method, path in (("GET", "/export"), ("PUT", "/import"), ("GET", "/export_raw_vdi")):
+            got, record = self.ask(method, path, uuid="x")
+            self.assertEqual((got, record["status"]), (501, "failure"), path)
+            self.assertEqual(record["error_info"], ["NOT_IMPLEMENTED", f"{method} {path}"])
 
     def begin(self, vdi, task):
         """A client that sends half of what it said that it would."""

@@ -66,6 +66,7 @@ struct exchange {
 	struct sbuf extra; /* header lines of the answer to come */
 	const char *constant; /* the same, or NULL */
 	uint64_t reply_left; /* of an answer with a length, not written yet */
+	const char *refusal; /* why it was refused, where the handler did */
 	bool awaits_continue; /* the client does not send the body before it is asked to */
 	bool is_begun; /* the head of the answer is on its way */
 	bool is_chunked; /* the answer is */

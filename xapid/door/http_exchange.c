@@ -279,6 +279,8 @@ void exchange_refuse(struct exchange *x, unsigned status, const char *fmt, ...)
 	va_start(ap, fmt);
 	const char *text = arena_vprintf(x->arena, fmt, ap);
 	va_end(ap);
+	if (status >= 400)
+		x->refusal = text;
 	text = arena_printf(x->arena, "%s\n", text);
 	exchange_reply(x, status, "text/plain; charset=utf-8", text, strlen(text));
 }
@@ -409,10 +411,12 @@ static MAY_WAIT void serve_admitted(struct exchange *x, const struct route *rout
 		return;
 	}
 	auto_err e = route->fn(x);
-	if (x->goes_on_elsewhere && !e)
+	auto_err why = !e && x->refusal ? err(INTERNAL_ERROR, x->refusal) : NULL;
+	const struct err *failure = e ? e : why;
+	if (x->goes_on_elsewhere && !failure)
 		gate_pass_on(x->call);
 	else
-		gate_leave(x->call, e, e || !x->result.type ? NULL : &x->result);
+		gate_leave(x->call, failure, failure || !x->result.type ? NULL : &x->result);
 	answer_error(x, e);
 }
 
