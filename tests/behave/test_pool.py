@@ -92,6 +92,29 @@ class Joining(TwoHosts):
             self.password,
         )
 
+    def eject_slowly(self):
+        """While it goes on, nothing else is done with the pool."""
+        own = self.x("pool.get_all")[0]
+        may = self.x("pool.get_allowed_operations", own)
+        self.assertLessEqual({"eject", "designate_new_master"}, set(may))
+        smd = self.b.status("smd")["pid"]
+        os.kill(smd, signal.SIGSTOP)
+        try:
+            task = self.x("Async.pool.eject", self.member)
+            self.until(lambda: self.x("pool.get_current_operations", own), "the operation")
+            self.assertEqual(self.x("pool.get_current_operations", own), {task: "eject"})
+            self.assertEqual(self.x("pool.get_allowed_operations", own), [])
+            waits = self.x("Async.pool.designate_new_master", self.member)
+            self.assertEqual(self.x("pool.get_current_operations", own), {task: "eject"})
+        finally:
+            os.kill(smd, signal.SIGCONT)
+        self.until(lambda: self.x("task.get_status", task) != "pending", "the end of it")
+        self.assertEqual(self.x("task.get_error_info", task), [])
+        self.until(lambda: self.x("task.get_status", waits) == "failure", "the end of the other")
+        self.assertEqual(self.x("task.get_error_info", waits)[0], "HANDLE_INVALID")
+        self.assertEqual(self.x("pool.get_current_operations", own), {})
+        self.assertEqual(self.x("pool.get_allowed_operations", own), may)
+
     def test_a_host_leaves_and_comes_again(self):
         for network in self.alone("network.get_all"):  # which is not the bridge that it is on
             self.alone("network.add_to_other_config", network, "bridge", "another")
@@ -102,7 +125,7 @@ class Joining(TwoHosts):
         self.x("VM.start", vm, False, False)
         self.fails("HOST_HAS_RESIDENT_VMS", "pool.eject", self.member)
         self.x("VM.hard_shutdown", vm)
-        self.x("pool.eject", self.member)
+        self.eject_slowly()
         self.assertEqual(list(self.hosts()), [MASTER])
         self.assertEqual({r["host"] for r in self.x("PIF.get_all_records").values()}, {self.master})
         self.assertNotIn("There", self.x("SR.get_all_records").__repr__())

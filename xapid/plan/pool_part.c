@@ -80,8 +80,19 @@ static MAY_WAIT struct err *send_away(struct call *c, const char *host)
 		    : NULL;
 }
 
+static MAY_WAIT struct err *begin(
+	struct plan_ops *ops, enum xenapi_pool_allowed_operations what, struct call *c)
+{
+	const char *pool = arena_strdup(c->arena, db_first_ref(pool));
+
+	return plan_op(ops, &pool_rules, pool, (int)what, c);
+}
+
 MAY_WAIT struct err *plan_pool_eject(struct call *c, const char *host)
 {
+	AUTO(plan_ops_end) struct plan_ops ops = {0};
+
+	TRY(begin(&ops, XENAPI_POOL_ALLOWED_OPERATIONS_EJECT, c));
 	TRY(check_empty(host));
 	if (!strcmp(host, host_here()))
 		return err(OPERATION_NOT_ALLOWED, "the master cannot be ejected");
@@ -177,8 +188,10 @@ MAY_WAIT struct err *plan_pool_recover(struct call *c, struct string_list *out)
  * once; the others are told while it begins. */
 MAY_WAIT struct err *plan_pool_designate(struct call *c, const char *host)
 {
+	AUTO(plan_ops_end) struct plan_ops ops = {0};
 	const struct xenapi_host *row;
 
+	TRY(begin(&ops, XENAPI_POOL_ALLOWED_OPERATIONS_DESIGNATE_NEW_MASTER, c));
 	TRY(db_get(host, host, &row));
 	if (!strcmp(host, host_here()))
 		return NULL;

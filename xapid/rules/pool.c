@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What may be done with the pool. Nothing of it is ever in the way of another: whoever does it
- * looks itself whether it can be done now.
+ * What may be done with the pool: one thing at a time.
  */
+#include "xapid/db/db.h"
 #include "xapid/rules/rules.h"
 
 #define BIT(name) OP_BIT(XENAPI_POOL_ALLOWED_OPERATIONS_##name)
 
 static struct err *check(const char *ref, int op, bool really)
 {
-	return NULL;
+	return op_check_others(&pool_rules, ref, ~UINT64_C(0));
 }
 
 static uint64_t candidates(const char *ref)
