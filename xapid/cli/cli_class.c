@@ -584,6 +584,94 @@ static const struct cli_field pci_fields[] = {
 	{.name = "other-config"},
 };
 
+static const struct cli_field appliance_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "VMs"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+};
+
+static const struct cli_field vmss_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "enabled"},
+	{.name = "type"},
+	{.name = "retained-snapshots"},
+	{.name = "frequency"},
+	{.name = "schedule"},
+	{.name = "last-run-time"},
+	{.name = "VMs"},
+};
+
+static const struct cli_field vm_group_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "placement"},
+	{.name = "vm-uuids", .path = "VMs"},
+};
+
+static const struct cli_field sdn_controller_fields[] = {
+	{.name = "uuid"},
+	{.name = "protocol"},
+	{.name = "address"},
+	{.name = "port"},
+};
+
+static const struct cli_field certificate_fields[] = {
+	{.name = "uuid"},
+	{.name = "type"},
+	{.name = "name"},
+	{.name = "host"},
+	{.name = "not-before"},
+	{.name = "not-after"},
+	{.name = "fingerprint"},
+	{.name = "fingerprint_sha256"},
+	{.name = "fingerprint_sha1"},
+	{.name = "purpose"},
+};
+
+static const struct cli_field pusb_fields[] = {
+	{.name = "uuid"},
+	{.name = "usb-group-uuid", .path = "USB_group"},
+	{.name = "host-uuid", .path = "host"},
+	{.name = "host-name-label", .path = "host.name_label"},
+	{.name = "path"},
+	{.name = "vendor-id"},
+	{.name = "vendor-desc"},
+	{.name = "product-id"},
+	{.name = "product-desc"},
+	{.name = "serial"},
+	{.name = "version"},
+	{.name = "description"},
+	{.name = "speed"},
+	{.name = "passthrough-enabled"},
+};
+
+static const struct cli_field usb_group_fields[] = {
+	{.name = "uuid"},
+	{.name = "name-label"},
+	{.name = "name-description"},
+	{.name = "VUSB-uuids", .path = "VUSBs"},
+	{.name = "PUSB-uuids", .path = "PUSBs"},
+	{.name = "other-config"},
+};
+
+static const struct cli_field vusb_fields[] = {
+	{.name = "uuid"},
+	{.name = "vm-uuid", .path = "VM"},
+	{.name = "vm-name-label", .path = "VM.name_label"},
+	{.name = "usb-group-uuid", .path = "USB_group"},
+	{.name = "usb-group-name-label", .path = "USB_group.name_label"},
+	{.name = "other-config"},
+	{.name = "currently-attached"},
+	{.name = "allowed-operations"},
+	{.name = "current-operations", .label = "SRO"},
+};
+
 #define FIELDS(name) .fields = name##_fields, .n_fields = ARRAY_LEN(name##_fields)
 
 const struct cli_class cli_classes[] = {
@@ -678,6 +766,31 @@ const struct cli_class cli_classes[] = {
 		.class = &xenapi_class_vlan,
 		.columns = "uuid tagged-PIF untagged-PIF tag",
 		FIELDS(vlan)},
+	{.name = "appliance", .class = &xenapi_class_vm_appliance, FIELDS(appliance)},
+	{.name = "vmss",
+		.class = &xenapi_class_vmss,
+		.columns =
+			"uuid name-label name-description enabled type retained-snapshots frequency schedule last-run-time VMs",
+		FIELDS(vmss)},
+	{.name = "vm-group", .class = &xenapi_class_vm_group, FIELDS(vm_group)},
+	{.name = "sdn-controller", .class = &xenapi_class_sdn_controller, FIELDS(sdn_controller)},
+	{.name = "certificate",
+		.class = &xenapi_class_certificate,
+		.columns = "uuid type name host not-before not-after fingerprint purpose",
+		FIELDS(certificate)},
+	{.name = "pusb",
+		.class = &xenapi_class_pusb,
+		.columns =
+			"uuid path product-id product-desc vendor-id vendor-desc serial version description speed",
+		FIELDS(pusb)},
+	{.name = "usb-group",
+		.class = &xenapi_class_usb_group,
+		.columns = "uuid name-label name-description",
+		FIELDS(usb_group)},
+	{.name = "vusb",
+		.class = &xenapi_class_vusb,
+		.columns = "uuid vm-uuid usb-group-uuid",
+		FIELDS(vusb)},
 };
 const size_t n_cli_classes = ARRAY_LEN(cli_classes);
 
