@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/daemon.h"
+#include "common/fiber.h"
 #include "common/file.h"
 #include "common/listen.h"
 #include "common/log.h"
@@ -19,9 +20,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 
 #define READY_WITHIN (30 * NS_PER_S)
 #define LOOK_EACH    (5 * NS_PER_MS)
+#define TELL_EACH    (100 * NS_PER_MS)
 #define GRACE        (60 * NS_PER_S) /* what was written may have to reach a slow disk */
 
 struct nbd_server {
@@ -90,10 +93,28 @@ MAY_WAIT struct err *nbd_start(
 	return NULL;
 }
 
+/* qemu-nbd listens before it minds SIGTERM: one that comes in between is lost, so it is told
+ * again. */
+static MAY_WAIT void end(struct proc *p)
+{
+	int64_t until = deadline_in(GRACE);
+	bool has_ended = false;
+	struct proc_status status;
+
+	fiber_cancel_mask();
+	while (!has_ended && clock_mono_ns() < until) {
+		proc_signal(p, SIGTERM);
+		auto_err e = proc_wait(p, deadline_in(TELL_EACH), &status);
+		has_ended = !e;
+	}
+	fiber_cancel_unmask();
+	proc_stop(p, 0);
+}
+
 MAY_WAIT void nbd_stop(struct nbd_server *s)
 {
 	if (s && s->proc)
-		proc_stop(s->proc, GRACE);
+		end(s->proc);
 	nbd_free(s);
 }
 
