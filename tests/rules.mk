@@ -72,7 +72,7 @@ $(bench_bin): $(B)/tests/bench/bench_%: $(B)/obj/tests/bench/bench_%.o $(LIBS) $
 # bases share (bare_*).
 $(B)/tests/bench/base_fdatasync: $(patsubst %,$(B)/obj/tests/bench/bare_%.o,http sync)
 $(B)/tests/bench/base_evhttp: $(patsubst %,$(B)/obj/tests/bench/bare_%.o,http evhttp)
-$(B)/tests/bench/base_call: $(patsubst %,$(B)/obj/tests/bench/bare_%.o,http evhttp sync)
+$(B)/tests/bench/base_call: $(patsubst %,$(B)/obj/tests/bench/bare_%.o,http evhttp sync commit)
 $(base_bin): $(B)/tests/bench/base_%: $(B)/obj/tests/bench/base_%.o $(B)/flags
 	$(call say,link,$@)
 	@mkdir -p $(@D)

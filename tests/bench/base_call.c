@@ -3,11 +3,13 @@
  * Base of the calls of bench_xapid that change something: the sum of what such a call cannot do
  * without, each measured by itself and the median taken. No code of the project.
  *
- *	base_call HELLOS HOPS SYNCS FOLDER
+ *	base_call HELLOS HOPS SYNCS COMMITS FOLDER
  *
  * HELLOS requests to libevent's HTTP server, HOPS ways there and back over a Unix socket, SYNCS
- * times 4 KiB overwritten in place and synced, in a file in FOLDER. Tells microseconds.
+ * times 4 KiB overwritten in place and synced, COMMITS of a row by sqlite, both in a file in
+ * FOLDER. Tells microseconds.
  */
+#include "tests/bench/bare_commit.h"
 #include "tests/bench/bare_evhttp.h"
 #include "tests/bench/bare_http.h"
 #include "tests/bench/bare_sync.h"
@@ -81,20 +83,30 @@ static double sync_one(const char *folder)
 	return f.p50;
 }
 
+static double commit(const char *folder)
+{
+	struct bare_figures f;
+
+	bare_commit(folder, SYNCS, &f);
+	return f.p50;
+}
+
 int main(int argc, char **argv)
 {
-	double n[3], sum = 0;
+	double n[4], sum = 0;
 
-	if (argc != 5)
+	if (argc != 6)
 		return 2;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		n[i] = strtod(argv[i + 1], NULL);
 	if (n[0] > 0)
 		sum += n[0] * hello();
 	if (n[1] > 0)
 		sum += n[1] * hop();
 	if (n[2] > 0)
-		sum += n[2] * sync_one(argv[4]);
+		sum += n[2] * sync_one(argv[5]);
+	if (n[3] > 0)
+		sum += n[3] * commit(argv[5]);
 	printf("%g %g 0\n", sum, sum);
 	return 0;
 }
