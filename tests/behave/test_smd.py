@@ -5,6 +5,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 import threading
 import time
 import unittest
@@ -16,6 +17,19 @@ from jsonrpc import Failed, Gone
 MARKS = ("threads",)
 HANG = 60  # seconds; only to catch what hangs
 MIB = 1 << 20
+
+# Serves nothing, and ends when it was told to for the second time.
+DEAF = """
+import os, signal, socket, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+path = next(a for a in sys.argv if a.startswith("--socket=")).partition("=")[2]
+door = socket.socket(socket.AF_UNIX)
+door.bind(path)
+door.listen()
+signal.sigwait({signal.SIGTERM})
+signal.sigwait({signal.SIGTERM})
+os.close(os.open("TOLD", os.O_CREAT | os.O_WRONLY))
+"""
 
 
 def tool(*argv):
@@ -299,6 +313,23 @@ class Nbd(Case):
         with self.assertRaises(Failed) as caught:
             self.call(method, **params)
         self.assertEqual(caught.exception.code, code, caught.exception)
+
+    def test_one_that_misses_the_word_is_told_again(self):
+        """As qemu-nbd does when SIGTERM comes between its first connection and its loop."""
+        told = self.smd.dir / "told twice"
+        program = self.smd.dir / "deaf-nbd"
+        program.write_text(f"#!{sys.executable} -IS\n{DEAF.replace('TOLD', str(told))}")
+        program.chmod(0o755)
+        conf = self.smd.dir / "etc" / "smd.conf.d" / "60-deaf.conf"
+        conf.write_text(f"qemu-nbd = {program}\n")
+        self.smd.end()
+        self.smd.start()
+        vdi = self.create()
+        self.attach(vdi)
+        self.use("activate", vdi)
+        self.serve(vdi)
+        self.use("deactivate", vdi)
+        self.assertTrue(told.exists())
 
     def test_it_is_there_again_after_a_kill(self):
         vdi = self.create(image_format="qcow2")
