@@ -34,39 +34,31 @@ static struct err *check_address(int family, const char *address)
 
 /* ---- changing and telling ---- */
 
-/* How a VIF was before. */
+/* A field as it was before. */
 struct was {
 	struct call *call;
 	const char *ref;
-	enum xenapi_vif_locking_mode mode;
-	struct string_list ipv4, ipv6;
-	struct int_list trunks;
+	const struct field *field;
+	void *value;
 };
 
-static struct err *note_was(struct call *c, const char *ref, struct was *out)
+static struct err *note_was(struct call *c, const char *ref, const char *field, struct was *out)
 {
-	const struct xenapi_vif *vif;
+	const struct field *f = db_field_named(&xenapi_class_vif, field);
+	const struct db_row *row = db_row(&xenapi_class_vif, ref);
 
-	TRY(db_get(vif, ref, &vif));
-	*out = (struct was){.call = c, .ref = ref, .mode = vif->locking_mode};
-	codec_copy(&type_list_string, &vif->ipv4_allowed, c->arena, &out->ipv4);
-	codec_copy(&type_list_string, &vif->ipv6_allowed, c->arena, &out->ipv6);
-	out->trunks.n = vif->trunks.n;
-	out->trunks.v = arena_calloc(c->arena, vif->trunks.n + 1, sizeof(*out->trunks.v));
-	for (size_t i = 0; i < vif->trunks.n; i++)
-		out->trunks.v[i] = vif->trunks.v[i];
+	if (!row)
+		return err(HANDLE_INVALID, "VIF", ref);
+	*out = (struct was){c, ref, f, arena_calloc(c->arena, 1, f->type->size)};
+	codec_copy(f->type, db_value(row, f), c->arena, out->value);
 	return NULL;
 }
 
 /* Takes over E, what telling gave. */
 static struct err *or_as_before(struct err *e, const struct was *was)
 {
-	if (!e || !db_find(vif, was->ref))
-		return e;
-	err_free(db_write(vif, was->ref, locking_mode, was->mode));
-	err_free(db_write(vif, was->ref, ipv4_allowed, was->ipv4));
-	err_free(db_write(vif, was->ref, ipv6_allowed, was->ipv6));
-	err_free(db_write(vif, was->ref, trunks, was->trunks));
+	if (e && db_find(vif, was->ref))
+		err_free(db_write_at(&xenapi_class_vif, was->ref, was->field->offset, was->value));
 	return e;
 }
 
@@ -78,7 +70,9 @@ static MAY_WAIT struct err *tell_lock(const struct was *was)
 /* A change of addresses counts for one that is locked alone. */
 static MAY_WAIT struct err *tell_addresses(const struct was *was)
 {
-	return was->mode == XENAPI_VIF_LOCKING_MODE_LOCKED ? tell_lock(was) : NULL;
+	const struct xenapi_vif *vif = db_find(vif, was->ref);
+
+	return vif && vif->locking_mode == XENAPI_VIF_LOCKING_MODE_LOCKED ? tell_lock(was) : NULL;
 }
 
 static MAY_WAIT struct err *tell_trunks(const struct was *was)
@@ -91,7 +85,7 @@ MAY_WAIT struct err *xapi_vif_set_locking_mode(
 {
 	struct was was;
 
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "locking_mode", &was));
 	TRY(db_write(vif, in->self, locking_mode, in->value));
 	return tell_lock(&was);
 }
@@ -104,7 +98,7 @@ MAY_WAIT struct err *xapi_vif_set_ipv4_allowed(
 	struct was was;
 
 	TRY(check_addresses(AF_INET, &in->value));
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "ipv4_allowed", &was));
 	TRY(db_write(vif, in->self, ipv4_allowed, in->value));
 	return tell_addresses(&was);
 }
@@ -115,7 +109,7 @@ MAY_WAIT struct err *xapi_vif_add_ipv4_allowed(
 	struct was was;
 
 	TRY(check_address(AF_INET, in->value));
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "ipv4_allowed", &was));
 	TRY(db_set_add(vif, in->self, ipv4_allowed, in->value));
 	return tell_addresses(&was);
 }
@@ -125,7 +119,7 @@ MAY_WAIT struct err *xapi_vif_remove_ipv4_allowed(
 {
 	struct was was;
 
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "ipv4_allowed", &was));
 	TRY(db_set_remove(vif, in->self, ipv4_allowed, in->value));
 	return tell_addresses(&was);
 }
@@ -136,7 +130,7 @@ MAY_WAIT struct err *xapi_vif_set_ipv6_allowed(
 	struct was was;
 
 	TRY(check_addresses(AF_INET6, &in->value));
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "ipv6_allowed", &was));
 	TRY(db_write(vif, in->self, ipv6_allowed, in->value));
 	return tell_addresses(&was);
 }
@@ -147,7 +141,7 @@ MAY_WAIT struct err *xapi_vif_add_ipv6_allowed(
 	struct was was;
 
 	TRY(check_address(AF_INET6, in->value));
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "ipv6_allowed", &was));
 	TRY(db_set_add(vif, in->self, ipv6_allowed, in->value));
 	return tell_addresses(&was);
 }
@@ -157,7 +151,7 @@ MAY_WAIT struct err *xapi_vif_remove_ipv6_allowed(
 {
 	struct was was;
 
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "ipv6_allowed", &was));
 	TRY(db_set_remove(vif, in->self, ipv6_allowed, in->value));
 	return tell_addresses(&was);
 }
@@ -178,7 +172,7 @@ MAY_WAIT struct err *xapi_vif_set_trunks(struct call *c, const struct xenapi_vif
 
 	for (size_t i = 0; i < in->value.n; i++)
 		TRY(check_vlan(c, in->value.v[i]));
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "trunks", &was));
 	TRY(db_write(vif, in->self, trunks, in->value));
 	return tell_trunks(&was);
 }
@@ -188,7 +182,7 @@ MAY_WAIT struct err *xapi_vif_add_trunks(struct call *c, const struct xenapi_vif
 	struct was was;
 
 	TRY(check_vlan(c, in->value));
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "trunks", &was));
 	TRY(db_set_add(vif, in->self, trunks, in->value));
 	return tell_trunks(&was);
 }
@@ -198,7 +192,7 @@ MAY_WAIT struct err *xapi_vif_remove_trunks(
 {
 	struct was was;
 
-	TRY(note_was(c, in->self, &was));
+	TRY(note_was(c, in->self, "trunks", &was));
 	TRY(db_set_remove(vif, in->self, trunks, in->value));
 	return tell_trunks(&was);
 }
