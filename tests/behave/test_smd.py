@@ -772,15 +772,18 @@ class Kills(Case):
         for _ in range(rounds):
             held = set()  # VDIs whose making was answered, and not their end
             doubtful = set()  # whose end was asked for
+            self.busy = {rng.random(): False for _ in range(3)}
             threads = [
-                threading.Thread(target=self.one_client, args=(rng.random(), held, doubtful))
-                for _ in range(3)
+                threading.Thread(target=self.one_client, args=(seed, held, doubtful))
+                for seed in self.busy
             ]
-            self.busy = {}
             for thread in threads:
                 thread.start()
             time.sleep(rng.uniform(0.02, 0.3))
-            in_flight += sum(self.busy.values())
+            end = time.monotonic() + HANG
+            while not (busy := sum(self.busy.values())) and time.monotonic() < end:
+                time.sleep(0)  # one that is idle has nothing to lose
+            in_flight += busy
             self.smd.process.kill()
             for thread in threads:
                 thread.join(HANG)
@@ -798,6 +801,12 @@ class Kills(Case):
         rng = random.Random(seed)
         mine = []
         with self.smd.connect() as client:
+
+            def ask(method, **params):
+                self.busy[seed] = True
+                answer = client.call(method, **params)
+                self.busy[seed] = False
+                return answer
 
             def do(method, **params):
                 self.busy[seed] = True
@@ -818,17 +827,17 @@ class Kills(Case):
                         held.add(mine[-1])
                     elif step == 2:
                         use = {"dp": f"{seed}", "sr": self.sr, "vdi": rng.choice(mine)}
-                        client.call("VDI.attach", read_write=True, **use)
-                        client.call("VDI.activate", **use)
-                        client.call("DP.destroy", dp=use["dp"])
+                        ask("VDI.attach", read_write=True, **use)
+                        ask("VDI.activate", **use)
+                        ask("DP.destroy", dp=use["dp"])
                     elif step == 3:
                         use = {"dp": f"{seed}", "sr": self.sr, "vdi": rng.choice(mine)}
-                        way = client.call("VDI.attach", read_write=True, **use)[0]
-                        kept = client.call("VDI.freeze", path=way["file"]["path"], **use)
+                        way = ask("VDI.attach", read_write=True, **use)[0]
+                        kept = ask("VDI.freeze", path=way["file"]["path"], **use)
                         new = do("VDI.snapshot", vdi=use["vdi"], frozen=kept["frozen"])
                         mine.append(new["vdi"])
                         held.add(mine[-1])
-                        client.call("DP.destroy", dp=use["dp"])
+                        ask("DP.destroy", dp=use["dp"])
                     else:
                         vdi = mine.pop(rng.randrange(len(mine)))
                         doubtful.add(vdi)
