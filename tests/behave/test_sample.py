@@ -163,6 +163,7 @@ class Killed(unittest.TestCase):
         self.daemon = None
         self.kept = {}  # id: text, acknowledged
         self.maybe = set()  # texts whose answer did not come
+        self.n_waiting = 0  # writers who wait for one
         self.lock = threading.Lock()
         self.is_over = False
 
@@ -174,14 +175,22 @@ class Killed(unittest.TestCase):
                     while not self.is_over:
                         n += 1
                         text = f"{writer}-{n}"
-                        with self.lock:
-                            self.maybe.add(text)
-                        note = client.call("Note.add", text=text)
+                        note = self.add(client, text)
                         with self.lock:
                             self.maybe.remove(text)
                             self.kept[note] = text
             except (Gone, Failed, OSError):
                 pass
+
+    def add(self, client, text):
+        with self.lock:
+            self.maybe.add(text)
+            self.n_waiting += 1
+        try:
+            return client.call("Note.add", text=text)
+        finally:
+            with self.lock:
+                self.n_waiting -= 1
 
     def start(self):
         self.daemon = subprocess.Popen(
@@ -208,9 +217,13 @@ class Killed(unittest.TestCase):
                 with connect(self.path) as client:
                     client.call("echo", text="up")
                 time.sleep(choice.random() * 0.2)
+                end = time.monotonic() + HANG
+                while not self.n_waiting and time.monotonic() < end:
+                    time.sleep(0)
                 with self.lock:
-                    in_flight += bool(self.maybe)
-                self.kill()
+                    in_flight += bool(self.n_waiting)
+                    self.daemon.kill()
+                self.daemon.wait(HANG)
         finally:
             self.is_over = True
             for writer in writers:
