@@ -202,7 +202,7 @@ static struct err *places_take(void)
 	r = dir_make(self.paths.state, 0750);
 	if (r)
 		return err_errno(-r, "making %s", self.paths.state);
-	TRY(dir_lock(self.paths.run, lock_name, &self.lock_fd));
+	TRY(dir_lock_after_death(self.paths.run, lock_name, &self.lock_fd));
 	r = dir_remove_temporaries(self.paths.state, self.spec->name);
 	return r ? err_errno(-r, "clearing %s", self.paths.state) : NULL;
 }

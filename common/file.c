@@ -14,10 +14,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
+
+enum { ORPHAN_WITHIN_S = 5, ORPHAN_LOOKS_A_SECOND = 200 };
 
 int write_all(int fd, const void *bytes, size_t n)
 {
@@ -337,4 +341,27 @@ struct err *dir_lock(const char *dir, const char *name, int *out_fd)
 	*out_fd = fd;
 	fd = -1;
 	return NULL;
+}
+
+static bool holder_is_dead(const char *dir, const char *name)
+{
+	auto_str path = xasprintf("%s/%s", dir, name);
+
+	auto_fd fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	long pid = fd < 0 ? 0 : lock_holder(fd);
+	return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+struct err *dir_lock_after_death(const char *dir, const char *name, int *out_fd)
+{
+	const struct timespec moment = {.tv_nsec = 1000000000 / ORPHAN_LOOKS_A_SECOND};
+
+	for (int left = ORPHAN_WITHIN_S * ORPHAN_LOOKS_A_SECOND;; left--) {
+		struct err *e = dir_lock(dir, name, out_fd);
+
+		if (!e || !left || !holder_is_dead(dir, name))
+			return e;
+		err_free(e);
+		nanosleep(&moment, NULL); /* lint: nothing else is to be done before that */
+	}
 }

@@ -54,6 +54,9 @@ must_check int dir_make(const char *dir, mode_t mode);
  * says which process has it. A file of NAME in DIR keeps the lock and our process id.
  */
 must_check struct err *dir_lock(const char *dir, const char *name, int *out_fd);
+/* The same of a directory that a process had which was killed: waits for a child that it had just
+ * begun, which has all that was open until it executes its program. */
+must_check struct err *dir_lock_after_death(const char *dir, const char *name, int *out_fd);
 
 /* Makes DIR's names durable: after a rename, link or unlink in it. */
 must_check int dir_sync(const char *dir);

@@ -148,7 +148,7 @@ static struct err *start(struct rpc_server **server, int *lock_fd)
 	auto_str socket_path = remote_socket(dir);
 
 	TRY(make_dirs(dir));
-	TRY(dir_lock(run_dir, "xenith.lock", lock_fd));
+	TRY(dir_lock_after_death(run_dir, "xenith.lock", lock_fd));
 	supervisor.notify_path = xasprintf("%s/run/notify", dir);
 	TRY(notify_open(supervisor.notify_path, &supervisor.notify_fd));
 	TRY(fiber_spawn(NULL, notify_fiber, NULL, "notices"));

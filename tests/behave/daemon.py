@@ -25,7 +25,7 @@ class Daemon:
         folder = self.dir / "etc" / f"{name}.conf.d"
         folder.mkdir(parents=True)
         (folder / "50-test.conf").write_text(conf)
-        self.process = self.client = None
+        self.process = self.client = self.dead = None
         case.addCleanup(self.end)
 
     def spawn(self):
@@ -49,7 +49,10 @@ class Daemon:
         while True:
             try:
                 self.client = self.connect()
-                return self
+                if self.client.listener() != self.dead:
+                    return self
+                self.client.close()  # a child of the killed one has its door for a moment
+                time.sleep(0.01)
             except OSError:
                 if time.monotonic() > end or self.process.poll() is not None:
                     raise AssertionError(self.said()) from None
@@ -73,7 +76,7 @@ class Daemon:
         if self.process:
             self.process.send_signal(how)
             self.process.wait(HANG)
-            self.process = None
+            self.dead, self.process = self.process.pid, None
 
     def restart(self, how=signal.SIGKILL):
         self.stop(how)

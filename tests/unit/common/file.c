@@ -290,6 +290,34 @@ static void a_killed_holder_frees_the_lock(void **state)
 	close(ready[1]);
 }
 
+/* What a daemon leaves that was killed between fork and exec. */
+static void a_child_of_a_killed_holder_is_waited_for(void **state)
+{
+	int ready[2], fd, status;
+	char byte;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t holder = fork();
+	if (!holder) {
+		auto_err e = dir_lock(".", "lock", &fd);
+		if (e || write(ready[1], "", 1) != 1)
+			_exit(1);
+		if (!fork()) {
+			close(ready[1]);
+			usleep(200000);
+		}
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	waitpid(holder, &status, 0);
+	CHECK_ERR(dir_lock(".", "lock", &fd), SYSTEM_ERROR);
+	CHECK_OK(dir_lock_after_death(".", "lock", &fd));
+	CHECK_ERR(dir_lock_after_death(".", "lock", &(int){-1}), SYSTEM_ERROR);
+	close(fd);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void load_and_store(void *arg)
 {
 	auto_str out = NULL;
@@ -327,4 +355,4 @@ TEST_MAIN(COUNTED(reads_what_was_written), COUNTED(reading_is_bounded),
 	COUNTED(a_link_is_replaced_not_followed), COUNTED(readers_see_one_or_the_other),
 	COUNTED(fibers_load_and_store), COUNTED(temporaries_are_found),
 	COUNTED(directories_are_made), COUNTED(one_process_has_the_lock),
-	COUNTED(a_killed_holder_frees_the_lock))
+	COUNTED(a_killed_holder_frees_the_lock), COUNTED(a_child_of_a_killed_holder_is_waited_for))
