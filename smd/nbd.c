@@ -98,14 +98,14 @@ MAY_WAIT struct err *nbd_start(
 static MAY_WAIT void end(struct proc *p)
 {
 	int64_t until = deadline_in(GRACE);
-	bool has_ended = false;
+	bool is_there = true;
 	struct proc_status status;
 
 	fiber_cancel_mask();
-	while (!has_ended && clock_mono_ns() < until) {
+	while (is_there && clock_mono_ns() < until) {
 		proc_signal(p, SIGTERM);
 		auto_err e = proc_wait(p, deadline_in(TELL_EACH), &status);
-		has_ended = !e;
+		is_there = err_is(e, &ERR_TIMEOUT);
 	}
 	fiber_cancel_unmask();
 	proc_stop(p, 0);

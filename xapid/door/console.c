@@ -17,7 +17,7 @@
 #define UNREAD_MAX ((size_t)256 * 1024)
 
 static door_console_fn find_console;
-static struct list sessions; /* that were claimed */
+static struct list sessions = LIST_INIT(sessions); /* that were claimed */
 
 void door_on_console(door_console_fn fn)
 {
@@ -26,8 +26,6 @@ void door_on_console(door_console_fn fn)
 
 bool door_console_claim(struct door_console *c, const char *of, bool alone)
 {
-	if (!sessions.next)
-		list_init(&sessions);
 	list_for_each (s, &sessions, struct door_console, link)
 		if (alone && !strcmp(s->of, of))
 			return false;
